@@ -1,0 +1,38 @@
+"""Files -> batches.
+
+A **reader** finds the frames of one data set and reads each as a :class:`Frame`. The data module turns frames into
+samples and mixes readers.
+
+A **sample**, batched along the first dimension:
+
+==================  ===========================================================================================
+``image``           RGB, (3, H, W); uint8 until the device, then float32 in [0, 1]
+``depth``           float32 metres along the camera's z axis, (1, H, W); 0 where unknown
+``valid``           bool, (1, H, W)
+``intrinsics``      float32, (3, 3), pixels of *this* image; pixel centres at integer coordinates
+``domain``          ``"synthetic"`` or ``"real"``
+``path``            the image's file
+``key``             training only: the 64-bit number from which every random draw for this sample is made
+``full_depth``      evaluation only: the truth at its own size, (1, h, w), padded with 0 on the right and the bottom
+``full_size``       evaluation only: int64 (2,), the height and width that are not padding
+==================  ===========================================================================================
+"""
+
+from datamodules.augmentation import Augmentation
+from datamodules.depth_datamodule import DepthDataModule
+from datamodules.kitti import KittiRaw
+from datamodules.photos import Photos
+from datamodules.reader import Frame, Reader
+from datamodules.style import StyleTransfer
+from datamodules.vkitti import VirtualKitti
+
+__all__ = [
+    "Augmentation",
+    "DepthDataModule",
+    "Frame",
+    "KittiRaw",
+    "Photos",
+    "Reader",
+    "StyleTransfer",
+    "VirtualKitti",
+]

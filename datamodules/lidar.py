@@ -1,0 +1,97 @@
+"""KITTI's calibration, and LiDAR points as a sparse depth image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.reader import DamagedFrame
+
+LidarDepth = Literal["camera_z", "forward_x"]
+Matrix = NDArray[np.float64]
+
+
+class Calibration(NamedTuple):
+    """One camera of one recording date.
+
+    Attributes:
+        velo_to_image: LiDAR metres, homogeneous -> pixels times z, (3, 4).
+        intrinsics: (3, 3), pixels.
+    """
+
+    velo_to_image: Matrix
+    intrinsics: NDArray[np.float32]
+
+
+def read_calibration(folder: Path, camera: int) -> Calibration:
+    """Read ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt`` of a date for camera 2 (left) or 3 (right).
+
+    Raises:
+        DamagedFrame: a file or a matrix is missing.
+    """
+    cameras, velo = (_read_matrices(folder / f"calib_{name}.txt") for name in ("cam_to_cam", "velo_to_cam"))
+    try:
+        projection = cameras[f"P_rect_{camera:02d}"].reshape(3, 4)
+        rectification, velo_to_cam = np.eye(4), np.eye(4)
+        rectification[:3, :3] = cameras["R_rect_00"].reshape(3, 3)
+        velo_to_cam[:3, :3] = velo["R"].reshape(3, 3)
+        velo_to_cam[:3, 3] = velo["T"]
+    except (KeyError, ValueError) as error:
+        raise DamagedFrame(f"{folder}: calibration without a usable {error}") from error
+    return Calibration(projection @ rectification @ velo_to_cam, projection[:, :3].astype(np.float32))
+
+
+def read_scan(path: Path) -> NDArray[np.float32]:
+    """Read a Velodyne scan: (N, 4), forward x, left y, up z in metres, and reflectance. Raises DamagedFrame."""
+    if not path.is_file():
+        raise DamagedFrame(f"{path}: no such LiDAR scan")
+    if path.stat().st_size % 16 or not path.stat().st_size:
+        raise DamagedFrame(f"{path}: a scan holds four float32 a point, this one has {path.stat().st_size} bytes")
+    return np.fromfile(path, dtype=np.float32).reshape(-1, 4)
+
+
+def project(scan: NDArray[np.float32], velo_to_image: Matrix, size: tuple[int, int], kind: LidarDepth) -> Matrix:
+    """Project a scan into an image, as the Eigen ground truth is made (monodepth2's ``generate_depth_map``).
+
+    Points behind the scanner are dropped, pixels are rounded less one (KITTI counts from 1), and where two points meet
+    the nearest wins.
+
+    Args:
+        scan: (N, 4).
+        velo_to_image: (3, 4).
+        size: (height, width).
+        kind: ``camera_z``, depth along the camera's axis, for training; ``forward_x``, the LiDAR's own forward
+            coordinate, which the published Eigen ground truth holds.
+
+    Returns:
+        Metres, (height, width), 0 where there is no point.
+    """
+    points = scan[scan[:, 0] >= 0].astype(np.float64)
+    homogeneous = np.concatenate([points[:, :3], np.ones((len(points), 1))], axis=1)
+    u, v, z = velo_to_image @ homogeneous.T
+    depth = z if kind == "camera_z" else points[:, 0]
+    in_front = z > 0
+    u, v, depth = (u[in_front] / z[in_front], v[in_front] / z[in_front], depth[in_front])
+    column, row = np.round(u).astype(int) - 1, np.round(v).astype(int) - 1
+    height, width = size
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0)
+    image = np.full(size, np.inf)
+    np.minimum.at(image, (row[inside], column[inside]), depth[inside])
+    return np.where(np.isinf(image), 0, image)
+
+
+def _read_matrices(path: Path) -> dict[str, Matrix]:
+    """``name: numbers`` a line; what is not a number (the time of calibration) is left out."""
+    if not path.is_file():
+        raise DamagedFrame(f"{path}: no such calibration file")
+    matrices = {}
+    for line in path.read_text().splitlines():
+        name, _, values = line.partition(":")
+        try:
+            matrices[name] = np.array(values.split(), dtype=np.float64)
+        except ValueError:
+            continue
+    return matrices

@@ -1,0 +1,1 @@
+"""What runs: the command line, the Lightning module, protocols, metrics and callbacks."""

@@ -1,0 +1,5 @@
+"""``python -m lightning_app`` is ``pocketdepth``."""
+
+from lightning_app.app import main
+
+main()

@@ -1,0 +1,166 @@
+"""The command line. Imports no torch: a verb imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Train monocular depth networks that run in real time on phones, and ship them.",
+    epilog="Start: pocketdepth fit -c experiments/base.yaml -c experiments/quickstart.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_LIGHTNING = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "add_help_option": False,
+    "rich_help_panel": "From a YAML (any key can be given on the command line; --help lists them)",
+}
+_FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ONNX file)"}
+
+Model = Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or an ONNX file (.onnx).", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"pocketdepth {version('pocketdepth')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    pass
+
+
+@app.command(**_LIGHTNING)
+def fit(context: typer.Context) -> None:
+    """Train: pocketdepth fit -c experiments/base.yaml -c experiments/x.yaml"""
+    _call("lightning_app.cli:run", "fit", context.args)
+
+
+@app.command(**_LIGHTNING)
+def validate(context: typer.Context) -> None:
+    """Score on the frames to choose on: the same YAMLs and --ckpt_path."""
+    _call("lightning_app.cli:run", "validate", context.args)
+
+
+@app.command(**_LIGHTNING)
+def test(context: typer.Context) -> None:
+    """Score on the frames to report on: the same YAMLs and --ckpt_path."""
+    _call("lightning_app.cli:run", "test", context.args)
+
+
+@app.command(**_FILES)
+def evaluate(
+    model: Model,
+    data: Annotated[
+        list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="val (to choose on) or test (to report on).")] = "test",
+    protocol: Annotated[str | None, typer.Option(help="Names, by commas; the YAML's if left out.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the metrics as JSON, too.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score a model under evaluation protocols."""
+    names = protocol.split(",") if protocol else None
+    _call("deploy.evaluate:evaluate", model, data, split, names, output, overwrite)
+
+
+@app.command(**_FILES)
+def predict(
+    model: Model,
+    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder.")] = Path("runs/predict"),
+    overwrite: Overwrite = False,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Report damaged images and go on.")] = False,
+) -> None:
+    """Write NAME.npy (float32 metres, the image's size) and a coloured NAME.png for each image."""
+    _call("deploy.predict:predict", model, images, output, overwrite, skip_damaged)
+
+
+@app.command(**_FILES)
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="ONNX file; beside the checkpoint if left out.")] = None,
+    size: Annotated[
+        tuple[int, int] | None, typer.Option(help="Height and width; what it was trained at if left out.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a fused, static ONNX file that agrees with the checkpoint."""
+    _call("deploy.export:export", checkpoint, output, size, overwrite)
+
+
+@app.command(**_FILES)
+def quantize(
+    model: Annotated[Path, typer.Argument(help="An fp32 ONNX file.", show_default=False)],
+    images: Annotated[Path, typer.Argument(help="Folder of images to calibrate on.", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="ONNX file; NAME-int8.onnx if left out.")] = None,
+    number: Annotated[int, typer.Option(min=1, help="How many images, spread over the folder.")] = 64,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a static int8 file whose head stays in float."""
+    _call("deploy.quantize:quantize", model, images, output, number, overwrite)
+
+
+@app.command(**_FILES)
+def benchmark(
+    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each session.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each file, interleaved.")] = 50,
+    output: Annotated[Path, typer.Option(help="Folder of the table as text, JSON and PNG.")] = Path("runs/benchmark"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Time ONNX files against each other on this CPU."""
+    _call("deploy.benchmark:benchmark", models, threads, runs, output, overwrite)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; what a user can cause ends in one line and exit status 2 (wrong use) or 1 (failure).
+
+    ``POCKETDEPTH_DEBUG=1`` shows the traceback instead.
+    """
+    try:
+        app(args, prog_name="pocketdepth")
+    except KeyboardInterrupt:
+        sys.exit("pocketdepth: interrupted")
+    except (ValueError, ImportError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+        _fail(error, 2)
+    except (RuntimeError, OSError) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, status: int) -> None:
+    if os.environ.get("POCKETDEPTH_DEBUG"):
+        raise error
+    print(f"pocketdepth: error: {_one_line(error)}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _one_line(error: Exception) -> str:
+    """The message; of an error that a loading process passed on, its last line, where the message stands."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if "Original Traceback" in str(error):
+        return re.sub(r"^[\w.]+: ", "", lines[-1])
+    return " ".join(line.strip() for line in lines)
+
+
+def _call(function: str, *args: Any) -> None:
+    """Call ``module:function``; named by a string, so that the module is imported by this verb alone."""
+    module, name = function.split(":")
+    target: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    target(*args)

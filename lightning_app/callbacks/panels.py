@@ -1,0 +1,98 @@
+"""Pictures of what the network sees and says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from torch import Tensor
+from torch.nn import functional as F
+
+from lightning_app.colour import colour_depth
+from lightning_app.files import written_whole
+
+
+class Panels(Callback):
+    """Draws image, prediction, truth and error of the first frames of each evaluation, one row a frame.
+
+    Depth and truth share one scale of colours (near is bright); the error is |p - g| / g, black 0 to white 50 % and
+    more. Written to ``panels/`` in the run's folder, and to the run's logger.
+
+    Args:
+        frames: how many.
+    """
+
+    def __init__(self, frames: int = 4) -> None:
+        self.frames = frames
+        self._rows: list[NDArray[np.uint8]] = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: dict[str, Any],
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._collect(pl_module, batch)
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write(trainer, "val")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write(trainer, "test")
+
+    def _collect(self, pl_module: LightningModule, batch: dict[str, Any]) -> None:
+        room = self.frames - len(self._rows)
+        if room <= 0 or not pl_module.trainer.is_global_zero:
+            return
+        with torch.no_grad():
+            predictions = pl_module(batch["image"][:room])
+        for index, prediction in enumerate(predictions):
+            self._rows.append(_row(batch["image"][index], prediction, batch["depth"][index]))
+
+    def _write(self, trainer: Trainer, split: str) -> None:
+        rows, self._rows = self._rows, []
+        if not rows or trainer.sanity_checking:
+            return
+        panel = np.concatenate(rows)
+        path = Path(trainer.default_root_dir) / "panels" / f"{split}-{trainer.global_step:06d}.png"
+        with written_whole(path) as temporary:
+            Image.fromarray(panel).save(temporary)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image(f"{split}/panels", [str(path)], step=trainer.global_step)
+            elif isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(f"{split}/panels", panel, trainer.global_step, dataformats="HWC")
+
+
+def _row(image: Tensor, prediction: Tensor, truth: Tensor) -> NDArray[np.uint8]:
+    """Image, prediction, truth and error side by side: RGB uint8, (H, 4 W, 3)."""
+    height, width = truth.shape[-2:]
+    prediction = 1 / F.interpolate(1 / prediction[None].float(), (height, width), mode="bilinear")[0]
+    known = truth > 0
+    error = torch.where(known, (prediction - truth).abs() / truth.clamp_min(1e-3), 0)
+    # LiDAR is sparse: points are drawn three pixels wide, the nearest in front.
+    if known.float().mean() < 0.3:
+        near = F.max_pool2d(torch.where(known, 1 / truth.clamp_min(1e-3), 0)[None], 3, 1, 1)[0]
+        truth = torch.where(near > 0, 1 / near.clamp_min(1e-6), 0)
+        error = F.max_pool2d(error[None], 3, 1, 1)[0]
+    shown = prediction[0].cpu().numpy()
+    near_m, far_m = (float(np.percentile(shown, q)) for q in (2, 98))
+    grey = (error[0].cpu().numpy() / 0.5 * 255).clip(0, 255).astype(np.uint8)
+    columns = [
+        (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8),
+        colour_depth(shown, near_m, far_m),
+        colour_depth(truth[0].cpu().numpy(), near_m, far_m),
+        np.repeat(grey[..., None], 3, axis=-1),
+    ]
+    return np.concatenate(columns, axis=1)

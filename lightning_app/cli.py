@@ -1,0 +1,108 @@
+"""``fit``, ``validate`` and ``test``: from YAML to a run, by LightningCLI."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities import rank_zero_only
+
+from lightning_app.callbacks import Results, RunConfig
+
+RUN_VARIABLE = "POCKETDEPTH_RUN"
+
+
+class PocketDepthCLI(LightningCLI):
+    """LightningCLI with a folder for each run."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The verbs, and which arguments of the trainer's methods the command line fills in."""
+        return {
+            "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule"},
+            "validate": {"model", "dataloaders", "datamodule"},
+            "test": {"model", "dataloaders", "datamodule"},
+        }
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse; Lightning's own method warns of any argument list that is not sys.argv's."""
+        self.config = parser.parse_args(args)  # type: ignore[arg-type]
+
+    def before_instantiate_classes(self) -> None:
+        """Give the run its folder, and let loggers and checkpoints write below it."""
+        config = self.config[self.subcommand]
+        root = _run_folder(config, str(self.subcommand))
+        config.trainer.default_root_dir = str(root)
+        if self.subcommand != "fit":
+            config.verbose = False  # Results prints the metrics with their protocol, Lightning without
+        for logger in _as_list(config.trainer.get("logger")):
+            if isinstance(logger, Namespace) and logger.init_args.get("save_dir") in (None, "runs"):
+                logger.init_args.save_dir = str(root)
+        for callback in _as_list(config.trainer.get("callbacks")):
+            if callback.class_path.endswith("ModelCheckpoint") and callback.init_args.get("dirpath") is None:
+                callback.init_args.dirpath = str(root / "checkpoints")
+        if rank_zero_only.rank == 0:
+            print(f"run: {root}")
+
+
+def run(subcommand: str, args: list[str]) -> None:
+    """Run one of Lightning's verbs with the arguments of the command line."""
+    usage = {"usage": f"pocketdepth {subcommand} -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"}
+    PocketDepthCLI(
+        model_class=LightningModule,
+        datamodule_class=LightningDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        save_config_callback=RunConfig,
+        save_config_kwargs={"save_to_log_dir": False},
+        trainer_defaults={"callbacks": [Results()], "use_distributed_sampler": False},
+        seed_everything_default=0,
+        parser_kwargs={subcommand: usage, "prog": "pocketdepth"},
+        auto_configure_optimizers=False,
+        args=[subcommand, *args],
+    )
+
+
+def _run_folder(config: Namespace, subcommand: str) -> Path:
+    if rank_zero_only.rank != 0:
+        # The first process claimed it before it started this one.
+        return Path(os.environ.get(RUN_VARIABLE, "runs"))
+    given = config.trainer.default_root_dir
+    if given is None:
+        root = _claim(Path("runs") / _experiment_name(config), subcommand)
+    else:
+        root = Path(given)
+        if (root / "config.yaml").exists() and not config.get("ckpt_path"):
+            raise FileExistsError(
+                f"{root} holds a run already: give another --trainer.default_root_dir, or --ckpt_path to resume it"
+            )
+    os.environ[RUN_VARIABLE] = str(root)
+    return root
+
+
+def _experiment_name(config: Namespace) -> str:
+    """The stem of the last YAML on the command line (a sweep's arguments come as JSON)."""
+    files = [str(path) for path in config.get("config") or []]
+    return next((Path(path).stem for path in reversed(files) if path.endswith((".yaml", ".yml"))), "run")
+
+
+def _claim(parent: Path, subcommand: str) -> Path:
+    """A new folder named after the time; concurrent runs cannot get the same one."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S") + ("" if subcommand == "fit" else f"-{subcommand}")
+    for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
+        root = parent / (stamp + suffix)
+        try:
+            root.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return root
+    raise FileExistsError(f"{parent}/{stamp}: taken a thousand times")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []

@@ -1,0 +1,49 @@
+"""Resizing and averaging that never let an unknown pixel in."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the mask per image, then over images.
+
+    Args:
+        values: (B, 1, H, W); what stands outside the mask may be anything, NaN too.
+        mask: bool or weights in [0, 1], (B, 1, H, W).
+
+    Returns:
+        A scalar; an image whose mask is empty adds 0.
+    """
+    weight = mask.to(values.dtype)
+    total = (values.where(weight > 0, 0) * weight).sum((1, 2, 3))
+    return (total / weight.sum((1, 2, 3)).clamp_min(1e-12)).mean()
+
+
+def masked_downsample(values: Tensor, valid: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """Average blocks of ``factor`` x ``factor`` pixels over their valid pixels alone.
+
+    A block at the right or bottom edge of a size that ``factor`` does not divide holds the pixels that there are.
+
+    Args:
+        values: (B, 1, H, W).
+        valid: bool, (B, 1, H, W).
+
+    Returns:
+        The averages, 0 where a block has no valid pixel, and the mask of the blocks that have one, both
+        (B, 1, ceil(H/factor), ceil(W/factor)).
+    """
+    height, width = values.shape[-2:]
+    pad = (0, -width % factor, 0, -height % factor)
+    weight = F.pad(valid.to(values.dtype), pad)
+    total = F.avg_pool2d(F.pad(values.where(valid, 0), pad), factor)
+    share = F.avg_pool2d(weight, factor)
+    return total / share.clamp_min(1e-12), share > 0
+
+
+def resize_depth(depth: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize depth, (B, 1, h, w), to (height, width), bilinear in inverse depth (so are evaluation and prediction)."""
+    if depth.shape[-2:] == size:
+        return depth
+    return 1 / F.interpolate(1 / depth, size, mode="bilinear", align_corners=False)

@@ -1,0 +1,63 @@
+"""The multi-scale L1 loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from losses.masked import masked_downsample, masked_mean, resize_depth
+
+
+class MultiScaleL1(nn.Module):
+    """L1 in metres between prediction and truth, both brought to several scales.
+
+    Prediction and truth are averaged over the same valid pixels of each block, so that holes enter neither.
+
+    Args:
+        scales: downsampling factors relative to the truth's size.
+        weights: one per scale.
+        supervise: ``finest`` compares the finest (exported) prediction at every scale; ``heads`` compares the i-th
+            head at the i-th scale, so that the first scale belongs to the exported head.
+
+    Raises:
+        ValueError: lengths that differ, a scale below 1, a negative weight, or nothing that trains the exported head.
+    """
+
+    def __init__(
+        self,
+        scales: Sequence[int] = (4, 8, 16, 32),
+        weights: Sequence[float] = (0.5, 0.25, 0.125, 0.125),
+        supervise: Literal["finest", "heads"] = "finest",
+    ) -> None:
+        super().__init__()
+        if len(scales) != len(weights):
+            raise ValueError(f"{len(scales)} scales {list(scales)} but {len(weights)} weights {list(weights)}")
+        if any(scale < 1 for scale in scales) or any(weight < 0 for weight in weights):
+            raise ValueError(f"scales {list(scales)} must be 1 or more, weights {list(weights)} 0 or more")
+        exported = weights if supervise == "finest" else weights[:1]
+        if not sum(exported) > 0:
+            raise ValueError(f"weights {list(weights)} leave the exported head without training")
+        self.scales, self.weights, self.supervise = tuple(scales), tuple(weights), supervise
+
+    def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A term ``l1_S`` per scale S and their weighted sum.
+
+        Raises:
+            ValueError: fewer heads than scales, where the heads are supervised.
+        """
+        depth, valid = batch["depth"], batch["valid"]
+        count = len(self.scales) if self.supervise == "heads" else 1
+        if len(predictions) < count:
+            raise ValueError(f"{count} scales need as many heads, the network predicts {len(predictions)}: set heads")
+        size = (depth.shape[-2], depth.shape[-1])
+        full = [resize_depth(prediction, size) for prediction in predictions[:count]]
+        terms = {}
+        for index, scale in enumerate(self.scales):
+            prediction, _ = masked_downsample(full[min(index, count - 1)], valid, scale)
+            truth, mask = masked_downsample(depth, valid, scale)
+            terms[f"l1_{scale}"] = masked_mean((prediction - truth).abs(), mask)
+        weighted = [weight * term for weight, term in zip(self.weights, terms.values(), strict=True)]
+        return terms | {"loss": torch.stack(weighted).sum()}

@@ -1,0 +1,189 @@
+"""Decoders: feature maps -> one-channel logits at several scales, finest first.
+
+A decoder is built from what it decodes: the encoder's channels and strides, the output's stride, and how many of its
+finest levels carry a prediction head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.encoder import FeatureInfo
+
+Skips = Literal["add", "concat"]
+
+
+class LightDecoder(nn.Module):
+    """Depthwise decoder for phones: per level a 1x1, upsampling, a skip, a 5x5 depthwise and a 1x1 convolution.
+
+    The shape of a level follows FastDepth (arXiv 1903.03273).
+
+    Args:
+        features: the encoder's feature maps, finest first.
+        output_stride: stride of the finest prediction, a power of two.
+        heads: how many levels predict, counted from the finest.
+        widths: channels per level, from the deepest; the last of them that ``output_stride`` reaches is the finest.
+        skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
+        upsampling: ``nearest`` (what every runtime does fast) or ``bilinear``.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[FeatureInfo],
+        output_stride: int,
+        heads: int,
+        widths: Sequence[int] = (128, 64, 48, 32, 24),
+        skips: Skips = "add",
+        upsampling: Literal["nearest", "bilinear"] = "nearest",
+    ) -> None:
+        super().__init__()
+        levels = _levels(features, output_stride, widths, heads)
+        self.levels = nn.ModuleList()
+        channels = features[-1].channels
+        for width, skip in levels:
+            self.levels.append(_LightLevel(channels, skip, width, skips, upsampling))
+            channels = width
+        self.heads = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width, _ in levels[len(levels) - heads :])
+        self.strides = [feature.stride for feature in features]
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
+        return _decode(features, self.strides, self.levels, self.heads)
+
+
+class UpConvDecoder(nn.Module):
+    """Up-convolutions, 64-32-16-1 by default: 3x3 transposed convolutions of stride 2, each but the last followed by
+    BatchNorm and ReLU. The last layer is linear: a ReLU before the sigmoid would forbid depths beyond the middle.
+
+    Args:
+        features: the encoder's feature maps, finest first.
+        output_stride: stride of the finest prediction, a power of two.
+        heads: how many levels predict, counted from the finest.
+        widths: channels of all levels but the last, from the deepest.
+        skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[FeatureInfo],
+        output_stride: int,
+        heads: int,
+        widths: Sequence[int] = (64, 32, 16),
+        skips: Skips = "add",
+    ) -> None:
+        super().__init__()
+        levels = _levels(features, output_stride, [*widths, 1], heads)[:-1]
+        self.levels = nn.ModuleList()
+        channels = features[-1].channels
+        for width, skip in levels:
+            self.levels.append(_UpConvLevel(channels, skip, width, skips))
+            channels = width
+        coarse = levels[len(levels) - heads + 1 :]
+        self.heads = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width, _ in coarse)
+        self.heads.append(_up_convolution(channels, 1))
+        self.strides = [feature.stride for feature in features]
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
+        coarse, last = self.heads[:-1], self.heads[-1]
+        x, logits = _decode_features(features, self.strides, self.levels), []
+        for head, level in zip(coarse, x[len(x) - len(coarse) :], strict=True):
+            logits.append(head(level))
+        return [last(x[-1]), *reversed(logits)]
+
+
+def _decode_features(features: Sequence[Tensor], strides: Sequence[int], levels: nn.ModuleList) -> list[Tensor]:
+    skips = dict(zip(strides, features, strict=True))
+    stride, x, outputs = strides[-1], features[-1], []
+    for level in levels:
+        stride //= 2
+        x = level(x, skips.get(stride))
+        outputs.append(x)
+    return outputs
+
+
+def _decode(
+    features: Sequence[Tensor], strides: Sequence[int], levels: nn.ModuleList, heads: nn.ModuleList
+) -> list[Tensor]:
+    outputs = _decode_features(features, strides, levels)
+    return [head(x) for head, x in zip(reversed(heads), reversed(outputs), strict=False)]
+
+
+class _LightLevel(nn.Module):
+    def __init__(self, channels: int, skip: int, width: int, skips: Skips, upsampling: str) -> None:
+        super().__init__()
+        self.upsampling = upsampling
+        self.reduce = _conv_bn_relu(channels, width, 1)
+        self.join = _Join(width, skip, skips)
+        self.smooth = nn.Sequential(
+            _conv_bn_relu(self.join.channels, self.join.channels, 5, groups=self.join.channels),
+            _conv_bn_relu(self.join.channels, width, 1),
+        )
+
+    def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
+        align = None if self.upsampling == "nearest" else False
+        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode=self.upsampling, align_corners=align)
+        x = self.smooth(self.join(x, skip))
+        return x
+
+
+class _UpConvLevel(nn.Module):
+    def __init__(self, channels: int, skip: int, width: int, skips: Skips) -> None:
+        super().__init__()
+        self.up = nn.Sequential(_up_convolution(channels, width), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.join = _Join(width, skip, skips)
+        # A concatenation is brought back to the level's width, so that widths mean the same for both kinds of skip.
+        same = self.join.channels == width
+        self.merge = nn.Identity() if same else _conv_bn_relu(self.join.channels, width, 1)
+
+    def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
+        x = self.merge(self.join(self.up(x), skip))
+        return x
+
+
+class _Join(nn.Module):
+    """Joins a skip connection: added after a 1x1 convolution, or concatenated; nothing where there is no skip."""
+
+    def __init__(self, width: int, skip: int, skips: Skips) -> None:
+        super().__init__()
+        self.concat = skips == "concat"
+        self.project = nn.Conv2d(skip, width, 1) if skip and not self.concat else nn.Identity()
+        self.channels = width + skip if self.concat else width
+
+    def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
+        if skip is None:
+            return x
+        return torch.cat([x, skip], dim=1) if self.concat else x + self.project(skip)
+
+
+def _levels(
+    features: Sequence[FeatureInfo], output_stride: int, widths: Sequence[int], heads: int
+) -> list[tuple[int, int]]:
+    """(width, channels of the skip or 0) of each level, from the deepest."""
+    skips = {feature.stride: feature.channels for feature in features}
+    strides = []
+    stride = features[-1].stride // 2
+    while stride >= output_stride:
+        strides.append(stride)
+        stride //= 2
+    if not strides or strides[-1] != output_stride:
+        raise ValueError(f"output_stride {output_stride} is not a power of two below {features[-1].stride}")
+    if len(widths) < len(strides):
+        raise ValueError(f"output_stride {output_stride} needs {len(strides)} widths, {list(widths)} has {len(widths)}")
+    if not 1 <= heads <= len(strides):
+        raise ValueError(f"heads {heads} is not between 1 and the decoder's {len(strides)} levels")
+    return [(width, skips.get(stride, 0)) for width, stride in zip(widths, strides, strict=False)]
+
+
+def _conv_bn_relu(channels: int, width: int, kernel: int, groups: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(channels, width, kernel, padding=kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+
+
+def _up_convolution(channels: int, width: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(channels, width, 3, stride=2, padding=1, output_padding=1)

