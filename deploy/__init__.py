@@ -1,0 +1,8 @@
+"""Checkpoint -> ONNX -> int8 -> numbers -> phone.
+
+``load(path)(image)`` runs a checkpoint or an ONNX file alike.
+"""
+
+from deploy.load import load
+
+__all__ = ["load"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,10 @@ class DepthModule(LightningModule):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(logger=False)
+        with warnings.catch_warnings():
+            # Lightning advises against saving modules; from the command line it saves how to build them.
+            warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
+            self.save_hyperparameters(logger=False)
         self.network, self.loss = network, loss
         self.optimizer, self.schedule, self.weights = optimizer, schedule, weights
         self.metrics: dict[str, DepthMetrics] = {}
@@ -79,6 +83,10 @@ class DepthModule(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         self._log_metrics("test")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what opening the file needs beside the weights."""
+        checkpoint["pocketdepth"] = {"size": list(self.trainer.datamodule.size)}  # type: ignore[attr-defined]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = self.optimizer(self.parameters())

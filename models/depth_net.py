@@ -34,6 +34,7 @@ class DepthNet(nn.Module):
     """
 
     predicts = "depth"
+    one: Tensor
 
     def __init__(
         self,
@@ -51,6 +52,8 @@ class DepthNet(nn.Module):
         self.min_depth, self.max_depth = min_depth, max_depth
         self.encoder = Encoder(encoder, weights)
         self.decoder = decoder(self.encoder.features, output_stride, heads)
+        # 1 / x would export as Reciprocal, which Android's NNAPI does not know; this exports as Div.
+        self.register_buffer("one", torch.ones(()), persistent=False)
         self._initialise()
 
     def forward(self, image: Tensor) -> Tensor:
@@ -77,7 +80,7 @@ class DepthNet(nn.Module):
 
     def _depth(self, logit: Tensor) -> Tensor:
         far, near = 1 / self.max_depth, 1 / self.min_depth
-        return 1 / (far + (near - far) * torch.sigmoid(logit))
+        return self.one / (far + (near - far) * torch.sigmoid(logit))
 
     def _initialise(self) -> None:
         """He initialisation for the decoder; every head starts at the geometric mean of the depth bounds."""

@@ -10,16 +10,19 @@ from lightning_app.report import print_results, write_results
 
 
 class Results(Callback):
-    """Prints the metrics with their protocol and counts: of every validation when training ends, else at once.
+    """Prints the metrics with their protocol and counts: of the first and the last validation when training ends,
+    else of the one pass.
 
-    Writes them to ``fit.json``, ``validate.json`` or ``test.json`` in the run's folder.
+    Writes all of them to ``fit.json``, ``validate.json`` or ``test.json`` in the run's folder.
     """
 
     def __init__(self) -> None:
         self._history: dict[str, dict[str, float]] = {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._record(trainer, f"val, step {trainer.global_step}")
+        whole = not trainer.sanity_checking or trainer.num_sanity_val_steps == float("inf")
+        if whole:
+            self._record(trainer, "val", f"step {trainer.global_step}\n" if trainer.state.fn == "fit" else "")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._record(trainer, "test")
@@ -27,16 +30,17 @@ class Results(Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if not self._history or not trainer.is_global_zero:
             return
-        print_results(self._history, f"{stage}: {trainer.default_root_dir}", "split, protocol")
-        write_results(Path(trainer.default_root_dir) / f"{stage}.json", self._history)
+        root = Path(trainer.default_root_dir)
+        verb = str(trainer.state.fn.value)  # type: ignore[union-attr]
+        columns = list(self._history)
+        shown = {column: self._history[column] for column in (columns[0], columns[-1])}
+        print_results(shown, f"{verb}: {root}")
+        write_results(root / f"{verb}.json", {" ".join(key.split()): row for key, row in self._history.items()})
         self._history = {}
 
-    def _record(self, trainer: Trainer, split: str) -> None:
-        partial = trainer.sanity_checking and trainer.num_sanity_val_steps != float("inf")
-        if partial or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
+    def _record(self, trainer: Trainer, stage: str, when: str = "") -> None:
         for key, value in trainer.callback_metrics.items():
-            stage, _, rest = key.partition("/")
+            split, _, rest = key.partition("/")
             protocol, _, name = rest.rpartition("/")
-            if stage == split.split(",")[0] and protocol:
-                self._history.setdefault(f"{split}, {protocol}", {})[name] = float(value)
+            if split == stage and protocol:
+                self._history.setdefault(f"{stage} {when}{protocol}", {})[name] = float(value)

@@ -1,0 +1,39 @@
+PYTHON ?= python3
+BIN := .venv/bin
+POCKETDEPTH := $(BIN)/pocketdepth
+RUN := runs/quickstart
+YAML := -c experiments/base.yaml -c experiments/quickstart.yaml
+SAMPLE := data/quickstart/streets
+
+.PHONY: quickstart test test-all lint
+quickstart: export POCKETDEPTH_DATA := data
+quickstart: .venv/ready  ## trains on the embedded streets, exports, quantizes, measures
+	rm -rf $(RUN)
+	$(POCKETDEPTH) fit $(YAML) --trainer.default_root_dir $(RUN)
+	$(POCKETDEPTH) test $(YAML) --ckpt_path $(RUN)/checkpoints/best.ckpt --trainer.default_root_dir $(RUN)/test
+	$(POCKETDEPTH) export $(RUN)/checkpoints/best.ckpt --output $(RUN)/depth.onnx
+	$(POCKETDEPTH) quantize $(RUN)/depth.onnx $(SAMPLE)/Scene01/clone/frames/rgb --output $(RUN)/depth-int8.onnx
+	$(POCKETDEPTH) benchmark $(RUN)/depth.onnx $(RUN)/depth-int8.onnx --output $(RUN)/benchmark
+	$(POCKETDEPTH) predict $(RUN)/depth-int8.onnx $(SAMPLE)/Scene20/clone/frames/rgb --output $(RUN)/predictions
+	@echo
+	@echo "pictures  $(RUN)/test/panels/ and $(RUN)/predictions/"
+	@echo "files     $(RUN)/depth.onnx and $(RUN)/depth-int8.onnx"
+	@echo "table     $(RUN)/benchmark/benchmark.txt (.json, .png)"
+	@echo "next      your own images:  $(POCKETDEPTH) predict $(RUN)/depth-int8.onnx FOLDER"
+	@echo "          real streets:     the README's section 'Real data'"
+
+test: .venv/ready  ## the default tests
+	$(BIN)/pytest -m "not slow"
+
+test-all: .venv/ready  ## the slow ones too
+	$(BIN)/pytest
+
+lint: .venv/ready  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e '.[dev]'
+	touch $@

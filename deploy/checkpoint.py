@@ -1,0 +1,63 @@
+"""Checkpoints of PocketDepth's training."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lightning_app.depth_module import DepthModule
+
+
+class Checkpoint(NamedTuple):
+    """A trained network.
+
+    Attributes:
+        network: in evaluation mode.
+        size: (height, width) that it was trained at.
+        sha256: of the file.
+    """
+
+    network: nn.Module
+    size: tuple[int, int]
+    sha256: str
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open a checkpoint, without its YAML, its data or its pretrained weights.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a checkpoint of PocketDepth.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        size = content["pocketdepth"]["size"]
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a checkpoint of PocketDepth ({type(error).__name__})") from error
+    module = DepthModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    network = module.network.eval().requires_grad_(False)
+    return Checkpoint(network, (int(size[0]), int(size[1])), hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+class TorchNetwork:
+    """A checkpoint with the interface of :class:`deploy.runtime.OnnxNetwork`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.network, self.size, sha256 = open_checkpoint(path)
+        self.metadata = {"predicts": str(self.network.predicts), "checkpoint_sha256": sha256}
+
+    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
+        with torch.no_grad():
+            depth = self.network(torch.from_numpy(image).contiguous(memory_format=torch.channels_last))
+        return cast(NDArray[np.float32], depth.numpy())

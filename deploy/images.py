@@ -1,0 +1,58 @@
+"""Images and depth at the border of a deployed network. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Array: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+def find_images(source: Path) -> list[Path]:
+    """An image itself, or the images of a folder and of the folders in it.
+
+    Raises:
+        FileNotFoundError: nothing there, or no image in it.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise FileNotFoundError(f"{source}: no such image or folder")
+    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise FileNotFoundError(f"{source}: no .jpg, .jpeg or .png file in it")
+    return paths
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """RGB uint8, (H, W, 3).
+
+    Raises:
+        OSError: the file is no image, or damaged.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise OSError(f"{path}: damaged image ({error})") from error
+
+
+def to_input(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
+    """RGB (H, W, 3), uint8 or float in [0, 1] -> what a network takes: float32 in [0, 1], (1, 3, height, width)."""
+    height, width = image.shape[:2]
+    if (height, width) != size:
+        shrinks = size[0] < height or size[1] < width
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    scale = 255.0 if image.dtype == np.uint8 else 1.0
+    return np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(scale)
+
+
+def to_image_size(depth: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Depth in metres, (h, w) -> (height, width), bilinear in inverse depth as the protocols do it."""
+    return np.float32(1) / cv2.resize(1 / depth, size[::-1], interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,70 @@
+"""The CPU's ceiling: how fast it runs a dense convolution, which no whole network can exceed. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+CHANNELS, HEIGHT, WIDTH = 128, 48, 160
+
+
+def dense_convolution(int8: bool) -> onnx.ModelProto:
+    """A chain of 3x3 convolutions of 128 channels, in fp32 or in QDQ int8 (uint8 activations, int8 weights)."""
+    random = np.random.default_rng(0)
+    nodes, constants, name = [], [], "image"
+    shape = (CHANNELS, CHANNELS, 3, 3)
+    for layer in range(3):
+        weight = random.normal(0, (2 / (9 * CHANNELS)) ** 0.5, shape).astype(np.float32)
+        output = f"conv{layer}"
+        if int8:
+            name = _quantized(nodes, constants, name, np.float32(1 / 64), np.array(128, np.uint8))
+            scale = np.float32(np.abs(weight).max() / 127)
+            constants.append(numpy_helper.from_array(np.rint(weight / scale).astype(np.int8), f"weight{layer}_q"))
+            constants.append(numpy_helper.from_array(scale, f"weight{layer}_scale"))
+            constants.append(numpy_helper.from_array(np.array(0, np.int8), f"weight{layer}_zero"))
+            inputs = [f"weight{layer}_q", f"weight{layer}_scale", f"weight{layer}_zero"]
+            nodes.append(helper.make_node("DequantizeLinear", inputs, [f"weight{layer}"]))
+        else:
+            constants.append(numpy_helper.from_array(weight, f"weight{layer}"))
+        nodes.append(helper.make_node("Conv", [name, f"weight{layer}"], [output], pads=[1, 1, 1, 1]))
+        name = output
+    if int8:
+        name = _quantized(nodes, constants, name, np.float32(1 / 64), np.array(128, np.uint8))
+    sides = [1, CHANNELS, HEIGHT, WIDTH]
+    graph = helper.make_graph(
+        nodes,
+        "peak",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)],
+        constants,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def peak_input() -> NDArray[np.float32]:
+    """What the model is fed."""
+    return np.random.default_rng(1).normal(0, 1, (1, CHANNELS, HEIGHT, WIDTH)).astype(np.float32)
+
+
+def is_int8(path: Path) -> bool:
+    """Whether a file's convolutions run in int8: whether it holds quantized activations."""
+    return any(node.op_type == "QuantizeLinear" for node in onnx.load(path).graph.node)
+
+
+def _quantized(
+    nodes: list[onnx.NodeProto],
+    constants: list[onnx.TensorProto],
+    name: str,
+    scale: np.float32,
+    zero: NDArray[np.uint8],
+) -> str:
+    """Append a QuantizeLinear and a DequantizeLinear after ``name``, and return the new name."""
+    for kind, value in (("scale", np.asarray(scale)), ("zero", zero)):
+        constants.append(numpy_helper.from_array(value, f"{name}_{kind}"))
+    nodes.append(helper.make_node("QuantizeLinear", [name, f"{name}_scale", f"{name}_zero"], [f"{name}_q"]))
+    nodes.append(helper.make_node("DequantizeLinear", [f"{name}_q", f"{name}_scale", f"{name}_zero"], [f"{name}_dq"]))
+    return f"{name}_dq"
