@@ -32,7 +32,9 @@ class Augmentation:
 
     def __init__(self, zoom: float = 1.5, flip: float = 0.5, photometric: float = 0.5) -> None:
         if zoom < 1 or not 0 <= flip <= 1 or not 0 <= photometric <= 1:
-            raise ValueError(f"augmentation needs zoom {zoom} >= 1, flip {flip} and photometric {photometric} in [0, 1]")
+            raise ValueError(
+                f"augmentation needs zoom {zoom} >= 1, flip {flip} and photometric {photometric} in [0, 1]"
+            )
         self.zoom, self.flip, self.photometric = zoom, flip, photometric
         self._pipelines: dict[tuple[int, int], A.Compose] = {}
 
@@ -64,7 +66,9 @@ class Augmentation:
                     area_for_downscale="image",
                 ),
                 A.HorizontalFlip(p=self.flip),
-                A.ColorJitter(brightness=(0.6, 1.4), contrast=(0.6, 1.4), saturation=(0.5, 1.5), hue=(-0.05, 0.05), p=p),
+                A.ColorJitter(
+                    brightness=(0.6, 1.4), contrast=(0.6, 1.4), saturation=(0.5, 1.5), hue=(-0.05, 0.05), p=p
+                ),
                 A.RandomGamma(gamma_limit=(60, 160), p=p),
                 A.GaussianBlur(sigma_limit=(0.3, 1.5), p=p / 2),
                 A.GaussNoise(std_range=(0.01, 0.06), p=p),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from datamodules.augmentation import Augmentation, Sample, resized
-from datamodules.reader import DamagedFrame, Frame, Reader
+from datamodules.reader import DamagedFrameError, Frame, Reader
 from datamodules.sampler import Draw, MixtureSampler, batch_counts
 from datamodules.style import StyleTransfer
 
@@ -63,7 +62,8 @@ class DepthDataModule(LightningDataModule):
         if proportions is not None and len(proportions) != len(train):
             raise ValueError(f"{len(train)} training readers but {len(proportions)} proportions {list(proportions)}")
         self.train, self.val, self.test = train, val, test
-        self.proportions, self.size, self.batch_size, self.workers = proportions, tuple(size), batch_size, workers
+        self.proportions, self.batch_size, self.workers = proportions, batch_size, workers
+        self.size: tuple[int, int] = (size[0], size[1])
         self.augmentation = augmentation or Augmentation()
         self.style, self.protocol, self.damaged = style, protocol, damaged
 
@@ -146,17 +146,17 @@ class _TrainingFrames(Dataset[Sample]):
         reader = self.readers[draw.reader]
         for attempt in range(len(reader)):
             try:
-                frame = reader[(draw.index + attempt) % len(reader)]
+                frame = reader[(draw.frame + attempt) % len(reader)]
                 return self.augmentation(frame, self.size, draw.key)
-            except DamagedFrame as error:
+            except DamagedFrameError as error:
                 if self.damaged == "refuse":
                     raise
                 log.warning("skipped: %s", error)
-        raise DamagedFrame(f"all {len(reader)} frames of {type(reader).__name__} are damaged")
+        raise DamagedFrameError(f"all {len(reader)} frames of {type(reader).__name__} are damaged")
 
 
 class _EvaluationFrames(Dataset[Sample]):
-    """All frames of the readers, in order. A damaged one that is skipped has no valid pixel, so it counts as missing."""
+    """All frames of the readers, in order; of a damaged one that is skipped no pixel is valid, so it is missing."""
 
     def __init__(self, readers: list[Reader], size: tuple[int, int], damaged: Damaged) -> None:
         self.readers, self.size, self.damaged = readers, size, damaged
@@ -171,7 +171,7 @@ class _EvaluationFrames(Dataset[Sample]):
         offset = index - (int(self.ends[which - 1]) if which else 0)
         try:
             frame = reader[offset]
-        except DamagedFrame as error:
+        except DamagedFrameError as error:
             if self.damaged == "refuse":
                 raise
             log.warning("skipped: %s", error)

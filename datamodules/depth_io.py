@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from datamodules.reader import DamagedFrame
+from datamodules.reader import DamagedFrameError
 
 VKITTI_UNITS_PER_METRE = 100.0
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as RGB uint8, (H, W, 3). Raises DamagedFrame."""
+    """Read an image as RGB uint8, (H, W, 3). Raises DamagedFrameError."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError:
-        raise DamagedFrame(f"{path}: no such image") from None
+        raise DamagedFrameError(f"{path}: no such image") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise DamagedFrame(f"{path}: damaged image ({error})") from error
+        raise DamagedFrameError(f"{path}: damaged image ({error})") from error
 
 
 def read_vkitti_depth(path: Path) -> NDArray[np.float32]:
@@ -43,9 +43,9 @@ def _read_uint16(path: Path) -> NDArray[np.uint16]:
         with Image.open(path) as image:
             mode, values = image.mode, np.asarray(image)
     except FileNotFoundError:
-        raise DamagedFrame(f"{path}: no such depth file") from None
+        raise DamagedFrameError(f"{path}: no such depth file") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise DamagedFrame(f"{path}: damaged depth file ({error})") from error
+        raise DamagedFrameError(f"{path}: damaged depth file ({error})") from error
     if not mode.startswith("I;16"):
-        raise DamagedFrame(f"{path}: depth must be a 16-bit one-channel PNG, this one is {mode} ({values.dtype})")
+        raise DamagedFrameError(f"{path}: depth must be a 16-bit one-channel PNG, this one is {mode} ({values.dtype})")
     return values.astype(np.uint16)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.reader import DamagedFrame
+from datamodules.reader import DamagedFrameError
 
 LidarDepth = Literal["camera_z", "forward_x"]
 Matrix = NDArray[np.float64]
@@ -30,7 +30,7 @@ def read_calibration(folder: Path, camera: int) -> Calibration:
     """Read ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt`` of a date for camera 2 (left) or 3 (right).
 
     Raises:
-        DamagedFrame: a file or a matrix is missing.
+        DamagedFrameError: a file or a matrix is missing.
     """
     cameras, velo = (_read_matrices(folder / f"calib_{name}.txt") for name in ("cam_to_cam", "velo_to_cam"))
     try:
@@ -40,16 +40,16 @@ def read_calibration(folder: Path, camera: int) -> Calibration:
         velo_to_cam[:3, :3] = velo["R"].reshape(3, 3)
         velo_to_cam[:3, 3] = velo["T"]
     except (KeyError, ValueError) as error:
-        raise DamagedFrame(f"{folder}: calibration without a usable {error}") from error
+        raise DamagedFrameError(f"{folder}: calibration without a usable {error}") from error
     return Calibration(projection @ rectification @ velo_to_cam, projection[:, :3].astype(np.float32))
 
 
 def read_scan(path: Path) -> NDArray[np.float32]:
-    """Read a Velodyne scan: (N, 4), forward x, left y, up z in metres, and reflectance. Raises DamagedFrame."""
+    """Read a Velodyne scan: (N, 4), forward x, left y, up z in metres, and reflectance. Raises DamagedFrameError."""
     if not path.is_file():
-        raise DamagedFrame(f"{path}: no such LiDAR scan")
+        raise DamagedFrameError(f"{path}: no such LiDAR scan")
     if path.stat().st_size % 16 or not path.stat().st_size:
-        raise DamagedFrame(f"{path}: a scan holds four float32 a point, this one has {path.stat().st_size} bytes")
+        raise DamagedFrameError(f"{path}: a scan holds four float32 a point, this one has {path.stat().st_size} bytes")
     return np.fromfile(path, dtype=np.float32).reshape(-1, 4)
 
 
@@ -86,7 +86,7 @@ def project(scan: NDArray[np.float32], velo_to_image: Matrix, size: tuple[int, i
 def _read_matrices(path: Path) -> dict[str, Matrix]:
     """``name: numbers`` a line; what is not a number (the time of calibration) is left out."""
     if not path.is_file():
-        raise DamagedFrame(f"{path}: no such calibration file")
+        raise DamagedFrameError(f"{path}: no such calibration file")
     matrices = {}
     for line in path.read_text().splitlines():
         name, _, values = line.partition(":")

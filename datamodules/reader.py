@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 Domain = Literal["synthetic", "real"]
 
 
-class DamagedFrame(RuntimeError):
+class DamagedFrameError(RuntimeError):
     """A frame that cannot be used as it lies on disk: truncated, of the wrong encoding, without its calibration."""
 
 
@@ -45,7 +46,7 @@ class Reader(ABC):
 
     @abstractmethod
     def read(self, entry: Any) -> Frame:
-        """Read one entry of ``scan``; raises DamagedFrame."""
+        """Read one entry of ``scan``; raises DamagedFrameError."""
 
     @cached_property
     def entries(self) -> list[Any]:
@@ -59,6 +60,9 @@ class Reader(ABC):
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Frame:
         return self.read(self.entries[index])

@@ -15,7 +15,7 @@ class Draw(NamedTuple):
     """One place in a batch: which reader, which of its frames, and the key of every random draw for it."""
 
     reader: int
-    index: int
+    frame: int
     key: int
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.depth_io import read_image, read_vkitti_depth
-from datamodules.reader import DamagedFrame, Frame, Reader, data_path, require_folder
+from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, require_folder
 
 LAYOUT = "Virtual KITTI 2.0.3: SceneXX/<variation>/frames/{rgb,depth}/Camera_0/{rgb_%05d.jpg,depth_%05d.png}"
 
@@ -70,10 +70,10 @@ class VirtualKitti(Reader):
 
     def read(self, entry: _Entry) -> Frame:
         if entry.intrinsics is None:
-            raise DamagedFrame(f"{entry.image}: its frame and camera are not in intrinsic.txt")
+            raise DamagedFrameError(f"{entry.image}: its frame and camera are not in intrinsic.txt")
         image, depth = read_image(entry.image), read_vkitti_depth(entry.depth)
         if depth.shape != image.shape[:2]:
-            raise DamagedFrame(f"{entry.depth}: depth is {depth.shape}, its image {image.shape[:2]}")
+            raise DamagedFrameError(f"{entry.depth}: depth is {depth.shape}, its image {image.shape[:2]}")
         far = self.max_depth if self.beyond == "clamp" else 0.0
         depth[depth > self.max_depth] = far
         return Frame(image, depth, entry.intrinsics, "synthetic", entry.image)

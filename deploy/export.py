@@ -67,7 +67,9 @@ def export(
         onnx.save(model, temporary)
         error = disagreement(network, OnnxNetwork(temporary))
         if not error <= TOLERANCE:
-            raise RuntimeError(f"{output}: ONNX and torch differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
+            raise RuntimeError(
+                f"{output}: ONNX and torch differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed"
+            )
     print(f"{checkpoint} -> {output}: {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
     print(f"within {error:.0e} of torch's depth")
     for target, partitions in mobile_partitions(model).items():

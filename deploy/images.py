@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -46,11 +46,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def to_input(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
     """RGB (H, W, 3), uint8 or float in [0, 1] -> what a network takes: float32 in [0, 1], (1, 3, height, width)."""
     height, width = image.shape[:2]
+    pixels: NDArray[Any] = image
     if (height, width) != size:
         shrinks = size[0] < height or size[1] < width
-        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    scale = 255.0 if image.dtype == np.uint8 else 1.0
-    return np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(scale)
+        pixels = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    scale = np.float32(255 if image.dtype == np.uint8 else 1)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32) / scale
 
 
 def to_image_size(depth: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

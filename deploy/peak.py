@@ -15,14 +15,16 @@ CHANNELS, HEIGHT, WIDTH = 128, 48, 160
 def dense_convolution(int8: bool) -> onnx.ModelProto:
     """A chain of 3x3 convolutions of 128 channels, in fp32 or in QDQ int8 (uint8 activations, int8 weights)."""
     random = np.random.default_rng(0)
-    nodes, constants, name = [], [], "image"
+    nodes: list[onnx.NodeProto] = []
+    constants: list[onnx.TensorProto] = []
+    name = "image"
     shape = (CHANNELS, CHANNELS, 3, 3)
     for layer in range(3):
         weight = random.normal(0, (2 / (9 * CHANNELS)) ** 0.5, shape).astype(np.float32)
         output = f"conv{layer}"
         if int8:
             name = _quantized(nodes, constants, name, np.float32(1 / 64), np.array(128, np.uint8))
-            scale = np.float32(np.abs(weight).max() / 127)
+            scale = np.asarray(np.abs(weight).max() / 127, np.float32)
             constants.append(numpy_helper.from_array(np.rint(weight / scale).astype(np.int8), f"weight{layer}_q"))
             constants.append(numpy_helper.from_array(scale, f"weight{layer}_scale"))
             constants.append(numpy_helper.from_array(np.array(0, np.int8), f"weight{layer}_zero"))

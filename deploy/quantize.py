@@ -19,9 +19,7 @@ from deploy.runtime import OnnxNetwork
 from lightning_app.files import refuse_existing, written_whole
 
 
-def quantize(
-    model: Path, images: Path, output: Path | None = None, number: int = 64, overwrite: bool = False
-) -> Path:
+def quantize(model: Path, images: Path, output: Path | None = None, number: int = 64, overwrite: bool = False) -> Path:
     """Write a static int8 file: QDQ, per-channel int8 weights, uint8 activations by minimum and maximum.
 
     The head, from the last convolution on, stays in float: an int8 head knows 256 depths, and the last step is metres

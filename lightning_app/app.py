@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_LIGHTNING = {
+_LIGHTNING: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
     "rich_help_panel": "From a YAML (any key can be given on the command line; --help lists them)",

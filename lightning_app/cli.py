@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 from jsonargparse import Namespace
 from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
-from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
 from lightning_app.callbacks import Results, RunConfig
 
@@ -38,20 +40,21 @@ class PocketDepthCLI(LightningCLI):
         config = self.config[self.subcommand]
         root = _run_folder(config, str(self.subcommand))
         config.trainer.default_root_dir = str(root)
-        if self.subcommand != "fit":
-            config.verbose = False  # Results prints the metrics with their protocol, Lightning without
         for logger in _as_list(config.trainer.get("logger")):
             if isinstance(logger, Namespace) and logger.init_args.get("save_dir") in (None, "runs"):
                 logger.init_args.save_dir = str(root)
+        if self.subcommand != "fit":
+            config.verbose = False  # Results prints the metrics with their protocol, Lightning without
+            config.trainer.callbacks = [item for item in _as_list(config.trainer.callbacks) if not _saves(item)]
         for callback in _as_list(config.trainer.get("callbacks")):
-            if callback.class_path.endswith("ModelCheckpoint") and callback.init_args.get("dirpath") is None:
+            if _saves(callback) and callback.init_args.get("dirpath") is None:
                 callback.init_args.dirpath = str(root / "checkpoints")
-        if rank_zero_only.rank == 0:
-            print(f"run: {root}")
+        rank_zero_info(f"run: {root}")
 
 
 def run(subcommand: str, args: list[str]) -> None:
     """Run one of Lightning's verbs with the arguments of the command line."""
+    _quiet()
     usage = {"usage": f"pocketdepth {subcommand} -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"}
     PocketDepthCLI(
         model_class=LightningModule,
@@ -69,7 +72,7 @@ def run(subcommand: str, args: list[str]) -> None:
 
 
 def _run_folder(config: Namespace, subcommand: str) -> Path:
-    if rank_zero_only.rank != 0:
+    if getattr(rank_zero_only, "rank", 0) != 0:
         # The first process claimed it before it started this one.
         return Path(os.environ.get(RUN_VARIABLE, "runs"))
     given = config.trainer.default_root_dir
@@ -102,6 +105,22 @@ def _claim(parent: Path, subcommand: str) -> Path:
             continue
         return root
     raise FileExistsError(f"{parent}/{stamp}: taken a thousand times")
+
+
+def _saves(callback: Namespace) -> bool:
+    return str(callback.class_path).endswith("ModelCheckpoint")
+
+
+def _quiet() -> None:
+    """Let our own messages through, and silence what Lightning says of itself and of what is meant to be so."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    for package in ("lightning_app", "models", "datamodules"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: not record.getMessage().startswith(("💡", "GPU available", "TPU available", "`Trainer.fit`"))
+    )
+    for message in (".*treespec.*is deprecated", "Experiment logs directory .* exists", ".*does not have many workers"):
+        warnings.filterwarnings("ignore", message)
 
 
 def _as_list(value: Any) -> list[Any]:

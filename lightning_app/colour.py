@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def colour_depth(
-    depth: NDArray[np.floating], near: float | None = None, far: float | None = None
-) -> NDArray[np.uint8]:
+def colour_depth(depth: NDArray[np.floating], near: float | None = None, far: float | None = None) -> NDArray[np.uint8]:
     """Colour depth in metres, (H, W), by inverse depth, near bright and far dark: RGB uint8, (H, W, 3).
 
     Args:

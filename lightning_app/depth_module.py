@@ -63,6 +63,11 @@ class DepthModule(LightningModule):
         self.metrics = {data.protocol: DepthMetrics(protocol(data.protocol))}
         if stage == "fit":
             self._load_weights()
+            log.info(
+                "%s: %.2f M parameters",
+                type(self.network).__name__,
+                sum(p.numel() for p in self.network.parameters()) / 1e6,
+            )
         # Depthwise convolutions are about twice as fast in this format, on a CPU too.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -118,7 +123,9 @@ class DepthModule(LightningModule):
             raise FileNotFoundError(f"weights: {self.weights}: no such checkpoint")
         state = torch.load(self.weights, map_location="cpu", weights_only=True).get("state_dict", {})
         own = self.state_dict()
-        misfits = sorted(key for key in own.keys() | state.keys() if getattr(own.get(key), "shape", None) != _shape(state, key))
+        misfits = sorted(
+            key for key in own.keys() | state.keys() if getattr(own.get(key), "shape", None) != _shape(state, key)
+        )
         if misfits:
             raise ValueError(
                 f"weights: {self.weights} is a checkpoint of another network: {len(misfits)} of {len(own)} tensors "

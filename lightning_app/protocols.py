@@ -58,8 +58,7 @@ def _median(values: Tensor) -> Tensor:
 KITTI_EIGEN = Protocol("kitti-eigen", 1e-3, 80.0, GARG_CROP, "median", (1e-3, 80.0))
 
 PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (KITTI_EIGEN, replace(KITTI_EIGEN, name="kitti-eigen-metric", align="none"))
+    protocol.name: protocol for protocol in (KITTI_EIGEN, replace(KITTI_EIGEN, name="kitti-eigen-metric", align="none"))
 }
 
 

@@ -11,14 +11,13 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         values: (B, 1, H, W); what stands outside the mask may be anything, NaN too.
-        mask: bool or weights in [0, 1], (B, 1, H, W).
+        mask: bool, (B, 1, H, W).
 
     Returns:
         A scalar; an image whose mask is empty adds 0.
     """
-    weight = mask.to(values.dtype)
-    total = (values.where(weight > 0, 0) * weight).sum((1, 2, 3))
-    return (total / weight.sum((1, 2, 3)).clamp_min(1e-12)).mean()
+    total = values.where(mask, 0).sum((1, 2, 3))
+    return (total / mask.sum((1, 2, 3)).clamp_min(1)).mean()
 
 
 def masked_downsample(values: Tensor, valid: Tensor, factor: int) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ finest levels carry a prediction head.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +53,8 @@ class LightDecoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
-        return _decode(features, self.strides, self.levels, self.heads)
+        outputs = _run_levels(features, self.strides, self.levels)
+        return [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
 
 
 class UpConvDecoder(nn.Module):
@@ -90,14 +91,13 @@ class UpConvDecoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
-        coarse, last = self.heads[:-1], self.heads[-1]
-        x, logits = _decode_features(features, self.strides, self.levels), []
-        for head, level in zip(coarse, x[len(x) - len(coarse) :], strict=True):
-            logits.append(head(level))
-        return [last(x[-1]), *reversed(logits)]
+        outputs = _run_levels(features, self.strides, self.levels)
+        finest, *coarser = reversed(self.heads)
+        return [finest(outputs[-1]), *[head(x) for head, x in zip(coarser, reversed(outputs), strict=False)]]
 
 
-def _decode_features(features: Sequence[Tensor], strides: Sequence[int], levels: nn.ModuleList) -> list[Tensor]:
+def _run_levels(features: Sequence[Tensor], strides: Sequence[int], levels: nn.ModuleList) -> list[Tensor]:
+    """Every level's output, from the deepest."""
     skips = dict(zip(strides, features, strict=True))
     stride, x, outputs = strides[-1], features[-1], []
     for level in levels:
@@ -105,13 +105,6 @@ def _decode_features(features: Sequence[Tensor], strides: Sequence[int], levels:
         x = level(x, skips.get(stride))
         outputs.append(x)
     return outputs
-
-
-def _decode(
-    features: Sequence[Tensor], strides: Sequence[int], levels: nn.ModuleList, heads: nn.ModuleList
-) -> list[Tensor]:
-    outputs = _decode_features(features, strides, levels)
-    return [head(x) for head, x in zip(reversed(heads), reversed(outputs), strict=False)]
 
 
 class _LightLevel(nn.Module):
@@ -128,8 +121,7 @@ class _LightLevel(nn.Module):
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         align = None if self.upsampling == "nearest" else False
         x = F.interpolate(self.reduce(x), scale_factor=2.0, mode=self.upsampling, align_corners=align)
-        x = self.smooth(self.join(x, skip))
-        return x
+        return cast(Tensor, self.smooth(self.join(x, skip)))
 
 
 class _UpConvLevel(nn.Module):
@@ -142,8 +134,7 @@ class _UpConvLevel(nn.Module):
         self.merge = nn.Identity() if same else _conv_bn_relu(self.join.channels, width, 1)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        x = self.merge(self.join(self.up(x), skip))
-        return x
+        return cast(Tensor, self.merge(self.join(self.up(x), skip)))
 
 
 class _Join(nn.Module):

@@ -6,7 +6,7 @@ import copy
 import difflib
 import logging
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import timm
 import torch
@@ -45,11 +45,10 @@ class Encoder(nn.Module):
     def __init__(self, name: str = "tf_efficientnet_lite0", weights: str = "none") -> None:
         super().__init__()
         self.name, self.weights = name, weights
-        self.backbone = _create(name)
-        config = self.backbone.pretrained_cfg
+        backbone = self.backbone = _create(name)
         for key in ("mean", "std"):
-            self.register_buffer(key, torch.tensor(config[key]).view(1, 3, 1, 1), persistent=False)
-        info = self.backbone.feature_info
+            self.register_buffer(key, torch.tensor(backbone.pretrained_cfg[key]).view(1, 3, 1, 1), persistent=False)
+        info = backbone.feature_info
         self.features = [FeatureInfo(*pair) for pair in zip(info.channels(), info.reduction(), strict=True)]
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -91,14 +90,14 @@ class Encoder(nn.Module):
 
 def fuse(module: nn.Module) -> nn.Module:
     """A copy with re-parameterisable blocks (MobileOne, RepVGG, ...) fused by the blocks' own method."""
-    return cast(nn.Module, reparameterize_model(copy.deepcopy(module)))
+    return reparameterize_model(copy.deepcopy(module))
 
 
-def _create(name: str) -> nn.Module:
+def _create(name: str) -> Any:
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
         raise ValueError(f"timm has no backbone {name!r}" + (f"; close are {', '.join(close)}" if close else ""))
     try:
-        return cast(nn.Module, timm.create_model(name, features_only=True, pretrained=False))
+        return timm.create_model(name, features_only=True, pretrained=False)
     except (RuntimeError, AttributeError, AssertionError) as error:
         raise ValueError(f"timm's {name} gives no feature maps (features_only): {error}") from error

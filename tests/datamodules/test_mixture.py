@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from datamodules import Augmentation, DepthDataModule, KittiRaw, Photos, StyleTransfer, VirtualKitti
+from datamodules.reader import DamagedFrameError
+from datamodules.sampler import MixtureSampler, batch_counts
+from models import ImageAdaIN
+
+
+def sampler(position: int = 0, rank: int = 0, ranks: int = 1, seed: int = 0) -> MixtureSampler:
+    return MixtureSampler([12, 3], [3, 1], batches=6, seed=seed, position=lambda: position, rank=rank, ranks=ranks)
+
+
+def module(**changes: Any) -> DepthDataModule:
+    arguments: dict[str, Any] = {
+        "train": [VirtualKitti("vkitti"), KittiRaw("kitti", "kitti/test.txt")],
+        "val": [KittiRaw("kitti", "kitti/val.txt", depth="forward_x")],
+        "test": [],
+        "proportions": [0.75, 0.25],
+        "size": (64, 96),
+        "batch_size": 4,
+        "workers": 0,
+    }
+    return DepthDataModule(**(arguments | changes))
+
+
+def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    return one.keys() == two.keys() and all(
+        torch.equal(value, two[key]) if isinstance(value, torch.Tensor) else value == two[key]
+        for key, value in one.items()
+    )
+
+
+def test_batches_hold_the_proportions_and_no_frame_repeats_early() -> None:
+    batches = list(sampler())
+    assert all([draw.reader for draw in batch] == [0, 0, 0, 1] for batch in batches)
+    first_turn = [draw.frame for batch in batches[:4] for draw in batch if draw.reader == 0]
+    assert sorted(first_turn) == list(range(12))
+    keys = [draw.key for batch in batches for draw in batch]
+    assert len(set(keys)) == len(keys)
+
+
+def test_stream_goes_on_where_it_stopped() -> None:
+    assert list(sampler())[2:] == list(sampler(position=2))[:4]
+    assert list(sampler(seed=1)) != list(sampler())
+
+
+def test_ranks_share_nothing() -> None:
+    one, two = (list(sampler(rank=rank, ranks=2)) for rank in (0, 1))
+    frames = [draw.frame for batch in (*one[:2], *two[:2]) for draw in batch if draw.reader == 0]
+    assert sorted(frames) == list(range(12))
+    assert not {draw.key for batch in one for draw in batch} & {draw.key for batch in two for draw in batch}
+
+
+@pytest.mark.parametrize(
+    ("proportions", "size", "counts"), [([0.75, 0.25], 8, [6, 2]), ([1, 1, 1], 8, [3, 3, 2]), ([480, 20], 8, [7, 1])]
+)
+def test_proportions_become_whole_frames(proportions: list[float], size: int, counts: list[int]) -> None:
+    if proportions == [480, 20]:
+        with pytest.raises(ValueError, match="give no frame to some reader in a batch of 8"):
+            batch_counts(proportions, size)
+    else:
+        assert batch_counts(proportions, size) == counts
+
+
+def test_workers_are_interchangeable(data_root: Path) -> None:
+    alone, two = (list(module(workers=workers).train_dataloader()) for workers in (0, 2))
+    assert len(alone) == 15 // 4
+    assert all(same(a, b) for a, b in zip(alone, two, strict=True))
+
+
+def test_sample_keeps_the_contract(data_root: Path) -> None:
+    data = module()
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    assert batch["image"].shape == (4, 3, 64, 96)
+    assert batch["image"].dtype == torch.float32
+    assert 0 <= batch["image"].min() <= batch["image"].max() <= 1
+    assert batch["depth"].shape == batch["valid"].shape == (4, 1, 64, 96)
+    assert torch.equal(batch["valid"], batch["depth"] > 0)
+    assert batch["intrinsics"].shape == (4, 3, 3)
+    assert batch["domain"] == ["synthetic"] * 3 + ["real"]
+
+
+def test_truths_of_several_sizes_are_padded(data_root: Path) -> None:
+    readers = [KittiRaw("kitti", f"kitti/{split}.txt", depth="forward_x") for split in ("val", "test")]
+    loader: DataLoader[Any] = module(test=readers, batch_size=6).test_dataloader()
+    (batch,) = list(loader)
+    assert batch["full_depth"].shape == (6, 1, 75, 124)
+    assert batch["full_size"].tolist() == [[75, 124]] * 3 + [[74, 122]] * 3
+    for index, frame in enumerate([*readers[0], *readers[1]]):
+        height, width = frame.depth.shape
+        np.testing.assert_array_equal(batch["full_depth"][index, 0, :height, :width].numpy(), frame.depth)
+        assert batch["full_depth"][index].sum() == pytest.approx(float(frame.depth.sum()))
+
+
+def test_damaged_frame_is_refused_or_skipped(data_root: Path) -> None:
+    synthetic: dict[str, Any] = {"train": [VirtualKitti("vkitti")], "proportions": None}
+    image = VirtualKitti("vkitti").paths[0]
+    image.write_bytes(b"")
+    with pytest.raises(DamagedFrameError, match="damaged image"):
+        list(module(**synthetic).train_dataloader())
+    skipping = module(damaged="skip", test=[VirtualKitti("vkitti")], **synthetic)
+    assert all(str(image) not in batch["path"] for batch in skipping.train_dataloader())
+    batches = list(skipping.test_dataloader())
+    missing = [
+        path for batch in batches for path, valid in zip(batch["path"], batch["valid"], strict=True) if not valid.any()
+    ]
+    assert missing == [str(image)]
+
+
+def test_leaks_are_refused(data_root: Path) -> None:
+    with pytest.raises(ValueError, match="3 training frames are validation frames too"):
+        module(train=[KittiRaw("kitti", "kitti/val.txt")], proportions=None).setup("fit")
+    style = StyleTransfer(ImageAdaIN(), KittiRaw("kitti", "kitti/val.txt", depth="none"))
+    with pytest.raises(ValueError, match="3 style images are frames of the evaluation split"):
+        module(style=style).setup("fit")
+
+
+def test_wrong_proportions_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 training readers but 1 proportions"):
+        module(proportions=[1.0])
+    with pytest.raises(ValueError, match="must be positive"):
+        batch_counts([1.0, -1.0], 4)
+    with pytest.raises(ValueError, match=r"zoom 0\.5 >= 1"):
+        Augmentation(zoom=0.5)
+
+
+def test_style_changes_the_look_of_synthetic_frames_alone(data_root: Path) -> None:
+    style = StyleTransfer(ImageAdaIN(), Photos("photos"), probability=1.0, strength=(1.0, 1.0))
+    data = module(style=style)
+    data.setup("fit")
+    raw = next(iter(data.train_dataloader()))
+    before = {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in raw.items()}
+    plain = module().on_after_batch_transfer(raw, 0)
+    styled = data.on_after_batch_transfer(raw, 0)
+    assert same(raw, before)
+    synthetic = torch.tensor([domain == "synthetic" for domain in styled["domain"]])
+    changed = (styled["image"] != plain["image"]).flatten(1).any(1)
+    assert torch.equal(changed, synthetic)
+    for key in ("depth", "valid", "intrinsics", "domain", "path"):
+        assert same({key: styled[key]}, {key: before[key]})
+    assert same(data.on_after_batch_transfer(raw, 0), styled)
+
+
+def test_style_probability_and_strength_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"probability 1\.5 is not in"):
+        StyleTransfer(ImageAdaIN(), Photos("photos"), probability=1.5)
+    with pytest.raises(ValueError, match="not an ascending pair"):
+        StyleTransfer(ImageAdaIN(), Photos("photos"), strength=(1.0, 0.5))
+
+
+def test_evaluation_batches_are_not_stylised(data_root: Path) -> None:
+    data = module(style=StyleTransfer(ImageAdaIN(), Photos("photos"), probability=1.0), val=[VirtualKitti("vkitti")])
+    data.style.load((64, 96), set())  # type: ignore[union-attr]
+    raw = next(iter(data.val_dataloader()))
+    assert torch.equal(data.on_after_batch_transfer(raw, 0)["image"], raw["image"].float() / 255)

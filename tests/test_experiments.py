@@ -1,0 +1,150 @@
+"""Every YAML that is shipped: parsed, and the ones that can run here are run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
+from tests.conftest import EXPERIMENTS, SMALLEST, Cli
+
+ROOT = EXPERIMENTS.parent
+NEEDS_DATA = ("quickstart", "streets_to_kitti", "description")
+OVERLAYS = ("small", "wandb")
+
+
+def test_every_yaml_is_known_here() -> None:
+    assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"base", *NEEDS_DATA, *OVERLAYS}
+
+
+@pytest.mark.parametrize("name", [*NEEDS_DATA, *OVERLAYS])
+def test_every_yaml_is_parsed(name: str, cli: Cli) -> None:
+    files = ["base", "streets_to_kitti", name] if name in OVERLAYS else ["base", name]
+    chain = [part for file in files for part in ("-c", EXPERIMENTS / f"{file}.yaml")]
+    result = cli("fit", *chain, "--print_config")
+    assert result.status == 0, result.err
+    assert yaml.safe_load(result.out)["model"]["class_path"] == "lightning_app.depth_module.DepthModule"
+
+
+def test_no_yaml_names_a_folder_outside() -> None:
+    for path in EXPERIMENTS.rglob("*.yaml"):
+        assert "../" not in path.read_text()
+        assert ": /" not in path.read_text()
+
+
+def test_quickstart_runs_on_the_embedded_streets(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POCKETDEPTH_DATA", str(ROOT / "data"))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    call = ("fit", "-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "quickstart.yaml", *SMALLEST)
+    result = cli(*call, "--trainer.default_root_dir", tmp_path / "run")
+    assert result.status == 0, result.err
+    results = json.loads((tmp_path / "run" / "fit.json").read_text())["results"]
+    assert list(results) == ["val step 0 kitti-eigen", "val step 2 kitti-eigen"]
+    assert results["val step 2 kitti-eigen"]["frames"] == 12
+
+
+def test_embedded_streets_are_light_and_split_by_scene() -> None:
+    files = [path for path in (ROOT / "data" / "quickstart").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 8e6
+    data = yaml.safe_load((EXPERIMENTS / "quickstart.yaml").read_text())["data"]["init_args"]
+    scenes = [set(data[split][0]["init_args"]["scenes"]) for split in ("train", "val", "test")]
+    assert not scenes[0] & scenes[1] | scenes[0] & scenes[2] | scenes[1] & scenes[2]
+
+
+@pytest.fixture
+def full_layout(data_root: Path) -> Path:
+    """What description.yaml looks for below the data root."""
+    (data_root / "vkitti").rename(data_root / "vkitti2")
+    for camera in list((data_root / "vkitti2").rglob("Camera_0")):
+        shutil.copytree(camera, camera.with_name("Camera_1"))
+    for path in (data_root / "vkitti2").rglob("intrinsic.txt"):
+        rows = path.read_text().splitlines()
+        path.write_text("\n".join([*rows, *(row.replace(" 0 ", " 1 ", 1) for row in rows[1:])]) + "\n")
+    lists = data_root / "splits"
+    (lists / "eigen_zhou").mkdir(parents=True)
+    (lists / "eigen").mkdir()
+    lines = [f"2011_09_28/2011_09_28_drive_0001_sync {frame} l" for frame in range(3)]
+    (lists / "eigen_zhou" / "train_files.txt").write_text("\n".join(lines))
+    shutil.copy(data_root / "kitti" / "val.txt", lists / "eigen_zhou" / "val_files.txt")
+    shutil.copy(data_root / "kitti" / "val.txt", lists / "eigen" / "test_files.txt")
+    return data_root
+
+
+def test_description_runs_on_its_layout(full_layout: Path, tmp_path: Path, cli: Cli) -> None:
+    call = ("fit", "-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "description.yaml", *SMALLEST)
+    result = cli(*call, "--trainer.default_root_dir", tmp_path / "run")
+    assert result.status == 0, result.err
+    header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"train/l1_4", "train/l1_8", "train/l1_16", "train/l1_32", "train/loss"} <= set(header)
+
+
+def test_description_uses_the_description() -> None:
+    section = yaml.safe_load((EXPERIMENTS / "description.yaml").read_text())["model"]["init_args"]
+    assert section["network"]["init_args"]["encoder"] == "resnet18"
+    assert section["loss"]["init_args"] == {"scales": [4, 8, 16, 32], "weights": [0.5, 0.25, 0.125, 0.125]}
+
+
+def test_sweep_calls_what_it_says(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    """wandb's own expansion of the sweep's command, with one draw of its parameters, trains."""
+    monkeypatch.chdir(ROOT)
+    (data_root / "vkitti").rename(data_root / "streets")
+    (data_root / "photos").rename(data_root / "kitti_images")
+    (data_root / "kitti" / "splits").mkdir()
+    for split in ("val", "test"):
+        shutil.copy(data_root / "kitti" / f"{split}.txt", data_root / "kitti" / "splits" / f"{split}_files.txt")
+    sweep = yaml.safe_load((EXPERIMENTS / "sweeps" / "first.yaml").read_text())
+    draw = {key: {"value": first_value(spec)} for key, spec in sweep["parameters"].items()}
+    expanded = create_sweep_command_args({"args": draw})
+    arguments = tmp_path / "arguments.json"
+    arguments.write_text(expanded["args_json"][0])
+    macro = {"${args_json_file}": str(arguments)}
+    command = [macro.get(part, part) for part in create_sweep_command(sweep["command"])]
+    assert command[:2] == ["pocketdepth", "fit"]
+    run = tmp_path / "run"
+    result = cli(*command[1:], *SMALLEST, "--trainer.default_root_dir", run)
+    assert result.status == 0, result.err
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["model"]["init_args"]["network"]["init_args"]["encoder"] == "tf_efficientnet_lite0"
+    assert config["model"]["init_args"]["optimizer"]["init_args"]["lr"] == pytest.approx(1e-4)
+    assert config["data"]["init_args"]["style"]["init_args"]["probability"] == 0.0
+    assert sweep["metric"]["name"] in (run / "metrics.csv").read_text().splitlines()[0].split(",")
+
+
+def first_value(spec: dict[str, Any]) -> Any:
+    return spec["values"][0] if "values" in spec else spec["min"]
+
+
+@pytest.mark.slow
+def test_make_quickstart_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    """The calls of `make quickstart`, as the Makefile prints them, on fewer steps."""
+    printed = subprocess.run(
+        ["make", "-n", "quickstart", f"RUN={tmp_path}/q"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    calls = [shlex.split(line)[1:] for line in printed.splitlines() if line.startswith(".venv/bin/pocketdepth ")]
+    assert [call[0] for call in calls] == ["fit", "test", "export", "quantize", "benchmark", "predict"]
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("POCKETDEPTH_DATA", "data")
+    for call in calls:
+        extra = ["--trainer.max_steps", "4", "--trainer.val_check_interval", "4"] if call[0] == "fit" else []
+        result = cli(*call, *extra)
+        assert result.status == 0, (call, result.err)
+    assert (tmp_path / "q" / "benchmark" / "benchmark.png").is_file()
+    assert len(list((tmp_path / "q" / "predictions").rglob("*.npy"))) == 3
+
+
+def test_streets_to_kitti_runs_on_the_real_data(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.setenv("POCKETDEPTH_DATA", str(real_data))
+    chain = ("-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "streets_to_kitti.yaml", *SMALLEST)
+    result = cli("fit", *chain, "--trainer.default_root_dir", tmp_path / "run")
+    assert result.status == 0, result.err
+    results = json.loads((tmp_path / "run" / "fit.json").read_text())["results"]
+    assert results["val step 2 kitti-eigen"]["frames"] == 11
