@@ -80,7 +80,8 @@ def _run_folder(config: Namespace, subcommand: str) -> Path:
         root = _claim(Path("runs") / _experiment_name(config), subcommand)
     else:
         root = Path(given)
-        if (root / "config.yaml").exists() and not config.get("ckpt_path"):
+        results = [*root.glob("checkpoints/*.ckpt"), *root.glob("*.json")]
+        if results and not config.get("ckpt_path"):
             raise FileExistsError(
                 f"{root} holds a run already: give another --trainer.default_root_dir, or --ckpt_path to resume it"
             )
@@ -119,7 +120,15 @@ def _quiet() -> None:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
         lambda record: not record.getMessage().startswith(("💡", "GPU available", "TPU available", "`Trainer.fit`"))
     )
-    for message in (".*treespec.*is deprecated", "Experiment logs directory .* exists", ".*does not have many workers"):
+    expected = (
+        ".*treespec.*is deprecated",
+        "Experiment logs directory .* exists",
+        "Checkpoint directory .* exists",
+        ".*does not have many workers",
+        ".*callbacks used to create the checkpoint",
+        ".*your dataloader is not resumable",  # the sampler's position is that of the checkpoint
+    )
+    for message in expected:
         warnings.filterwarnings("ignore", message)
 
 

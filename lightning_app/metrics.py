@@ -28,9 +28,10 @@ def frame_errors(prediction: Tensor, truth: Tensor, protocol: Protocol) -> Tenso
     mask = protocol.mask(truth)
     if not mask.any():
         return None
-    inverse = 1 / prediction[None, None]
+    inverse = 1 / prediction[None, None].double()
     full = 1 / F.interpolate(inverse, truth.shape, mode="bilinear", align_corners=False)[0, 0]
-    return pixel_errors(protocol.apply(full[mask].double(), truth[mask].double()), truth[mask].double())
+    known = truth[mask].double()
+    return pixel_errors(protocol.apply(full[mask], known), known)
 
 
 def pixel_errors(p: Tensor, g: Tensor) -> Tensor:
@@ -74,7 +75,7 @@ class DepthMetrics(Metric):
         """Add a batch: predictions (B, 1, h, w) in metres and a batch of evaluation samples."""
         sizes = batch["full_size"].tolist()
         for depth, truth, (height, width) in zip(prediction, batch["full_depth"], sizes, strict=True):
-            errors = frame_errors(depth[0].float(), truth[0, :height, :width], self.protocol)
+            errors = frame_errors(depth[0], truth[0, :height, :width], self.protocol)
             if errors is None:
                 self.missing += 1
             elif not errors.isfinite().all():

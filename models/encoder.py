@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import logging
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -36,7 +37,7 @@ class Encoder(nn.Module):
             extra ``imagenet``); or the path of a state dict with timm's keys.
 
     Raises:
-        ValueError: a name that timm does not know, or that gives no feature maps.
+        ValueError: a name that timm does not know, or a backbone without a pyramid of feature maps.
     """
 
     mean: Tensor
@@ -50,6 +51,9 @@ class Encoder(nn.Module):
             self.register_buffer(key, torch.tensor(backbone.pretrained_cfg[key]).view(1, 3, 1, 1), persistent=False)
         info = backbone.feature_info
         self.features = [FeatureInfo(*pair) for pair in zip(info.channels(), info.reduction(), strict=True)]
+        strides = [feature.stride for feature in self.features]
+        if any(fine * 2 != coarse for fine, coarse in pairwise(strides)):
+            raise ValueError(f"timm's {name} gives no pyramid of feature maps: its strides are {strides}")
 
     def forward(self, image: Tensor) -> list[Tensor]:
         return cast(list[Tensor], self.backbone((image - self.mean) / self.std))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import wandb
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -40,6 +41,7 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
             main([str(arg) for arg in args])
         except SystemExit as stop:
             status = stop.code
+        wandb.finish()  # a process of its own would end its run
         captured = capfd.readouterr()
         if isinstance(status, str):
             return Result(1, captured.out, captured.err + status)

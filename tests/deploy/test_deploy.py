@@ -62,7 +62,10 @@ def test_every_network_exports(encoder: str, tmp_path: Path) -> None:
     model = to_onnx(network, (64, 96))
     onnx.save(model, tmp_path / "n.onnx")
     assert disagreement(network, OnnxNetwork(tmp_path / "n.onnx")) < 1e-4
-    assert set(mobile_partitions(model).values()) == {1}
+    partitions = mobile_partitions(model)
+    # ConvTranspose is an operator that only CoreML's newer kind takes.
+    whole = ["CoreML MLProgram"] if encoder == "resnet18" else list(partitions)
+    assert [name for name, count in partitions.items() if count == 1] == whole
 
 
 def test_int8_file_keeps_its_head_in_float_and_agrees(exported: Path, data_root: Path, cli: Cli) -> None:

@@ -76,6 +76,8 @@ def test_resumed_run_ends_where_an_unbroken_one_does(data_root: Path, tmp_path: 
     assert stopped.status == 0, stopped.err
     resumed = cli(*call, "--trainer.default_root_dir", broken, "--ckpt_path", broken / "checkpoints" / "stopped.ckpt")
     assert resumed.status == 0, resumed.err
+    steps = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] for run in (whole, broken)]
+    assert steps == [8, 8]
     one, two = weights(whole / "checkpoints" / "last.ckpt"), weights(broken / "checkpoints" / "last.ckpt")
     assert all(torch.equal(value, two[key]) for key, value in one.items())
 

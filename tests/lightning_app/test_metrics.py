@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,7 +18,7 @@ METRIC = protocol("kitti-eigen-metric")
 def reference(prediction: NDArray[Any], truth: NDArray[Any], align: bool) -> dict[str, float]:
     """monodepth2's evaluation and the usual further metrics, in numpy."""
     height, width = truth.shape
-    p = 1 / cv2.resize(1 / prediction, (width, height), interpolation=cv2.INTER_LINEAR)
+    p = 1 / bilinear(1 / prediction.astype(np.float64), height, width)
     mask = (truth > 1e-3) & (truth < 80)
     rows = np.array([0.40810811 * height, 0.99189189 * height]).astype(np.int32)
     columns = np.array([0.03594771 * width, 0.96405229 * width]).astype(np.int32)
@@ -40,6 +39,18 @@ def reference(prediction: NDArray[Any], truth: NDArray[Any], align: bool) -> dic
         "silog": float(100 * np.sqrt(np.mean(e**2) - np.mean(e) ** 2)),
         **{f"delta{k}": float(np.mean(ratio < 1.25**k)) for k in (1, 2, 3)},
     }
+
+
+def bilinear(image: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """What cv2.resize does with INTER_LINEAR, in float64: pixel centres at halves, edges repeated."""
+    for axis, target in ((0, height), (1, width)):
+        length = image.shape[axis]
+        place = ((np.arange(target) + 0.5) * length / target - 0.5).clip(0, length - 1)
+        low = np.floor(place).astype(int)
+        share = np.expand_dims(place - low, 1 - axis)
+        high = np.minimum(low + 1, length - 1)
+        image = image.take(low, axis) * (1 - share) + image.take(high, axis) * share
+    return image
 
 
 def example(seed: int, size: tuple[int, int] = (60, 130)) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
