@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import Namespace
 from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -17,6 +19,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from lightning_app.callbacks import Results, RunConfig
 
 RUN_VARIABLE = "POCKETDEPTH_RUN"
+_LIGHTNINGS_CHECKPOINTS = ("best", "last", "hpc", "registry")
 
 
 class PocketDepthCLI(LightningCLI):
@@ -34,6 +37,9 @@ class PocketDepthCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse; Lightning's own method warns of any argument list that is not sys.argv's."""
         self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        config = self.config[self.config.subcommand]
+        if config.get("ckpt_path") and config.ckpt_path not in _LIGHTNINGS_CHECKPOINTS:
+            _refuse_other_network(Path(config.ckpt_path), config.model.init_args.get("network"))
 
     def before_instantiate_classes(self) -> None:
         """Give the run its folder, and let loggers and checkpoints write below it."""
@@ -69,6 +75,40 @@ def run(subcommand: str, args: list[str]) -> None:
         auto_configure_optimizers=False,
         args=[subcommand, *args],
     )
+
+
+def _refuse_other_network(checkpoint: Path, network: Namespace | None) -> None:
+    """Refuse a checkpoint whose network is not the configuration's: LightningCLI would take the checkpoint's silently.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: not a checkpoint, or one of another network.
+    """
+    if not checkpoint.is_file():
+        raise FileNotFoundError(f"{checkpoint}: no such checkpoint")
+    try:
+        theirs = torch.load(checkpoint, map_location="cpu", weights_only=True)["hyper_parameters"].get("network")
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+        raise ValueError(f"{checkpoint}: not a checkpoint of PocketDepth ({type(error).__name__})") from error
+    if network is None or theirs is None:
+        return
+    ours, others = (_flat(description) for description in (network.as_dict(), theirs))
+    different = [key for key in sorted(ours.keys() | others.keys()) if ours.get(key) != others.get(key)]
+    if different:
+        key = different[0]
+        raise ValueError(
+            f"{checkpoint}: a checkpoint of another network: its {key} is {others.get(key)}, here it is "
+            f"{ours.get(key)}; to start from other weights give --model.weights"
+        )
+
+
+def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key, without how they are nested in init_args and without where weights came from."""
+    flat: dict[str, Any] = {}
+    for key, value in description.items():
+        name = prefix if key == "init_args" else f"{prefix}.{key}".lstrip(".")
+        flat |= _flat(value, name) if isinstance(value, dict) else {name: value}
+    return {key: value for key, value in flat.items() if key != "weights"}
 
 
 def _run_folder(config: Namespace, subcommand: str) -> Path:

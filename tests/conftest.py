@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -187,11 +188,34 @@ TINY_STYLE = """
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fake data, a finished run in ``run/`` and its ``run/depth.onnx``: made once, copied by ``fitted``."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_vkitti(folder / "data" / "vkitti")
+    write_kitti(folder / "data" / "kitti")
+    yaml = tiny_yaml(folder / "tiny.yaml")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("POCKETDEPTH_DATA", str(folder / "data"))
+        run = folder / "run"
+        for call in (
+            ("fit", "-c", EXPERIMENTS / "base.yaml", "-c", yaml, "--trainer.default_root_dir", run),
+            ("export", run / "checkpoints" / "last.ckpt", "--output", run / "depth.onnx"),
+        ):
+            with pytest.raises(SystemExit) as stop:
+                main([str(part) for part in call])
+            assert not stop.value.code
+    return folder
+
+
 @pytest.fixture
-def fitted(data_root: Path, tmp_path: Path, cli: Cli) -> Path:
-    """The folder of a finished run."""
-    run = tmp_path / "runs" / "tiny"
-    yaml = tiny_yaml(tmp_path / "tiny.yaml")
-    result = cli("fit", "-c", EXPERIMENTS / "base.yaml", "-c", yaml, "--trainer.default_root_dir", run)
-    assert result.status == 0, result.err
-    return run
+def fitted(finished: Path, data_root: Path, tmp_path: Path) -> Path:
+    """The folder of a finished run; its YAML is ``tiny.yaml`` in ``tmp_path``."""
+    shutil.copy(finished / "tiny.yaml", tmp_path)
+    return Path(shutil.copytree(finished / "run", tmp_path / "runs" / "tiny"))
+
+
+@pytest.fixture
+def exported(fitted: Path) -> Path:
+    """The ONNX file of a finished run."""
+    return fitted / "depth.onnx"

@@ -25,13 +25,6 @@ from tests.conftest import EXPERIMENTS, Cli, picture
 BASE = EXPERIMENTS / "base.yaml"
 
 
-@pytest.fixture
-def exported(fitted: Path, cli: Cli) -> Path:
-    result = cli("export", fitted / "checkpoints" / "last.ckpt", "--output", fitted / "depth.onnx")
-    assert result.status == 0, result.err
-    return fitted / "depth.onnx"
-
-
 def test_exported_file_is_fused_static_and_says_what_it_is(exported: Path) -> None:
     model = onnx.load(exported)
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}

@@ -126,6 +126,19 @@ def test_weights_start_a_run_and_another_network_is_refused(fitted: Path, tmp_pa
     assert "is a checkpoint of another network" in other.err.splitlines()[-1]
 
 
+@pytest.mark.parametrize("verb", ["fit", "test"])
+def test_checkpoint_of_another_network_is_refused(verb: str, fitted: Path, tmp_path: Path, cli: Cli) -> None:
+    call = (verb, "-c", BASE, "-c", tmp_path / "tiny.yaml", "--ckpt_path", fitted / "checkpoints" / "last.ckpt")
+    other = cli(*call, "--model.network.encoder", "resnet18")
+    assert other.status == 2
+    assert "another network: its encoder is mobilenetv4_conv_small, here it is resnet18" in other.err.splitlines()[-1]
+    (tmp_path / "x.ckpt").write_bytes(b"nothing")
+    for path, message in (("nowhere.ckpt", "no such checkpoint"), (tmp_path / "x.ckpt", "not a checkpoint of Pocket")):
+        result = cli(*call[:-1], path)
+        assert result.status == 2
+        assert message in result.err.splitlines()[-1]
+
+
 def test_wandb_offline_run_logs_panels(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     path = tiny_yaml(tmp_path / "tiny.yaml")
     run = tmp_path / "run"
