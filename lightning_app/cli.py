@@ -50,6 +50,7 @@ class PocketDepthCLI(LightningCLI):
             if isinstance(logger, Namespace) and logger.init_args.get("save_dir") in (None, "runs"):
                 logger.init_args.save_dir = str(root)
         if self.subcommand != "fit":
+            config.trainer.enable_checkpointing = False
             config.verbose = False  # Results prints the metrics with their protocol, Lightning without
             config.trainer.callbacks = [item for item in _as_list(config.trainer.callbacks) if not _saves(item)]
         for callback in _as_list(config.trainer.get("callbacks")):

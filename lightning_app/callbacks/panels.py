@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from lightning_app.colour import colour_depth
 from lightning_app.files import written_whole
+
+HEADER = 16
 
 
 class Panels(Callback):
@@ -64,7 +66,7 @@ class Panels(Callback):
         rows, self._rows = self._rows, []
         if not rows or trainer.sanity_checking:
             return
-        panel = np.concatenate(rows)
+        panel = np.concatenate([_header(rows[0].shape[1]), *rows])
         path = Path(trainer.default_root_dir) / "panels" / f"{split}-{trainer.global_step:06d}.png"
         with written_whole(path) as temporary:
             Image.fromarray(panel).save(temporary)
@@ -73,6 +75,14 @@ class Panels(Callback):
                 logger.log_image(f"{split}/panels", [str(path)], step=trainer.global_step)
             elif isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(f"{split}/panels", panel, trainer.global_step, dataformats="HWC")
+
+
+def _header(width: int) -> NDArray[np.uint8]:
+    """A line of names above the columns: RGB uint8, (HEADER, width, 3)."""
+    strip = Image.new("RGB", (width, HEADER), "white")
+    for column, name in enumerate(("image", "prediction", "truth", "error")):
+        ImageDraw.Draw(strip).text((column * width // 4 + 3, 1), name, fill="black", font_size=HEADER - 4)
+    return np.asarray(strip)
 
 
 def _row(image: Tensor, prediction: Tensor, truth: Tensor) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 from pytorch_lightning import Callback, Trainer
 
+from lightning_app.callbacks.panels import HEADER
 from lightning_app.depth_module import DepthModule
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 
@@ -35,7 +36,7 @@ def test_run_leaves_everything_below_its_folder(fitted: Path) -> None:
     assert list(results) == ["val step 2 kitti-eigen", "val step 4 kitti-eigen"]
     assert results["val step 4 kitti-eigen"]["frames"] == 3
     panel = Image.open(fitted / "panels" / "val-000004.png")
-    assert panel.size == (4 * 96, 3 * 64)
+    assert panel.size == (4 * 96, HEADER + 3 * 64)
     assert {path.name for path in (fitted / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert list(fitted.glob("events.out.tfevents.*"))
 

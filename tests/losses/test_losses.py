@@ -67,7 +67,7 @@ def test_unknown_pixels_change_nothing(loss: nn.Module, size: tuple[int, int]) -
         filled = truth | {"depth": truth["depth"].where(truth["valid"], junk)}
         p = prediction().requires_grad_()
         value = loss((p,), filled)["loss"]
-        assert float(value) == pytest.approx(float(loss((p,), truth)["loss"]), rel=1e-12)
+        assert value.item() == pytest.approx(loss((p,), truth)["loss"].item(), rel=1e-12)
         value.backward()
         assert p.grad is not None
         assert p.grad.isfinite().all()
@@ -81,7 +81,7 @@ def test_empty_frame_adds_nothing(loss: nn.Module) -> None:
     first = {key: value[:1] for key, value in truth.items()}
     p = prediction().requires_grad_()
     value = loss((p,), half)["loss"]
-    assert float(value) == pytest.approx(float(loss((p[:1],), first)["loss"]) / 2)
+    assert value.item() == pytest.approx(loss((p[:1],), first)["loss"].item() / 2)
     value.backward()
     assert p.grad is not None
     assert p.grad.isfinite().all()
@@ -93,7 +93,7 @@ def test_perfect_prediction_costs_nothing(loss: nn.Module) -> None:
     truth = batch()
     p = truth["depth"].where(truth["valid"], 7.0).requires_grad_()
     value = loss((p,), truth)["loss"]
-    assert float(value) == pytest.approx(0, abs=1e-6)
+    assert value.item() == pytest.approx(0, abs=1e-6)
     value.backward()
     assert p.grad is not None
     assert p.grad.isfinite().all()
