@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lightning_app.checkpoints import read_checkpoint
 from lightning_app.depth_module import DepthModule
 
 
@@ -36,13 +36,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         FileNotFoundError: no such file.
         ValueError: not a checkpoint of PocketDepth.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
-    try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        size = content["pocketdepth"]["size"]
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a checkpoint of PocketDepth ({type(error).__name__})") from error
+    size = read_checkpoint(path)["pocketdepth"]["size"]
     module = DepthModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     network = module.network.eval().requires_grad_(False)
     return Checkpoint(network, (int(size[0]), int(size[1])), hashlib.sha256(path.read_bytes()).hexdigest())

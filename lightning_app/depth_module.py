@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lightning_app.checkpoints import load_weights
 from lightning_app.metrics import DepthMetrics
 from lightning_app.protocols import protocol
 from lightning_app.schedule import WarmupCosine
@@ -54,20 +55,14 @@ class DepthModule(LightningModule):
             self.save_hyperparameters(logger=False)
         self.network, self.loss = network, loss
         self.optimizer, self.schedule, self.weights = optimizer, schedule, weights
-        self.metrics: dict[str, DepthMetrics] = {}
 
     def setup(self, stage: str) -> None:
         """Prepare a stage; before training, load the weights to start from."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.network.check_size(data.size)  # type: ignore[operator]
-        self.metrics = {data.protocol: DepthMetrics(protocol(data.protocol))}
+        self.metric = DepthMetrics(protocol(data.protocol))
         if stage == "fit":
-            self._load_weights()
-            log.info(
-                "%s: %.2f M parameters",
-                type(self.network).__name__,
-                sum(p.numel() for p in self.network.parameters()) / 1e6,
-            )
+            self._initialise()
         # Depthwise convolutions are about twice as fast in this format, on a CPU too.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -106,34 +101,19 @@ class DepthModule(LightningModule):
         named = {f"{stage}/{name}": value for name, value in terms.items()}
         self.log_dict(named, on_step=training, on_epoch=not training, batch_size=len(image), sync_dist=not training)
         if not training:
-            for metric in self.metrics.values():
-                metric.to(self.device).update(predictions[0], batch)
+            self.metric.update(predictions[0], batch)
         return terms["loss"]
 
     def _log_metrics(self, stage: str) -> None:
-        for name, metric in self.metrics.items():
-            self.log_dict({f"{stage}/{name}/{key}": value for key, value in metric.compute().items()})
-            metric.reset()
+        name = self.metric.protocol.name
+        self.log_dict({f"{stage}/{name}/{key}": value for key, value in self.metric.compute().items()})
+        self.metric.reset()
 
-    def _load_weights(self) -> None:
+    def _initialise(self) -> None:
         if self.weights is None:
             self.network.load_pretrained()  # type: ignore[operator]
-            return
-        if not Path(self.weights).is_file():
-            raise FileNotFoundError(f"weights: {self.weights}: no such checkpoint")
-        state = torch.load(self.weights, map_location="cpu", weights_only=True).get("state_dict", {})
-        own = self.state_dict()
-        misfits = sorted(
-            key for key in own.keys() | state.keys() if getattr(own.get(key), "shape", None) != _shape(state, key)
-        )
-        if misfits:
-            raise ValueError(
-                f"weights: {self.weights} is a checkpoint of another network: {len(misfits)} of {len(own)} tensors "
-                f"differ, e.g. {misfits[0]}"
-            )
-        self.load_state_dict(state)
-        log.info("weights from %s", self.weights)
-
-
-def _shape(state: dict[str, Tensor], key: str) -> torch.Size | None:
-    return state[key].shape if key in state else None
+        else:
+            load_weights(self, Path(self.weights))
+            log.info("weights from %s", self.weights)
+        count = sum(parameter.numel() for parameter in self.network.parameters())
+        log.info("%s: %.2f M parameters", type(self.network).__name__, count / 1e6)

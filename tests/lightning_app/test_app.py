@@ -52,7 +52,7 @@ def test_wrong_use_is_one_line_and_status_2(data_root: Path, tmp_path: Path, cli
         (("--model.network.encoder", "mobilenet_v99"), "timm has no backbone 'mobilenet_v99'"),
         (("--data.protocol", "kitty"), "no protocol 'kitty'"),
         (("--model.network.encodre", "x"), None),
-        (("--model.weights", "nowhere.ckpt"), "weights: nowhere.ckpt: no such checkpoint"),
+        (("--model.weights", "nowhere.ckpt"), "nowhere.ckpt: no such checkpoint"),
         (("--model.loss", "losses.MultiScaleL1", "--model.loss.scales", "[4,8]"), "2 scales [4, 8] but 4 weights"),
     ]
     for extra, message in cases:

@@ -1,0 +1,51 @@
+"""A folder for each run: `runs/<experiment>/<time>`, or the one that was given."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from jsonargparse import Namespace
+from pytorch_lightning.utilities import rank_zero_only
+
+_VARIABLE = "POCKETDEPTH_RUN"  # tells the processes that a distributed run starts which folder is theirs
+
+
+def run_folder(config: Namespace, subcommand: str) -> Path:
+    """The folder of a run with this configuration; a new one where none is given.
+
+    Raises:
+        FileExistsError: the given folder holds results already, and this run does not resume them.
+    """
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        return Path(os.environ.get(_VARIABLE, "runs"))
+    given = config.trainer.default_root_dir
+    root = Path(given) if given else _claim(Path("runs") / _experiment_name(config), subcommand)
+    results = [*root.glob("checkpoints/*.ckpt"), *root.glob("*.json")]
+    if results and not config.get("ckpt_path"):
+        raise FileExistsError(
+            f"{root} holds a run already: give another --trainer.default_root_dir, or --ckpt_path to resume it"
+        )
+    os.environ[_VARIABLE] = str(root)
+    return root
+
+
+def _experiment_name(config: Namespace) -> str:
+    """The stem of the last YAML on the command line (a sweep's arguments come as JSON)."""
+    files = [Path(str(path)) for path in config.get("config") or []]
+    return next((path.stem for path in reversed(files) if path.suffix in (".yaml", ".yml")), "run")
+
+
+def _claim(parent: Path, subcommand: str) -> Path:
+    """A new folder named after the time; runs that start at once get different ones."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S") + ("" if subcommand == "fit" else f"-{subcommand}")
+    number = 1
+    while True:
+        root = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            root.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return root
