@@ -94,6 +94,8 @@ def _quiet() -> None:
         "Checkpoint directory .* exists",
         ".*does not have many workers",
         ".*callbacks used to create the checkpoint",
+        ".*recommended to use `self.log",  # the metrics are synchronised by torchmetrics
+        "The number of training batches .* is smaller than the logging interval",
         ".*your dataloader is not resumable",  # the sampler's position is that of the checkpoint
     )
     for message in expected:
