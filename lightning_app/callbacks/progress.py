@@ -37,9 +37,12 @@ class StepProgress(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: dict[str, Any], batch_idx: int
     ) -> None:
-        metrics = trainer.callback_metrics
-        speed = metrics.get("train/images_per_second")
-        text = f"loss {float(metrics['train/loss']):.3f}" + (f", {float(speed):.1f} images/s" if speed else "")
+        text = None
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            # Not at every step: to read a number waits for the device.
+            shown = (("train/loss", "loss {:.3f}"), ("train/images_per_second", "{:.1f} images/s"))
+            values = trainer.callback_metrics
+            text = ", ".join(form.format(float(values[name])) for name, form in shown if name in values)
         self._show("train", trainer.global_step, trainer.estimated_stepping_batches, text)
 
     def on_validation_batch_end(
@@ -66,7 +69,9 @@ class StepProgress(Callback):
     ) -> None:
         self._show("test", batch_idx + 1, sum(trainer.num_test_batches))
 
-    def _show(self, name: str, completed: int, total: float, text: str = "") -> None:
+    def _show(self, name: str, completed: int, total: float, text: str | None = None) -> None:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(f"{name:<8}", total=total, text="")
-        self._progress.update(self._tasks[name], completed=completed, total=total, text=text)
+        self._progress.update(self._tasks[name], completed=completed, total=total)
+        if text is not None:
+            self._progress.update(self._tasks[name], text=text)
