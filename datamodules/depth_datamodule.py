@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -71,10 +73,10 @@ class DepthDataModule(LightningDataModule):
         """Find the frames of a stage; for training also refuse leaks and read the style images."""
         if stage != "fit":
             return
-        evaluated = {path.resolve() for reader in self.val for path in reader.paths}
+        evaluated = self._evaluated_paths()
         leaks = [path for reader in self.train for path in reader.paths if path.resolve() in evaluated]
         if leaks:
-            raise ValueError(f"{len(leaks)} training frames are validation frames too, e.g. {leaks[0]}")
+            raise ValueError(f"{len(leaks)} training frames are validation or test frames too, e.g. {leaks[0]}")
         if self.style is not None:
             self.style.load(self.size, evaluated)
 
@@ -106,6 +108,14 @@ class DepthDataModule(LightningDataModule):
         if self.style is not None and "key" in batch:
             batch = self.style(batch)
         return batch
+
+    def _evaluated_paths(self) -> set[Path]:
+        """The images of the validation and, where they are on this machine, of the test frames."""
+        paths = {path.resolve() for reader in self.val for path in reader.paths}
+        for reader in self.test:
+            with contextlib.suppress(FileNotFoundError):
+                paths |= {path.resolve() for path in reader.paths}
+        return paths
 
     def _evaluation(self, readers: list[Reader]) -> DataLoader[Sample]:
         dataset = _EvaluationFrames(readers, self.size, self.damaged)

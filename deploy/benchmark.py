@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
@@ -99,19 +100,9 @@ def measure(models: list[Path], threads: int, runs: int) -> list[Row]:
     networks = [OnnxNetwork(path, threads) for path in models]
     macs = [count_macs(onnx.load(path)) for path in models]
     precisions = ["int8" if is_int8(path) else "fp32" for path in models]
-    image = {network.size: np.random.default_rng(0).random((1, 3, *network.size)) for network in networks}
-    image32 = {size: value.astype(np.float32) for size, value in image.items()}
-    tasks: list[Callable[[], object]] = [lambda n=network: n(image32[n.size]) for network in networks]  # type: ignore[misc]
     kinds = sorted(set(precisions))
     peaks = [dense_convolution(int8=kind == "int8") for kind in kinds]
-    tasks += [_runner(model, threads) for model in peaks]
-    times = np.zeros((runs, len(tasks)))
-    for run in track(range(-WARMUP, runs), "benchmark"):
-        for index, task in enumerate(tasks):
-            start = time.perf_counter()
-            task()
-            if run >= 0:
-                times[run, index] = time.perf_counter() - start
+    times = _interleave([*map(_network_task, networks), *(_peak_task(model, threads) for model in peaks)], runs)
     fastest = times.min(axis=0)[len(models) :]
     peak = {kind: count_macs(model) / best for kind, model, best in zip(kinds, peaks, fastest, strict=True)}
     p50, p90 = (np.percentile(times, q, axis=0) for q in (50, 90))
@@ -148,7 +139,24 @@ def cpu_name() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
 
 
-def _runner(model: onnx.ModelProto, threads: int) -> Callable[[], object]:
+def _interleave(tasks: list[Callable[[], object]], runs: int) -> NDArray[np.float64]:
+    """Seconds of each task in each round, (runs, tasks), after the warm-up rounds."""
+    times = np.zeros((runs, len(tasks)))
+    for run in track(range(-WARMUP, runs), "benchmark"):
+        for index, task in enumerate(tasks):
+            start = time.perf_counter()
+            task()
+            if run >= 0:
+                times[run, index] = time.perf_counter() - start
+    return times
+
+
+def _network_task(network: OnnxNetwork) -> Callable[[], object]:
+    image = np.random.default_rng(0).random((1, 3, *network.size), dtype=np.float32)
+    return lambda: network(image)
+
+
+def _peak_task(model: onnx.ModelProto, threads: int) -> Callable[[], object]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

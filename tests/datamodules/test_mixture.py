@@ -116,8 +116,11 @@ def test_damaged_frame_is_refused_or_skipped(data_root: Path) -> None:
 
 
 def test_leaks_are_refused(data_root: Path) -> None:
-    with pytest.raises(ValueError, match="3 training frames are validation frames too"):
-        module(train=[KittiRaw("kitti", "kitti/val.txt")], proportions=None).setup("fit")
+    reader = KittiRaw("kitti", "kitti/val.txt")
+    for splits in ({"val": [reader]}, {"val": [], "test": [reader]}):
+        with pytest.raises(ValueError, match="3 training frames are validation or test frames too"):
+            module(train=[reader], proportions=None, **splits).setup("fit")
+    module(test=[KittiRaw("not_on_this_machine", "list.txt")]).setup("fit")
     style = StyleTransfer(ImageAdaIN(), KittiRaw("kitti", "kitti/val.txt", depth="none"))
     with pytest.raises(ValueError, match="3 style images are frames of the evaluation split"):
         module(style=style).setup("fit")
