@@ -61,7 +61,7 @@ class DepthModule(LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.network.check_size(data.size)  # type: ignore[operator]
         self.metric = DepthMetrics(protocol(data.protocol))
-        if stage == "fit":
+        if stage == "fit" and self.trainer.ckpt_path is None:
             self._initialise()
         # Depthwise convolutions are about twice as fast in this format, on a CPU too.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
