@@ -57,14 +57,17 @@ class DepthModule(LightningModule):
         self.optimizer, self.schedule, self.weights = optimizer, schedule, weights
 
     def setup(self, stage: str) -> None:
-        """Prepare a stage; before training, load the weights to start from."""
+        """Prepare a stage."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.network.check_size(data.size)  # type: ignore[operator]
         self.metric = DepthMetrics(protocol(data.protocol))
-        if stage == "fit" and self.trainer.ckpt_path is None:
-            self._initialise()
         # Depthwise convolutions are about twice as fast in this format, on a CPU too.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def on_fit_start(self) -> None:
+        """Load the weights to start from, unless the run is resumed and has its own."""
+        if self.trainer.ckpt_path is None:
+            self._initialise()
 
     def forward(self, image: Tensor) -> Tensor:
         return self.network(image)  # type: ignore[no-any-return]
