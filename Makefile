@@ -7,6 +7,7 @@ SAMPLE := data/quickstart/streets
 
 .PHONY: quickstart test test-all lint
 quickstart: export POCKETDEPTH_DATA := data
+quickstart: export WANDB_SILENT := true
 quickstart: .venv/ready  ## trains on the embedded streets, exports, quantizes, measures
 	rm -rf $(RUN)
 	$(POCKETDEPTH) fit $(YAML) --trainer.default_root_dir $(RUN)

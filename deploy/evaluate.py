@@ -82,6 +82,8 @@ def read_data_module(paths: list[Path]) -> Any:
         section = _merge(section, content.get("data", {}) if isinstance(content, dict) else {})
     if not section:
         raise ValueError(f"{', '.join(map(str, paths))}: no data section")
+    if "class_path" not in section:
+        raise ValueError(f"{paths[0]}: its data section names no class_path; give experiments/base.yaml before it")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(LightningDataModule, "data", required=True)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from lightning_app.messages import one_line
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -25,7 +26,7 @@ app = typer.Typer(
 _LIGHTNING: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
-    "rich_help_panel": "From a YAML (any key can be given on the command line; --help lists them)",
+    "rich_help_panel": "From a YAML (any key can be given on the command line; --print_config shows them all)",
 }
 _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ONNX file)"}
 
@@ -97,7 +98,7 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
     output: Annotated[Path | None, typer.Option(help="ONNX file; beside the checkpoint if left out.")] = None,
     size: Annotated[
-        tuple[int, int] | None, typer.Option(help="Height and width; what it was trained at if left out.")
+        tuple[int, int] | None, typer.Option(help="Height and width, e.g. --size 192 640; as trained if left out.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -147,16 +148,8 @@ def main(args: list[str] | None = None) -> None:
 def _fail(error: Exception, status: int) -> None:
     if os.environ.get("POCKETDEPTH_DEBUG"):
         raise error
-    print(f"pocketdepth: error: {_one_line(error)}", file=sys.stderr)
+    print(f"pocketdepth: error: {one_line(error)}", file=sys.stderr)
     sys.exit(status)
-
-
-def _one_line(error: Exception) -> str:
-    """The message; of an error that a loading process passed on, its last line, where the message stands."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    if "Original Traceback" in str(error):
-        return re.sub(r"^[\w.]+: ", "", lines[-1])
-    return " ".join(line.strip() for line in lines)
 
 
 def _call(function: str, *args: Any) -> None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from jsonargparse import Namespace
 from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
 
-from lightning_app.callbacks import Results, RunConfig
+from lightning_app.callbacks import Results, RunConfig, logger_errors
 from lightning_app.checkpoints import refuse_other_network
 from lightning_app.run_folder import run_folder
 
 _LIGHTNINGS_CHECKPOINTS = ("best", "last", "hpc", "registry")
+
+
+class Parser(LightningArgumentParser):
+    """Lightning's parser, whose errors are raised, so that they end as all others do."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise ValueError with the message; argparse would print the usage and leave."""
+        raise ValueError(message) from ex
 
 
 class PocketDepthCLI(LightningCLI):
@@ -60,20 +68,22 @@ class PocketDepthCLI(LightningCLI):
 def run(subcommand: str, args: list[str]) -> None:
     """Run one of Lightning's verbs with the arguments of the command line."""
     _quiet()
-    usage = {"usage": f"pocketdepth {subcommand} -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"}
-    PocketDepthCLI(
-        model_class=LightningModule,
-        datamodule_class=LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        save_config_callback=RunConfig,
-        save_config_kwargs={"save_to_log_dir": False},
-        trainer_defaults={"callbacks": [Results()], "use_distributed_sampler": False},
-        seed_everything_default=0,
-        parser_kwargs={subcommand: usage, "prog": "pocketdepth"},
-        auto_configure_optimizers=False,
-        args=[subcommand, *args],
-    )
+    usage = f"pocketdepth {subcommand} -c experiments/base.yaml -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"
+    with logger_errors():
+        PocketDepthCLI(
+            model_class=LightningModule,
+            datamodule_class=LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=RunConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            trainer_defaults={"callbacks": [Results()], "use_distributed_sampler": False},
+            seed_everything_default=0,
+            parser_class=Parser,
+            parser_kwargs={subcommand: {"usage": usage}},
+            auto_configure_optimizers=False,
+            args=[subcommand, *args],
+        )
 
 
 def _saves(callback: Namespace) -> bool:

@@ -1,9 +1,10 @@
 """What a run records. The only folder, with the sweep, that knows which loggers there are."""
 
+from lightning_app.callbacks.logger_errors import logger_errors
 from lightning_app.callbacks.panels import Panels
 from lightning_app.callbacks.progress import StepProgress
 from lightning_app.callbacks.results import Results
 from lightning_app.callbacks.run_config import RunConfig
 from lightning_app.callbacks.throughput import Throughput
 
-__all__ = ["Panels", "Results", "RunConfig", "StepProgress", "Throughput"]
+__all__ = ["Panels", "Results", "RunConfig", "StepProgress", "Throughput", "logger_errors"]

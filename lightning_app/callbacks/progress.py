@@ -20,6 +20,7 @@ class StepProgress(Callback):
             *columns, TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}")
         )
         self._tasks: dict[str, Any] = {}
+        self._tenths = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.is_global_zero:
@@ -43,6 +44,7 @@ class StepProgress(Callback):
             shown = (("train/loss", "loss {:.3f}"), ("train/images_per_second", "{:.1f} images/s"))
             values = trainer.callback_metrics
             text = ", ".join(form.format(float(values[name])) for name, form in shown if name in values)
+            self._print_where_no_bar_moves(trainer.global_step, int(trainer.estimated_stepping_batches), text)
         self._show("train", trainer.global_step, trainer.estimated_stepping_batches, text)
 
     def on_validation_batch_end(
@@ -68,6 +70,13 @@ class StepProgress(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         self._show("test", batch_idx + 1, sum(trainer.num_test_batches))
+
+    def _print_where_no_bar_moves(self, step: int, steps: int, text: str) -> None:
+        """Into a file or a pipe, a line at each tenth of the run."""
+        tenth = max(1, steps // 10)
+        if not self._progress.console.is_terminal and step // tenth > self._tenths:
+            self._tenths = step // tenth
+            print(f"train {step}/{steps}: {text}", flush=True)
 
     def _show(self, name: str, completed: int, total: float, text: str | None = None) -> None:
         if name not in self._tasks:

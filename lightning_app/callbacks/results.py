@@ -10,8 +10,8 @@ from lightning_app.report import print_results, write_results
 
 
 class Results(Callback):
-    """Prints the metrics with their protocol and counts: of the first and the last validation when training ends,
-    else of the one pass.
+    """Prints the metrics with their protocol and counts: a line at each validation, and a table when the run ends,
+    of training's first and last validation or of the one pass.
 
     Writes all of them to ``fit.json``, ``validate.json`` or ``test.json`` in the run's folder.
     """
@@ -39,8 +39,13 @@ class Results(Callback):
         self._history = {}
 
     def _record(self, trainer: Trainer, stage: str, when: str = "") -> None:
+        rows: dict[str, dict[str, float]] = {}
         for key, value in trainer.callback_metrics.items():
             split, _, rest = key.partition("/")
             protocol, _, name = rest.rpartition("/")
             if split == stage and protocol:
-                self._history.setdefault(f"{stage} {when}{protocol}", {})[name] = float(value)
+                rows.setdefault(f"{stage} {when}{protocol}", {})[name] = float(value)
+        self._history |= rows
+        for column, row in rows.items() if when and trainer.is_global_zero else ():
+            scores = f"abs_rel {row['abs_rel']:.3f}, delta1 {row['delta1']:.3f}"
+            print(f"{' '.join(column.split())}: {scores} ({row['frames']:.0f} frames, {row['missing']:.0f} missing)")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import wandb
 import yaml
 from PIL import Image
 from pytorch_lightning import Callback, Trainer
@@ -142,6 +143,18 @@ def test_checkpoint_of_another_network_is_refused(verb: str, fitted: Path, tmp_p
         result = cli(*call[:-1], path)
         assert result.status == 2
         assert message in result.err.splitlines()[-1]
+
+
+def test_refused_logger_is_one_line(data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_API_KEY", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = ("--trainer.default_root_dir", tmp_path / "run")
+    result = cli("fit", "-c", BASE, "-c", tiny_yaml(tmp_path / "tiny.yaml"), "-c", EXPERIMENTS / "wandb.yaml", *run)
+    assert result.status == 1
+    wandb.teardown()  # it would stay online for the tests that follow
+    assert "pocketdepth: error: Weights & Biases: " in result.err
+    assert "Traceback" not in result.err
 
 
 def test_wandb_offline_run_logs_panels(data_root: Path, tmp_path: Path, cli: Cli) -> None:

@@ -1,0 +1,17 @@
+"""What a logger refuses, as an error of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def logger_errors() -> Iterator[None]:
+    """Raise RuntimeError in place of W&B's own errors (not logged in, no network), which share no built-in base."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.startswith("wandb."):
+            raise RuntimeError(f"Weights & Biases: {error} (or set WANDB_MODE=offline)") from error
+        raise
