@@ -36,6 +36,7 @@ TORCH_FREE = {
     "lightning_app/app.py",
     "lightning_app/colour.py",
     "lightning_app/files.py",
+    "lightning_app/messages.py",
 }
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
