@@ -6,7 +6,6 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +35,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # takes longer to import than most verbs to start
+
         print(f"pocketdepth {version('pocketdepth')}")
         raise typer.Exit
 
