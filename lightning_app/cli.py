@@ -43,6 +43,8 @@ class PocketDepthCLI(LightningCLI):
         """Parse; Lightning's own method warns of any argument list that is not sys.argv's."""
         self.config = parser.parse_args(args)  # type: ignore[arg-type]
         config = self.config[self.config.subcommand]
+        if self.config.subcommand != "fit" and not config.get("ckpt_path"):
+            raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
         if config.get("ckpt_path") and config.ckpt_path not in _LIGHTNINGS_CHECKPOINTS:
             network = config.model.init_args.get("network")
             refuse_other_network(Path(config.ckpt_path), network and network.as_dict())

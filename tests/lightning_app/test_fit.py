@@ -66,6 +66,12 @@ def test_validate_and_test_print_protocol_and_counts(fitted: Path, tmp_path: Pat
         assert not (run / "checkpoints").exists()
 
 
+def test_random_weights_are_not_scored(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    result = cli("test", "-c", BASE, "-c", tiny_yaml(tmp_path / "tiny.yaml"))
+    assert result.status == 2
+    assert "test needs --ckpt_path" in result.err
+
+
 def test_resumed_run_ends_where_an_unbroken_one_does(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     path = tiny_yaml(tmp_path / "tiny.yaml", style=True)
     # Three batches an epoch: the break at step 4 falls inside the second one.
