@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from deploy.macs import count_macs
-from deploy.peak import dense_convolution, is_int8, peak_input
+from deploy.macs import count_macs, is_int8
+from deploy.peak import dense_convolution, peak_input
 from deploy.runtime import OnnxNetwork
 from lightning_app.files import refuse_existing, written_whole
 
@@ -98,8 +98,9 @@ def benchmark(
 def measure(models: list[Path], threads: int, runs: int) -> list[Row]:
     """Time the files and the CPU's peaks, all in the same interleaved rounds."""
     networks = [OnnxNetwork(path, threads) for path in models]
-    macs = [count_macs(onnx.load(path)) for path in models]
-    precisions = ["int8" if is_int8(path) else "fp32" for path in models]
+    graphs = [onnx.load(path) for path in models]
+    macs = [count_macs(graph) for graph in graphs]
+    precisions = ["int8" if is_int8(graph) else "fp32" for graph in graphs]
     kinds = sorted(set(precisions))
     peaks = [dense_convolution(int8=kind == "int8") for kind in kinds]
     times = _interleave([*map(_network_task, networks), *(_peak_task(model, threads) for model in peaks)], runs)

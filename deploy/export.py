@@ -87,8 +87,7 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
         )
     assert program is not None
     model: onnx.ModelProto = program.model_proto
-    left = sorted({node.op_type for node in model.graph.node if node.op_type == "BatchNormalization"})
-    if left:
+    if any(node.op_type == "BatchNormalization" for node in model.graph.node):
         raise RuntimeError("BatchNorm was not folded into the convolution before it")
     _name_empty_roi(model)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)

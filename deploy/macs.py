@@ -1,4 +1,4 @@
-"""Multiply-accumulate operations of an ONNX model. No torch."""
+"""What an ONNX model computes: its operations and their precision. No torch."""
 
 from __future__ import annotations
 
@@ -32,3 +32,8 @@ def count_macs(model: onnx.ModelProto) -> int:
         else:
             total += prod(output) * data[-1]
     return total
+
+
+def is_int8(model: onnx.ModelProto) -> bool:
+    """Whether a model's convolutions run in int8: whether it holds quantized activations."""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph.node)

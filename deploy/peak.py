@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -50,11 +48,6 @@ def dense_convolution(int8: bool) -> onnx.ModelProto:
 def peak_input() -> NDArray[np.float32]:
     """What the model is fed."""
     return np.random.default_rng(1).normal(0, 1, (1, CHANNELS, HEIGHT, WIDTH)).astype(np.float32)
-
-
-def is_int8(path: Path) -> bool:
-    """Whether a file's convolutions run in int8: whether it holds quantized activations."""
-    return any(node.op_type == "QuantizeLinear" for node in onnx.load(path).graph.node)
 
 
 def _quantized(

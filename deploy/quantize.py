@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from rich.progress import track
 
 from deploy.images import find_images, read_image, to_input
+from deploy.macs import is_int8
 from deploy.runtime import OnnxNetwork
 from lightning_app.files import refuse_existing, written_whole
 
@@ -44,8 +46,7 @@ def quantize(model: Path, images: Path, output: Path | None = None, number: int 
     output = output or model.with_name(f"{model.stem}-int8.onnx")
     refuse_existing(output, overwrite=overwrite)
     network = OnnxNetwork(model)
-    graph = onnx.load(model).graph
-    if any(node.op_type == "QuantizeLinear" for node in graph.node):
+    if is_int8(onnx.load(model)):
         raise ValueError(f"{model}: is quantized already; give its fp32 file")
     paths = find_images(images)
     chosen = paths[:: max(1, -(-len(paths) // number))]
@@ -53,18 +54,18 @@ def quantize(model: Path, images: Path, output: Path | None = None, number: int 
     with tempfile.TemporaryDirectory() as folder, written_whole(output) as temporary:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(model, prepared, skip_symbolic_shape=True)
-        logging.getLogger().setLevel(logging.ERROR)  # it warns of each thing that it leaves in float on purpose
-        quantize_static(
-            prepared,
-            temporary,
-            _Calibration(network.input, inputs),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=head_nodes(onnx.load(prepared).graph),
-        )
+        with _quiet():
+            quantize_static(
+                prepared,
+                temporary,
+                _Calibration(network.input, inputs),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+                nodes_to_exclude=head_nodes(onnx.load(prepared).graph),
+            )
         quantized = onnx.load(temporary)
         onnx.helper.set_model_props(
             quantized, network.metadata | {"quantized": f"int8 QDQ, head in float, {len(chosen)} calibration images"}
@@ -80,8 +81,10 @@ def quantize(model: Path, images: Path, output: Path | None = None, number: int 
 def head_nodes(graph: onnx.GraphProto) -> list[str]:
     """The names of the last convolution and of all nodes after it."""
     kinds = [node.op_type for node in graph.node]
-    last = max(index for index, kind in enumerate(kinds) if kind in ("Conv", "ConvTranspose"))
-    return [node.name for node in list(graph.node)[last:]]
+    convolutions = [index for index, kind in enumerate(kinds) if kind in ("Conv", "ConvTranspose")]
+    if not convolutions:
+        raise ValueError("the model has no convolution, so no head to keep in float")
+    return [node.name for node in list(graph.node)[convolutions[-1] :]]
 
 
 def signal_to_noise(reference: OnnxNetwork, other: OnnxNetwork, images: list[Path], most: int = 8) -> float:
@@ -93,6 +96,16 @@ def signal_to_noise(reference: OnnxNetwork, other: OnnxNetwork, images: list[Pat
         signal += float(np.square(expected).sum())
         noise += float(np.square(expected - other(image)).sum())
     return 10 * float(np.log10(signal / max(noise, 1e-30)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """onnxruntime warns of each thing that it leaves in float, here on purpose."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]

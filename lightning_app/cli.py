@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import Namespace
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
@@ -15,8 +18,6 @@ from pytorch_lightning.utilities import rank_zero_info
 from lightning_app.callbacks import Results, RunConfig, logger_errors
 from lightning_app.checkpoints import refuse_other_network
 from lightning_app.run_folder import run_folder
-
-_LIGHTNINGS_CHECKPOINTS = ("best", "last", "hpc", "registry")
 
 
 class Parser(LightningArgumentParser):
@@ -45,7 +46,7 @@ class PocketDepthCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         if self.config.subcommand != "fit" and not config.get("ckpt_path"):
             raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
-        if config.get("ckpt_path") and config.ckpt_path not in _LIGHTNINGS_CHECKPOINTS:
+        if config.get("ckpt_path"):
             network = config.model.init_args.get("network")
             refuse_other_network(Path(config.ckpt_path), network and network.as_dict())
 
@@ -71,7 +72,7 @@ def run(subcommand: str, args: list[str]) -> None:
     """Run one of Lightning's verbs with the arguments of the command line."""
     _quiet()
     usage = f"pocketdepth {subcommand} -c experiments/base.yaml -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"
-    with logger_errors():
+    with logger_errors(), _misconfiguration_is_wrong_use():
         PocketDepthCLI(
             model_class=LightningModule,
             datamodule_class=LightningDataModule,
@@ -86,6 +87,15 @@ def run(subcommand: str, args: list[str]) -> None:
             auto_configure_optimizers=False,
             args=[subcommand, *args],
         )
+
+
+@contextmanager
+def _misconfiguration_is_wrong_use() -> Iterator[None]:
+    """Lightning's own error for a trainer that is set up wrongly (a metric to watch that is not logged, say)."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ValueError(str(error)) from error
 
 
 def _saves(callback: Namespace) -> bool:

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import Metric
 
 from lightning_app.protocols import Protocol
+from losses.masked import resize_depth
 
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
+COUNTS = ("frames", "missing", "invalid")
 
 
 def frame_errors(prediction: Tensor, truth: Tensor, protocol: Protocol) -> Tensor | None:
@@ -28,8 +29,7 @@ def frame_errors(prediction: Tensor, truth: Tensor, protocol: Protocol) -> Tenso
     mask = protocol.mask(truth)
     if not mask.any():
         return None
-    inverse = 1 / prediction[None, None].double()
-    full = 1 / F.interpolate(inverse, truth.shape, mode="bilinear", align_corners=False)[0, 0]
+    full = resize_depth(prediction[None, None].double(), (truth.shape[0], truth.shape[1]))[0, 0]
     known = truth[mask].double()
     return pixel_errors(protocol.apply(full[mask], known), known)
 
@@ -68,7 +68,7 @@ class DepthMetrics(Metric):
         super().__init__()
         self.protocol = protocol
         self.add_state("sums", torch.zeros(len(NAMES), dtype=torch.float64), dist_reduce_fx="sum")
-        for count in ("frames", "missing", "invalid"):
+        for count in COUNTS:
             self.add_state(count, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, batch: dict[str, Any]) -> None:
@@ -87,5 +87,5 @@ class DepthMetrics(Metric):
     def compute(self) -> dict[str, Tensor]:
         """The metrics by name, ``frames``, ``missing`` and ``invalid``; NaN where no frame counted."""
         means = (self.sums / self.frames).float()
-        counts = {name: getattr(self, name).float() for name in ("frames", "missing", "invalid")}
+        counts = {name: getattr(self, name).float() for name in COUNTS}
         return dict(zip(NAMES, means, strict=True)) | counts

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_app.files import written_whole
+from lightning_app.metrics import COUNTS
 
-COUNTS = ("frames", "missing", "invalid")
 Results = Mapping[str, Mapping[str, float]]
 
 

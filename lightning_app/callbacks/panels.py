@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from lightning_app.colour import colour_depth
 from lightning_app.files import written_whole
+from losses.masked import resize_depth
 
 HEADER = 16
 
@@ -88,7 +89,7 @@ def _header(width: int) -> NDArray[np.uint8]:
 def _row(image: Tensor, prediction: Tensor, truth: Tensor) -> NDArray[np.uint8]:
     """Image, prediction, truth and error side by side: RGB uint8, (H, 4 W, 3)."""
     height, width = truth.shape[-2:]
-    prediction = 1 / F.interpolate(1 / prediction[None].float(), (height, width), mode="bilinear")[0]
+    prediction = resize_depth(prediction[None].float(), (height, width))[0]
     known = truth > 0
     error = torch.where(known, (prediction - truth).abs() / truth.clamp_min(1e-3), 0)
     # LiDAR is sparse: points are drawn three pixels wide, the nearest in front.

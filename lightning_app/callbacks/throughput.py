@@ -17,9 +17,6 @@ class Throughput(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._images, self._since = 0, time.perf_counter()
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._images = 0
-
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._images, self._since = 0, time.perf_counter()
 
@@ -29,5 +26,5 @@ class Throughput(Callback):
         self._images += len(batch["image"]) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             now = time.perf_counter()
-            pl_module.log("train/images_per_second", self._images / (now - self._since), prog_bar=True)
+            pl_module.log("train/images_per_second", self._images / (now - self._since))
             self._images, self._since = 0, now

@@ -60,14 +60,15 @@ def test_ranks_share_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("proportions", "size", "counts"), [([0.75, 0.25], 8, [6, 2]), ([1, 1, 1], 8, [3, 3, 2]), ([480, 20], 8, [7, 1])]
+    ("proportions", "size", "counts"), [([0.75, 0.25], 8, [6, 2]), ([1, 1, 1], 8, [3, 3, 2]), ([480, 40], 8, [7, 1])]
 )
 def test_proportions_become_whole_frames(proportions: list[float], size: int, counts: list[int]) -> None:
-    if proportions == [480, 20]:
-        with pytest.raises(ValueError, match="give no frame to some reader in a batch of 8"):
-            batch_counts(proportions, size)
-    else:
-        assert batch_counts(proportions, size) == counts
+    assert batch_counts(proportions, size) == counts
+
+
+def test_reader_without_a_frame_in_the_batch_is_refused() -> None:
+    with pytest.raises(ValueError, match="give no frame to some reader in a batch of 8"):
+        batch_counts([480, 20], 8)
 
 
 def test_workers_are_interchangeable(data_root: Path) -> None:
