@@ -13,26 +13,41 @@ A **sample**, batched along the first dimension:
 ``domain``          ``"synthetic"`` or ``"real"``
 ``path``            the image's file
 ``key``             training only: the 64-bit number from which every random draw for this sample is made
+``truth``           evaluation only: what the depth is, see :class:`Reader`
+``view``            evaluation only: the part of the frame that ``image`` shows, a name in ``VIEWS``
 ``full_depth``      evaluation only: the truth at its own size, (1, h, w), padded with 0 on the right and the bottom
 ``full_size``       evaluation only: int64 (2,), the height and width that are not padding
+``box``             evaluation only: int64 (4,), the view's top, bottom, left and right in pixels of ``full_depth``
+``pair``            evaluation only: int64 (5,), the ordinal pair, see :class:`Frame`; zeros where there is none
 ==================  ===========================================================================================
 """
 
 from datamodules.augmentation import Augmentation
 from datamodules.depth_datamodule import DepthDataModule
+from datamodules.diw import Diw
 from datamodules.kitti import KittiRaw
+from datamodules.make3d import Make3D
+from datamodules.nyu import NyuFolders, NyuLabeled
 from datamodules.photos import Photos
 from datamodules.reader import Frame, Reader
+from datamodules.rgbd import SevenScenes, TumRgbd
 from datamodules.style import StyleTransfer
-from datamodules.vkitti import VirtualKitti
+from datamodules.vkitti import VirtualKitti, VirtualKitti1
 
 __all__ = [
     "Augmentation",
     "DepthDataModule",
+    "Diw",
     "Frame",
     "KittiRaw",
+    "Make3D",
+    "NyuFolders",
+    "NyuLabeled",
     "Photos",
     "Reader",
+    "SevenScenes",
     "StyleTransfer",
+    "TumRgbd",
     "VirtualKitti",
+    "VirtualKitti1",
 ]

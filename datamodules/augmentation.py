@@ -77,14 +77,27 @@ class Augmentation:
         )
 
 
-def resized(frame: Frame, size: tuple[int, int]) -> Sample:
-    """A frame at (height, width) as evaluation needs it, with the truth at its own size beside it."""
+def resized(frame: Frame, size: tuple[int, int], view: geometry.View = "full") -> Sample:
+    """A view of a frame at (height, width) as evaluation needs it, with the truth at its own size beside it."""
+    box = geometry.view_box(view, (frame.depth.shape[0], frame.depth.shape[1]))
+    truth = {
+        "view": view,
+        "full_depth": torch.from_numpy(frame.depth)[None],
+        "full_size": torch.tensor(frame.depth.shape),
+        "box": torch.tensor(box),
+        "pair": torch.from_numpy(np.zeros(5, np.int64) if frame.pair is None else frame.pair),
+    }
+    if view != "full":
+        rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+        intrinsics = geometry.crop(frame.intrinsics, box.left, box.top)
+        frame = frame._replace(
+            image=frame.image[rows, columns], depth=frame.depth[rows, columns], intrinsics=intrinsics
+        )
     height, width = frame.image.shape[:2]
     shrinks = size[0] < height or size[1] < width
     image = cv2.resize(frame.image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     depth = cv2.resize(frame.depth, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     intrinsics = geometry.resize(frame.intrinsics, size[1] / width, size[0] / height)
-    truth = {"full_depth": torch.from_numpy(frame.depth)[None], "full_size": torch.tensor([height, width])}
     return _sample(frame, image, depth, intrinsics) | truth
 
 

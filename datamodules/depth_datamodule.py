@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from datamodules.augmentation import Augmentation, Sample, resized
+from datamodules.geometry import View
 from datamodules.reader import DamagedFrameError, Frame, Reader
 from datamodules.sampler import Draw, MixtureSampler, batch_counts
 from datamodules.style import StyleTransfer
@@ -38,12 +39,18 @@ class DepthDataModule(LightningDataModule):
         workers: processes that load, 0 for none.
         augmentation: of the training frames.
         style: style transfer of the synthetic training frames; none if left out.
-        protocol: the evaluation protocol of validation and test.
+        protocol: the evaluation protocol of validation and test, or several.
         damaged: what happens to a frame that cannot be read: ``refuse`` stops; ``skip`` reports it, takes another in
             training and counts it as missing in evaluation.
+        shared_scenes: what happens where validation or test show a scene (a street, a drive, a room) that is trained
+            on: ``refuse``, or ``warn`` for published lists that do so.
 
     Raises:
-        ValueError: as many proportions as readers are needed; a training frame stands in an evaluation split.
+        FileNotFoundError: files that frames need are not there, unless damaged frames are skipped.
+        ValueError: as many proportions as readers are needed; a training frame or scene stands in an evaluation split.
+
+    Attributes:
+        views: which views of the frames an evaluation asks for, by the reader's ``truth``; the whole frame if None.
     """
 
     def __init__(
@@ -57,8 +64,9 @@ class DepthDataModule(LightningDataModule):
         workers: int = 2,
         augmentation: Augmentation | None = None,
         style: StyleTransfer | None = None,
-        protocol: str = "kitti-eigen",
+        protocol: str | list[str] = "kitti-eigen",
         damaged: Damaged = "refuse",
+        shared_scenes: Literal["refuse", "warn"] = "refuse",
     ) -> None:
         super().__init__()
         if proportions is not None and len(proportions) != len(train):
@@ -67,18 +75,24 @@ class DepthDataModule(LightningDataModule):
         self.proportions, self.batch_size, self.workers = proportions, batch_size, workers
         self.size: tuple[int, int] = (size[0], size[1])
         self.augmentation = augmentation or Augmentation()
-        self.style, self.protocol, self.damaged = style, protocol, damaged
+        self.style, self.damaged, self.shared_scenes = style, damaged, shared_scenes
+        self.protocols = [protocol] if isinstance(protocol, str) else protocol
+        self.views: Mapping[str, Sequence[View]] | None = None
 
     def setup(self, stage: str) -> None:
-        """Find the frames of a stage; for training also refuse leaks and read the style images."""
-        if stage != "fit":
-            return
-        evaluated = self._evaluated_paths()
-        leaks = [path for reader in self.train for path in reader.paths if path.resolve() in evaluated]
-        if leaks:
-            raise ValueError(f"{len(leaks)} training frames are validation or test frames too, e.g. {leaks[0]}")
-        if self.style is not None:
-            self.style.load(self.size, evaluated)
+        """Find the frames of a stage (``fit``, ``validate`` or ``test``); for training also refuse leaks and read the
+        style images.
+        """
+        needed = {"fit": self.train, "validate": self.val, "test": self.test}[stage]
+        if not needed:
+            raise ValueError(f"the data section names no reader for {stage}")
+        for reader in (*needed, *(self.val if stage == "fit" else ())):
+            self._require_files(reader)
+        if stage == "fit":
+            evaluated = self._evaluated_paths()
+            self._refuse_leaks(evaluated)
+            if self.style is not None:
+                self.style.load(self.size, evaluated)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         lengths = [len(reader) for reader in self.train]
@@ -97,10 +111,10 @@ class DepthDataModule(LightningDataModule):
         return DataLoader(dataset, batch_sampler=sampler, **self._loading())
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._evaluation(self.val)
+        return self.evaluation_dataloader(self.val)
 
     def test_dataloader(self) -> DataLoader[Sample]:
-        return self._evaluation(self.test)
+        return self.evaluation_dataloader(self.test)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """On the device: bring the image to [0, 1], and stylise it in training."""
@@ -109,16 +123,40 @@ class DepthDataModule(LightningDataModule):
             batch = self.style(batch)
         return batch
 
-    def _evaluated_paths(self) -> set[Path]:
-        """The images of the validation and, where they are on this machine, of the test frames."""
-        paths = {path.resolve() for reader in self.val for path in reader.paths}
+    def _require_files(self, reader: Reader) -> None:
+        try:
+            reader.require_files()
+        except FileNotFoundError as error:
+            if self.damaged == "refuse":
+                raise
+            log.warning("%s", error)
+
+    def _evaluated(self) -> Iterator[Reader]:
+        """The readers of validation and, where they are on this machine, of test."""
+        yield from self.val
         for reader in self.test:
             with contextlib.suppress(FileNotFoundError):
-                paths |= {path.resolve() for path in reader.paths}
-        return paths
+                if len(reader):
+                    yield reader
 
-    def _evaluation(self, readers: list[Reader]) -> DataLoader[Sample]:
-        dataset = _EvaluationFrames(readers, self.size, self.damaged)
+    def _evaluated_paths(self) -> set[Path]:
+        return {path.resolve() for reader in self._evaluated() for path in reader.paths}
+
+    def _refuse_leaks(self, evaluated: set[Path]) -> None:
+        leaks = [path for reader in self.train for path in reader.paths if path.resolve() in evaluated]
+        if leaks:
+            raise ValueError(f"{len(leaks)} training frames are validation or test frames too, e.g. {leaks[0]}")
+        trained = {scene for reader in self.train for scene in reader.scenes_found}
+        shared = sorted({scene for reader in self._evaluated() for scene in reader.scenes_found} & trained)
+        if shared:
+            message = f"{len(shared)} scenes are trained on and evaluated on, e.g. {shared[0]}: split by scene"
+            if self.shared_scenes == "refuse":
+                raise ValueError(f"{message}, or allow it with shared_scenes: warn")
+            log.warning("%s", message)
+
+    def evaluation_dataloader(self, readers: Sequence[Reader]) -> DataLoader[Sample]:
+        """Batches of evaluation samples of all frames, each frame on one rank alone."""
+        dataset = _EvaluationFrames(readers, self.size, self.damaged, self.views)
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         mine = range(rank, len(dataset), ranks)  # a DistributedSampler would count some frames twice
         return DataLoader(
@@ -171,30 +209,40 @@ class _TrainingFrames(Dataset[Sample]):
 
 
 class _EvaluationFrames(Dataset[Sample]):
-    """All frames of the readers, in order; of a damaged one that is skipped no pixel is valid, so it is missing."""
+    """All frames of the readers, in order, each in the views that are asked for; of a damaged frame that is skipped no
+    pixel is known, so it is missing.
+    """
 
-    def __init__(self, readers: list[Reader], size: tuple[int, int], damaged: Damaged) -> None:
-        self.readers, self.size, self.damaged = readers, size, damaged
-        self.ends = np.cumsum([len(reader) for reader in readers])
+    def __init__(
+        self,
+        readers: Sequence[Reader],
+        size: tuple[int, int],
+        damaged: Damaged,
+        views: Mapping[str, Sequence[View]] | None,
+    ) -> None:
+        self.size, self.damaged = size, damaged
+        self.places: list[tuple[Reader, int, View]] = [
+            (reader, index, view)
+            for reader in readers
+            for index in range(len(reader))
+            for view in (("full",) if views is None else views.get(reader.truth, ()))
+        ]
 
     def __len__(self) -> int:
-        return int(self.ends[-1]) if len(self.ends) else 0
+        return len(self.places)
 
-    def __getitem__(self, index: int) -> Sample:
-        which = int(np.searchsorted(self.ends, index, side="right"))
-        reader = self.readers[which]
-        offset = index - (int(self.ends[which - 1]) if which else 0)
+    def __getitem__(self, place: int) -> Sample:
+        reader, index, view = self.places[place]
         try:
-            frame = reader[offset]
+            sample = resized(reader[index], self.size, view)
         except DamagedFrameError as error:
             if self.damaged == "refuse":
                 raise
             log.warning("skipped: %s", error)
-            height, width = self.size
-            blank = np.zeros((height, width, 3), dtype=np.uint8)
-            depth = np.zeros((height, width), dtype=np.float32)
-            frame = Frame(blank, depth, np.eye(3, dtype=np.float32), "real", reader.paths[offset])
-        return resized(frame, self.size)
+            blank, depth = np.zeros((*self.size, 3), dtype=np.uint8), np.zeros(self.size, dtype=np.float32)
+            frame = Frame(blank, depth, np.eye(3, dtype=np.float32), "real", reader.paths[index])
+            sample = resized(frame, self.size) | {"view": view}
+        return sample | {"truth": reader.truth}
 
 
 def _single_thread(worker: int) -> None:

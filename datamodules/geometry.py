@@ -1,11 +1,42 @@
-"""What crop, resize and flip do to intrinsics. Pixel centres stand at integer coordinates."""
+"""What crop, resize and flip do to intrinsics, and the parts of a frame that a network may see.
+
+Pixel centres stand at integer coordinates.
+"""
 
 from __future__ import annotations
+
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Intrinsics = NDArray[np.float32]
+View = Literal["full", "kb"]
+
+
+class Box(NamedTuple):
+    """Rows top to bottom - 1 and columns left to right - 1 of a frame."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def view_box(view: View, size: tuple[int, int]) -> Box:
+    """What a view shows of a frame of (height, width): all of it, or ``kb``, KITTI's benchmark crop of 352 x 1216
+    pixels at the bottom and in the middle.
+
+    Raises:
+        ValueError: the frame is smaller than the crop.
+    """
+    height, width = size
+    if view == "full":
+        return Box(0, height, 0, width)
+    top, left = height - 352, int((width - 1216) / 2)
+    if top < 0 or width < 1216:
+        raise ValueError(f"a frame of {height}x{width} (height x width) is smaller than the KB crop, 352x1216")
+    return Box(top, height, left, left + 1216)
 
 
 def crop(intrinsics: Intrinsics, left: float, top: float) -> Intrinsics:

@@ -1,86 +1,130 @@
-"""KITTI raw recordings."""
+"""KITTI: raw recordings, and the annotated depth of the depth benchmark (arXiv 1708.06500)."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from datamodules.depth_io import read_image
+from datamodules.depth_io import read_image, read_kitti_depth
 from datamodules.lidar import project, read_calibration, read_scan
-from datamodules.reader import Frame, Reader, data_path, require_folder
+from datamodules.reader import Frame, Reader, Truth, data_path, read_list, require_folder
 
-LAYOUT = "KITTI raw: <date>/<date>_drive_XXXX_sync/image_02/data/%010d.png (or .jpg)"
+Depth = Literal["camera_z", "forward_x", "annotated", "none"]
+
+_TRUTHS: dict[Depth, Truth] = {
+    "camera_z": "lidar_z",
+    "forward_x": "lidar_x",
+    "annotated": "annotated",
+    "none": "none",
+}
 _CAMERAS = {"l": 2, "2": 2, "r": 3, "3": 3}
+_BTS_IMAGE = re.compile(r"/?([^/]+/[^/]+_sync)/image_0([23])/data/(\d+)\.(?:png|jpg)")
 
 
 class _Entry(NamedTuple):
     image: Path
-    scan: Path
+    truth: Path | None  # a scan, a PNG, or nothing where the list says None
     calibration: Path
     camera: int
 
 
 class KittiRaw(Reader):
-    """Photographs of streets with LiDAR depth, named by a list in monodepth2's format.
+    """Photographs of streets with LiDAR or annotated depth, named by a list.
 
-    A line of the list is ``2011_09_26/2011_09_26_drive_0022_sync 473 l``: drive, frame (zeros before it or not) and
-    side (l or 2, r or 3).
+    A line of the list is monodepth2's ``2011_09_26/2011_09_26_drive_0022_sync 473 l`` (drive, frame with zeros before
+    it or not, l or 2, r or 3), or bts's ``<image> <depth> <focal length>``, whose depth may be ``None``: such a frame
+    has no annotated truth, and an evaluation counts it as missing.
 
     Args:
         root: folder of the dates, relative to the data root.
         split: the list, relative to the data root.
-        depth: ``camera_z`` (depth along the camera's axis, for training), ``forward_x`` (what the Eigen ground truth
-            holds, for ``kitti-eigen``) or ``none`` (photographs only; no LiDAR is needed).
+        depth: ``camera_z`` (one scan, depth along the camera's axis, for training), ``forward_x`` (one scan, the
+            LiDAR's forward coordinate, which the published Eigen ground truth holds), ``annotated`` (accumulated scans
+            of the depth benchmark) or ``none`` (photographs only; no LiDAR is needed).
+        annotated: folder of the annotated depth, relative to the data root; ``root`` if left out. A file is looked for
+            in ``{train,val}/<drive>/proj_depth/groundtruth/``, ``<drive>/proj_depth/groundtruth/`` and in the raw
+            drive.
 
     Raises:
-        FileNotFoundError: no such folder or list, or images of the list that are not there.
-        ValueError: a line that is not in monodepth2's format, or an empty list.
+        FileNotFoundError: no such folder or list.
+        ValueError: a line in neither format, or an empty list.
     """
 
-    def __init__(self, root: str, split: str, depth: Literal["camera_z", "forward_x", "none"] = "camera_z") -> None:
+    layout = (
+        "KITTI raw: <date>/<date>_drive_XXXX_sync/{image_02,image_03}/data/%010d.png (or .jpg), velodyne_points/data/"
+        "%010d.bin, <date>/calib_*.txt; annotated depth in "
+        "{train,val}/<drive>/proj_depth/groundtruth/image_02/%010d.png, "
+        "<drive>/proj_depth/... or inside the raw drive's folder"
+    )
+
+    def __init__(self, root: str, split: str, depth: Depth = "camera_z", annotated: str | None = None) -> None:
         self.root, self.split, self.depth = data_path(root), data_path(split), depth
+        self.annotated = self.root if annotated is None else data_path(annotated)
+        self.truth = _TRUTHS[depth]
 
     def scan(self) -> list[_Entry]:
-        require_folder(self.root, LAYOUT)
-        if not self.split.is_file():
-            raise FileNotFoundError(f"{self.split}: no such list of frames")
-        lines = [line.split() for line in self.split.read_text().splitlines() if line.strip()]
-        if not lines:
-            raise ValueError(f"{self.split}: the list is empty")
-        entries = [self._entry(line) for line in lines]
-        absent = [entry.image for entry in entries if not entry.image.is_file()]
-        if absent:
-            shown = ", ".join(str(path.relative_to(self.root)) for path in absent[:3])
-            raise FileNotFoundError(
-                f"{self.split}: {len(absent)} of its {len(entries)} images are not in {self.root}: {shown}"
-                f"{', ...' if len(absent) > 3 else ''}; looked for {LAYOUT}"
-            )
-        return entries
+        require_folder(self.root, self.layout)
+        if self.depth == "annotated":
+            require_folder(self.annotated, self.layout)
+        return [self._entry(fields) for fields in read_list(self.split)]
+
+    def scene(self, entry: _Entry) -> str:
+        return entry.image.parts[-4]
 
     def read(self, entry: _Entry) -> Frame:
         image = read_image(entry.image)
-        height, width = image.shape[:2]
+        size = (image.shape[0], image.shape[1])
         calibration = _calibration(entry.calibration, entry.camera)
-        depth = np.zeros((height, width), dtype=np.float32)
-        if self.depth != "none":
-            scan = read_scan(entry.scan)
-            depth = project(scan, calibration.velo_to_image, (height, width), self.depth).astype(np.float32)
-        return Frame(image, depth, calibration.intrinsics, "real", entry.image)
+        return Frame(image, self._depth(entry, size), calibration.intrinsics, "real", entry.image)
 
-    def _entry(self, line: list[str]) -> _Entry:
-        try:
-            drive, number, side = line
-            frame, camera = f"{int(number):010d}", _CAMERAS[side]
-        except (ValueError, KeyError):
-            raise ValueError(f"{self.split}: {' '.join(line)!r} is not '<date>/<drive> <frame> <l or r>'") from None
+    def __str__(self) -> str:
+        return f"KITTI {self.depth} {self.split.stem}"
+
+    def _depth(self, entry: _Entry, size: tuple[int, int]) -> NDArray[np.float32]:
+        if entry.truth is None:
+            return np.zeros(size, dtype=np.float32)
+        if self.depth == "annotated":
+            return read_kitti_depth(entry.truth)
+        kind: Literal["camera_z", "forward_x"] = "camera_z" if self.depth == "camera_z" else "forward_x"
+        matrix = _calibration(entry.calibration, entry.camera).velo_to_image
+        return project(read_scan(entry.truth), matrix, size, kind).astype(np.float32)
+
+    def _entry(self, fields: list[str]) -> _Entry:
+        drive, number, camera = self._parse(fields)
         folder = self.root / drive
-        png = folder / f"image_{camera:02d}" / "data" / f"{frame}.png"
+        png = folder / f"image_{camera:02d}" / "data" / f"{number:010d}.png"
         jpg = png.with_suffix(".jpg")
-        scan = folder / "velodyne_points" / "data" / f"{frame}.bin"
-        return _Entry(jpg if jpg.is_file() and not png.is_file() else png, scan, folder.parent, camera)
+        truth = None
+        if self.depth == "annotated" and fields[1] != "None":
+            truth = self._annotated(folder, Path(f"image_{camera:02d}", png.name))
+        elif self.depth in ("camera_z", "forward_x"):
+            truth = folder / "velodyne_points" / "data" / f"{number:010d}.bin"
+        return _Entry(jpg if jpg.is_file() and not png.is_file() else png, truth, folder.parent, camera)
+
+    def _annotated(self, drive: Path, name: Path) -> Path:
+        """The first of the three places where the file is; the first of them all where it is nowhere."""
+        places = [self.annotated / split / drive.name for split in ("train", "val", "")] + [drive]
+        files = [place / "proj_depth" / "groundtruth" / name for place in places]
+        return next((file for file in files if file.is_file()), files[0])
+
+    def _parse(self, fields: list[str]) -> tuple[str, int, int]:
+        """A line of a list -> drive, frame and camera."""
+        try:
+            if image := _BTS_IMAGE.fullmatch(fields[0]):
+                return image[1], int(image[3]), int(image[2])
+            drive, number, side = fields
+            return drive, int(number), _CAMERAS[side]
+        except (ValueError, KeyError):
+            raise ValueError(
+                f"{self.split}: {' '.join(fields)!r} is neither monodepth2's '<date>/<drive> <frame> <l or r>' nor "
+                "bts's '<date>/<drive>/image_02/data/<frame>.png <depth or None> <focal>'; is it a list of "
+                "another data set?"
+            ) from None
 
 
 _calibration = cache(read_calibration)

@@ -50,7 +50,10 @@ def read_scan(path: Path) -> NDArray[np.float32]:
         raise DamagedFrameError(f"{path}: no such LiDAR scan")
     if path.stat().st_size % 16 or not path.stat().st_size:
         raise DamagedFrameError(f"{path}: a scan holds four float32 a point, this one has {path.stat().st_size} bytes")
-    return np.fromfile(path, dtype=np.float32).reshape(-1, 4)
+    points = np.fromfile(path, dtype=np.float32).reshape(-1, 4)
+    if not np.isfinite(points).all():
+        raise DamagedFrameError(f"{path}: a coordinate is not finite")
+    return points
 
 
 def project(scan: NDArray[np.float32], velo_to_image: Matrix, size: tuple[int, int], kind: LidarDepth) -> Matrix:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.depth_io import read_image
-from datamodules.reader import Frame, Reader, data_path, require_folder
+from datamodules.reader import Frame, Reader, data_path, guessed_pinhole, require_folder
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -24,11 +24,14 @@ class Photos(Reader):
         FileNotFoundError: no such folder, or no photograph in it.
     """
 
+    layout = "a folder of .jpg, .jpeg or .png files"
+    truth = "none"
+
     def __init__(self, root: str) -> None:
         self.root = data_path(root)
 
     def scan(self) -> list[tuple[Path]]:
-        require_folder(self.root, "a folder of .jpg, .jpeg or .png files")
+        require_folder(self.root, self.layout)
         paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in _SUFFIXES)
         if not paths:
             raise FileNotFoundError(f"{self.root}: no .jpg, .jpeg or .png file in it")
@@ -36,7 +39,5 @@ class Photos(Reader):
 
     def read(self, entry: tuple[Path]) -> Frame:
         image = read_image(entry[0])
-        height, width = image.shape[:2]
-        focal = width / (2 * np.tan(np.radians(30)))
-        intrinsics = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]], dtype=np.float32)
-        return Frame(image, np.zeros((height, width), dtype=np.float32), intrinsics, "real", entry[0])
+        depth = np.zeros(image.shape[:2], dtype=np.float32)
+        return Frame(image, depth, guessed_pinhole(image.shape), "real", entry[0])

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Domain = Literal["synthetic", "real"]
+Truth = Literal["rendered", "lidar_z", "lidar_x", "annotated", "kinect", "laser_grid", "pairs", "none"]
+
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 class DamagedFrameError(RuntimeError):
@@ -24,10 +27,12 @@ class Frame(NamedTuple):
 
     Attributes:
         image: RGB uint8, (H, W, 3).
-        depth: float32 metres, (H, W), 0 where unknown.
+        depth: float32 metres, (H, W), 0 where unknown; a laser's grid over the same view may be coarser.
         intrinsics: float32, (3, 3), pixels; pixel centres at integer coordinates.
         domain: ``synthetic`` or ``real``.
         path: the image's file.
+        pair: int64, (5,): row and column of a point A, of a point B, and 1 where A is farther, -1 where it is nearer;
+            None where there is no such annotation.
     """
 
     image: NDArray[np.uint8]
@@ -35,18 +40,40 @@ class Frame(NamedTuple):
     intrinsics: NDArray[np.float32]
     domain: Domain
     path: Path
+    pair: NDArray[np.int64] | None = None
 
 
 class Reader(ABC):
-    """A sequence of frames. Files are looked for when the first frame or the length is asked for, not before."""
+    """A sequence of frames. Files are looked for when the first frame or the length is asked for, not before.
+
+    Attributes:
+        root: the data set's folder.
+        layout: what is looked for, as an error says it.
+        truth: what the depth is, which decides the protocols that fit: ``rendered`` (exact, along the camera's axis),
+            ``lidar_z`` and ``lidar_x`` (one scan, along the camera's axis or the scanner's), ``annotated`` (KITTI's
+            accumulated scans), ``kinect``, ``laser_grid`` (Make3D), ``pairs`` (which of two points is farther) or
+            ``none``.
+    """
+
+    root: Path
+    layout: str
+    truth: Truth
 
     @abstractmethod
     def scan(self) -> list[Any]:
-        """Find the frames: one entry each, whose first item is the image's path."""
+        """Find the frames: one entry each, a tuple whose first item is the image's path."""
 
     @abstractmethod
     def read(self, entry: Any) -> Frame:
         """Read one entry of ``scan``; raises DamagedFrameError."""
+
+    def scene(self, entry: Any) -> str:
+        """What a split must not share with another, a street or a room; empty where it is not known."""
+        return ""
+
+    def files(self, entry: Any) -> list[Path]:
+        """The files that a frame needs."""
+        return [item for item in entry if isinstance(item, Path)]
 
     @cached_property
     def entries(self) -> list[Any]:
@@ -58,6 +85,26 @@ class Reader(ABC):
         """The image files, in the same order."""
         return [entry[0] for entry in self.entries]
 
+    @property
+    def scenes_found(self) -> set[str]:
+        """The scenes of the frames, as far as they are known."""
+        return {self.scene(entry) for entry in self.entries} - {""}
+
+    def require_files(self) -> None:
+        """Raise FileNotFoundError, with examples, where files that the frames need are not there."""
+        absent = [entry for entry in self.entries if not all(file.exists() for file in self.files(entry))]
+        if absent:
+            files = [file for entry in absent[:3] for file in self.files(entry) if not file.exists()]
+            shown = ", ".join(map(str, files[:3])) + (", ..." if len(absent) > len(files[:3]) else "")
+            whole = " (is it a list of another data set?)" if len(absent) == len(self) else ""
+            raise FileNotFoundError(
+                f"{self}: files of {len(absent)} of its {len(self)} frames are not there{whole}: {shown}; "
+                f"looked for {self.layout}"
+            )
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} {self.root.name}"
+
     def __len__(self) -> int:
         return len(self.entries)
 
@@ -65,7 +112,13 @@ class Reader(ABC):
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Frame:
-        return self.read(self.entries[index])
+        frame = self.read(self.entries[index])
+        depth, size = frame.depth, frame.image.shape[:2]
+        if depth.shape != size and self.truth != "laser_grid":
+            raise DamagedFrameError(f"{frame.path}: depth is {depth.shape}, its image {size}")
+        if not (depth.min() >= 0 and depth.max() < np.inf):  # one comparison finds NaN, too
+            raise DamagedFrameError(f"{frame.path}: depth is negative or not finite somewhere")
+        return frame
 
 
 def data_path(path: str | Path) -> Path:
@@ -78,4 +131,33 @@ def require_folder(folder: Path, layout: str) -> None:
     if not folder.is_dir():
         root = os.environ.get("POCKETDEPTH_DATA")
         source = f"POCKETDEPTH_DATA is {root}" if root else "POCKETDEPTH_DATA is not set, so the data root is data/"
-        raise FileNotFoundError(f"{folder}: no such folder; looked for {layout} ({source})")
+        packed = next((name for end in _ARCHIVES if (name := folder.with_name(folder.name + end)).is_file()), None)
+        advice = f"; {packed} is there: unpack it" if packed else ""
+        raise FileNotFoundError(f"{folder}: no such folder; looked for {layout} ({source}){advice}")
+
+
+def read_list(path: Path) -> list[list[str]]:
+    """The fields of each line of a list of frames; empty lines do not count.
+
+    Raises:
+        FileNotFoundError: no such list.
+        ValueError: an empty list.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such list of frames")
+    lines = [line.split() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    if not lines:
+        raise ValueError(f"{path}: the list is empty")
+    return lines
+
+
+def pinhole(fx: float, fy: float, cx: float, cy: float) -> NDArray[np.float32]:
+    """Intrinsics, (3, 3)."""
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], dtype=np.float32)
+
+
+def guessed_pinhole(size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Intrinsics of a camera of which nothing is known: a horizontal field of view of 60 degrees."""
+    height, width = size[:2]
+    focal = width / (2 * np.tan(np.radians(30)))
+    return pinhole(focal, focal, (width - 1) / 2, (height - 1) / 2)

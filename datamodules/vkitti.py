@@ -1,4 +1,4 @@
-"""Virtual KITTI 2.0.3 (arXiv 2001.10773)."""
+"""Virtual KITTI: 2.0.3 (arXiv 2001.10773) and 1.3.1 (arXiv 1605.06457)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.depth_io import read_image, read_vkitti_depth
-from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, require_folder
+from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, pinhole, require_folder
 
-LAYOUT = "Virtual KITTI 2.0.3: SceneXX/<variation>/frames/{rgb,depth}/Camera_0/{rgb_%05d.jpg,depth_%05d.png}"
+Beyond = Literal["mask", "clamp"]
 
 
 class _Entry(NamedTuple):
     image: Path
     depth: Path
+    camera: Path  # of the intrinsics; in 1.3.1, which needs none, the scene's folder
+    scene: Path
     intrinsics: NDArray[np.float32] | None
 
 
 class VirtualKitti(Reader):
-    """Rendered street scenes with exact depth.
+    """Rendered street scenes with exact depth, Virtual KITTI 2.0.3.
 
     Reads the three ways in which people unpack it: one merged tree, ``vkitti_2.0.3_{rgb,depth,textgt}/`` and
     ``{rgb,depth,textgt}/``. Split it by scene, never by frame: neighbouring frames leak.
@@ -39,6 +41,12 @@ class VirtualKitti(Reader):
         FileNotFoundError: no such folder, scene or variation, or no frame in them.
     """
 
+    layout = (
+        "Virtual KITTI 2.0.3: SceneXX/<variation>/frames/{rgb,depth}/Camera_{0,1}/{rgb_%05d.jpg,depth_%05d.png} and "
+        "intrinsic.txt, as one tree or below vkitti_2.0.3_{rgb,depth,textgt}/ or {rgb,depth,textgt}/"
+    )
+    truth = "rendered"
+
     def __init__(
         self,
         root: str,
@@ -46,58 +54,116 @@ class VirtualKitti(Reader):
         variations: Sequence[str] | None = None,
         cameras: Sequence[int] = (0,),
         max_depth: float = 80.0,
-        beyond: Literal["mask", "clamp"] = "mask",
+        beyond: Beyond = "mask",
     ) -> None:
         self.root, self.scenes, self.variations = data_path(root), scenes, variations
         self.cameras, self.max_depth, self.beyond = cameras, max_depth, beyond
 
     def scan(self) -> list[_Entry]:
-        require_folder(self.root, LAYOUT)
+        require_folder(self.root, self.layout)
         rgb, depth, text = (self._tree(kind) for kind in ("rgb", "depth", "textgt"))
         entries = []
-        for scene in _choose(rgb, "Scene*", self.scenes):
-            for variation in _choose(rgb / scene, "*", self.variations):
+        for scene in _choose(rgb, "Scene*", self.scenes, self.layout):
+            for variation in _choose(rgb / scene, "*", self.variations, self.layout):
                 frames = Path(scene, variation, "frames")
-                intrinsics = _read_intrinsics(text / scene / variation / "intrinsic.txt")
+                table = text / scene / variation / "intrinsic.txt"
+                intrinsics = _read_intrinsics(table)
                 for camera in self.cameras:
                     for image in sorted((rgb / frames / "rgb" / f"Camera_{camera}").glob("rgb_*.jpg")):
                         number = image.stem.removeprefix("rgb_")
                         truth = depth / frames / "depth" / f"Camera_{camera}" / f"depth_{number}.png"
-                        entries.append(_Entry(image, truth, intrinsics.get((int(number), camera))))
+                        known = intrinsics.get((int(number), camera)) if number.isdigit() else None
+                        entries.append(_Entry(image, truth, table, rgb / scene, known))
         if not entries:
-            raise FileNotFoundError(f"{self.root}: no frame for cameras {list(self.cameras)}; looked for {LAYOUT}")
+            raise FileNotFoundError(f"{self.root}: no frame for cameras {list(self.cameras)}; looked for {self.layout}")
         return entries
+
+    def scene(self, entry: _Entry) -> str:
+        return str(entry.scene.resolve())
 
     def read(self, entry: _Entry) -> Frame:
         if entry.intrinsics is None:
-            raise DamagedFrameError(f"{entry.image}: its frame and camera are not in intrinsic.txt")
-        image, depth = read_image(entry.image), read_vkitti_depth(entry.depth)
-        if depth.shape != image.shape[:2]:
-            raise DamagedFrameError(f"{entry.depth}: depth is {depth.shape}, its image {image.shape[:2]}")
-        far = self.max_depth if self.beyond == "clamp" else 0.0
-        depth[depth > self.max_depth] = far
-        return Frame(image, depth, entry.intrinsics, "synthetic", entry.image)
+            raise DamagedFrameError(f"{entry.image}: its frame and camera are not in {entry.camera}")
+        depth = _capped(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
+        return Frame(read_image(entry.image), depth, entry.intrinsics, "synthetic", entry.image)
 
     def _tree(self, kind: str) -> Path:
         candidates = (self.root / f"vkitti_2.0.3_{kind}", self.root / kind)
         return next((folder for folder in candidates if folder.is_dir()), self.root)
 
 
-def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None) -> list[str]:
+class VirtualKitti1(Reader):
+    """Rendered street scenes with exact depth, Virtual KITTI 1.3.1: one camera, whose intrinsics never change.
+
+    Args:
+        root: the folder of ``vkitti_1.3.1_rgb`` and ``vkitti_1.3.1_depthgt``, relative to the data root.
+        worlds: which worlds, e.g. ``0001``; all that there are if left out.
+        variations: which weather and views, e.g. ``clone``, ``15-deg-left``; all that there are if left out.
+        max_depth: the cap in metres.
+        beyond: what happens to the sky and to what is farther than the cap: ``mask`` (unknown) or ``clamp``.
+
+    Raises:
+        FileNotFoundError: no such folder, world or variation, or no frame in them.
+    """
+
+    layout = "Virtual KITTI 1.3.1: vkitti_1.3.1_{rgb,depthgt}/<world>/<variation>/%05d.png"
+    truth = "rendered"
+
+    def __init__(
+        self,
+        root: str,
+        worlds: Sequence[str] | None = None,
+        variations: Sequence[str] | None = None,
+        max_depth: float = 80.0,
+        beyond: Beyond = "mask",
+    ) -> None:
+        self.root, self.worlds, self.variations = data_path(root), worlds, variations
+        self.max_depth, self.beyond = max_depth, beyond
+
+    def scan(self) -> list[_Entry]:
+        rgb, depth = (self.root / f"vkitti_1.3.1_{kind}" for kind in ("rgb", "depthgt"))
+        require_folder(rgb, self.layout)
+        intrinsics = pinhole(725, 725, 620.5, 187)
+        entries = [
+            _Entry(image, depth / image.relative_to(rgb), rgb / world, rgb / world, intrinsics)
+            for world in _choose(rgb, "[0-9]*", self.worlds, self.layout)
+            for variation in _choose(rgb / world, "*", self.variations, self.layout)
+            for image in sorted((rgb / world / variation).glob("*.png"))
+        ]
+        if not entries:
+            raise FileNotFoundError(f"{rgb}: no frame; looked for {self.layout}")
+        return entries
+
+    def scene(self, entry: _Entry) -> str:
+        return str(entry.scene.resolve())
+
+    def read(self, entry: _Entry) -> Frame:
+        assert entry.intrinsics is not None
+        depth = _capped(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
+        return Frame(read_image(entry.image), depth, entry.intrinsics, "synthetic", entry.image)
+
+
+def _capped(depth: NDArray[np.float32], max_depth: float, beyond: Beyond) -> NDArray[np.float32]:
+    depth[depth > max_depth] = max_depth if beyond == "clamp" else 0.0
+    return depth
+
+
+def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: str) -> list[str]:
     found = sorted(path.name for path in folder.glob(pattern) if path.is_dir())
     missing = sorted(set(wanted or ()) - set(found))
     if missing or not found:
         what = ", ".join(missing) or pattern
-        raise FileNotFoundError(f"{folder}: no {what}; there is {', '.join(found) or 'nothing'}; looked for {LAYOUT}")
+        raise FileNotFoundError(f"{folder}: no {what}; there is {', '.join(found) or 'nothing'}; looked for {layout}")
     return [name for name in found if wanted is None or name in wanted]
 
 
 def _read_intrinsics(path: Path) -> dict[tuple[int, int], NDArray[np.float32]]:
-    """(frame, camera) -> K, from the columns frame, cameraID, K[0,0], K[1,1], K[0,2], K[1,2]."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no intrinsics; looked for {LAYOUT} and intrinsic.txt beside frames/")
+    """(frame, camera) -> K, from the columns frame, cameraID, K[0,0], K[1,1], K[0,2], K[1,2]; empty without a file."""
     table = {}
-    for line in path.read_text().splitlines()[1:]:
-        frame, camera, fx, fy, cx, cy = line.split()[:6]
-        table[int(frame), int(camera)] = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], dtype=np.float32)
+    for line in path.read_text(errors="replace").splitlines()[1:] if path.is_file() else ():
+        try:
+            frame, camera, fx, fy, cx, cy = line.split()[:6]
+            table[int(frame), int(camera)] = pinhole(float(fx), float(fy), float(cx), float(cy))
+        except ValueError:
+            continue  # the frame that it was for is reported as one without intrinsics
     return table

@@ -22,11 +22,13 @@ class Checkpoint(NamedTuple):
         network: in evaluation mode.
         size: (height, width) that it was trained at.
         sha256: of the file.
+        canonical_focal_px: of the canonical camera that its depth is for; None where there is none.
     """
 
     network: nn.Module
     size: tuple[int, int]
     sha256: str
+    canonical_focal_px: float | None
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -39,7 +41,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
     size = read_checkpoint(path)["pocketdepth"]["size"]
     module = DepthModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     network = module.network.eval().requires_grad_(False)
-    return Checkpoint(network, (int(size[0]), int(size[1])), hashlib.sha256(path.read_bytes()).hexdigest())
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Checkpoint(network, (int(size[0]), int(size[1])), sha256, module.canonical_focal_px)
 
 
 class TorchNetwork:
@@ -47,8 +50,9 @@ class TorchNetwork:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.network, self.size, sha256 = open_checkpoint(path)
-        self.metadata = {"predicts": str(self.network.predicts), "checkpoint_sha256": sha256}
+        self.network, self.size, sha256, self.canonical_focal_px = open_checkpoint(path)
+        self.predicts = str(self.network.predicts)
+        self.metadata = {"predicts": self.predicts, "checkpoint_sha256": sha256}
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentError
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from jsonargparse import ArgumentParser
-from pytorch_lightning import LightningDataModule
-from rich.progress import track
 from torch import Tensor
 
 from deploy.load import load_network
+from lightning_app.canonical import canonical_scale
+from lightning_app.evaluation import Results, measure, read_data_module, split_readers
 from lightning_app.files import refuse_existing
-from lightning_app.metrics import DepthMetrics
-from lightning_app.protocols import protocol
-from lightning_app.report import print_results, write_results
+from lightning_app.protocols import PROTOCOLS
+from lightning_app.report import Row, print_cross_data, print_results, write_cross_data, write_results
 
 
 def evaluate(
@@ -27,7 +24,7 @@ def evaluate(
     protocols: list[str] | None = None,
     output: Path | None = None,
     overwrite: bool = False,
-) -> dict[str, dict[str, float]]:
+) -> Results:
     """Score a checkpoint or an ONNX file, and print the table.
 
     Args:
@@ -46,62 +43,72 @@ def evaluate(
         FileExistsError: ``output`` exists.
         ValueError: an unknown protocol or split, or a YAML whose data section does not fit.
     """
-    if split not in ("val", "test"):
-        raise ValueError(f"split {split!r} is not val or test")
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
     module = read_data_module(data)
-    metrics = [DepthMetrics(protocol(name)) for name in protocols or [module.protocol]]
     network = load_network(model)
     module.size = network.size
-    loader = module.val_dataloader() if split == "val" else module.test_dataloader()
-    for batch in track(loader, f"evaluate {model.name}"):
-        moved = module.on_after_batch_transfer(batch, 0)
-        depth = _predict(network, moved["image"])
-        for metric in metrics:
-            metric.update(depth, moved)
-    results = {metric.protocol.name: {k: float(v) for k, v in metric.compute().items()} for metric in metrics}
+    readers = split_readers(module, split)
+    names = protocols or module.protocols
+    results = measure(module, readers, names, partial(_predict, network), network.predicts, f"evaluate {model.name}")
     print_results(results, f"{model} on {split} of {', '.join(map(str, data))}")
     if output is not None:
         write_results(output, results, model=str(model), data=[str(path) for path in data], split=split)
     return results
 
 
-def read_data_module(paths: list[Path]) -> Any:
-    """Build the data module of one or several YAMLs; their other sections are left alone.
+def cross_data(model: Path, data: list[Path], output: Path | None = None, overwrite: bool = False) -> list[Row]:
+    """Score a checkpoint or an ONNX file on every test data set that is there, each under all protocols that are
+    defined on its truth, and print the table of them all.
+
+    Args:
+        model: checkpoint or ONNX file; frames are brought to its own input size.
+        data: YAMLs with a ``data`` section, the later wins; each reader of ``test`` is a data set.
+        output: JSON file.
+        overwrite: replace an ``output`` that exists.
+
+    Returns:
+        A row for each data set and protocol; one without metrics for a data set that is not there.
 
     Raises:
-        FileNotFoundError: no such YAML.
-        ValueError: no data section, or one that does not fit.
+        FileNotFoundError: no such model or YAML, or not one of the data sets.
+        FileExistsError: ``output`` exists.
+        ValueError: a YAML whose data section does not fit.
     """
-    section: dict[str, Any] = {}
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such YAML")
-        content = yaml.safe_load(path.read_text())
-        section = _merge(section, content.get("data", {}) if isinstance(content, dict) else {})
-    if not section:
-        raise ValueError(f"{', '.join(map(str, paths))}: no data section")
-    if "class_path" not in section:
-        raise ValueError(f"{paths[0]}: its data section names no class_path; give experiments/base.yaml before it")
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(LightningDataModule, "data", required=True)
-    try:
-        return parser.instantiate_classes(parser.parse_object({"data": section})).data
-    except ArgumentError as error:
-        raise ValueError(f"{', '.join(map(str, paths))}: {error}") from error
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite)
+    module = read_data_module(data)
+    network = load_network(model)
+    module.size = network.size
+    rows: list[Row] = []
+    for reader in module.test:
+        names = [
+            name
+            for name, protocol in PROTOCOLS.items()
+            if reader.truth in protocol.truths and (protocol.align != "none" or network.predicts == "depth")
+        ]
+        try:
+            if module.damaged == "refuse":
+                reader.require_files()
+            results = measure(module, [reader], names, partial(_predict, network), network.predicts, str(reader))
+        except FileNotFoundError as error:
+            rows.append(Row(str(reader), "not there", {}, str(error)))
+        else:
+            rows += [Row(str(reader), name, metrics) for name, metrics in results.items()]
+    if not any(row.metrics for row in rows):
+        raise FileNotFoundError(f"{', '.join(map(str, data))}: not one test data set is there; {rows[0].note}")
+    print_cross_data(rows, f"{model}, size {network.size[0]}x{network.size[1]}")
+    if output is not None:
+        write_cross_data(output, rows, model=str(model), data=[str(path) for path in data])
+    return rows
 
 
-def _merge(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The second over the first, key by key, as the command line does it with several ``-c``."""
-    both = {key: _merge(first[key], value) for key, value in second.items() if _nested(first.get(key), value)}
-    return first | second | both
-
-
-def _nested(first: Any, second: Any) -> bool:
-    return isinstance(first, dict) and isinstance(second, dict)
-
-
-def _predict(network: Any, images: Tensor) -> Tensor:
+def _predict(network: Any, batch: dict[str, Any]) -> Tensor:
     """One image at a time, as a phone does it: exported files have a batch of one."""
-    return torch.cat([torch.from_numpy(network(image[None].contiguous().numpy())) for image in images])
+    images = batch["image"]
+    depth = torch.cat([torch.from_numpy(network(image[None].contiguous().numpy())) for image in images])
+    if network.canonical_focal_px is None:
+        return depth
+    fx, fy = batch["intrinsics"][:, 0, 0], batch["intrinsics"][:, 1, 1]
+    scale: Tensor = canonical_scale(fx, fy, network.canonical_focal_px)
+    return depth / scale.view(-1, 1, 1, 1)

@@ -47,7 +47,7 @@ def export(
     """
     output = output or checkpoint.with_suffix(".onnx")
     refuse_existing(output, overwrite=overwrite)
-    network, trained_size, sha256 = open_checkpoint(checkpoint)
+    network, trained_size, sha256, canonical_focal_px = open_checkpoint(checkpoint)
     size = size or trained_size
     network.check_size(size)  # type: ignore[operator]
     model = to_onnx(network, size)
@@ -61,6 +61,7 @@ def export(
             "checkpoint": checkpoint.name,
             "checkpoint_sha256": sha256,
             "pocketdepth": version("pocketdepth"),
+            **({} if canonical_focal_px is None else {"canonical_focal_px": str(canonical_focal_px)}),
         },
     )
     with written_whole(output) as temporary:

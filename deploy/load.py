@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deploy.images import Array, read_image, to_image_size, to_input
+from lightning_app.canonical import canonical_scale
 
 if TYPE_CHECKING:
     from deploy.checkpoint import TorchNetwork
@@ -26,27 +27,38 @@ class DepthModel:
     def __init__(self, network: OnnxNetwork | TorchNetwork) -> None:
         self.network = network
 
-    def __call__(self, image: Array | Image.Image | str | Path) -> NDArray[np.float32]:
+    def __call__(self, image: Array | Image.Image | str | Path, focal_px: float | None = None) -> NDArray[np.float32]:
         """Predict depth.
 
         Args:
             image: a file, a PIL image, or RGB (H, W, 3) as uint8 or as float in [0, 1].
+            focal_px: the camera's focal length in pixels of this image; needed by a network that was trained for a
+                canonical camera, and by no other.
 
         Returns:
             float32 metres, (H, W), the image's own size.
 
         Raises:
             OSError: a damaged image file.
-            ValueError: an array that is not RGB.
+            ValueError: an array that is not RGB, or a focal length that is missing or not needed.
         """
+        canonical = self.network.canonical_focal_px
+        if (canonical is None) != (focal_px is None):
+            needed = (
+                "needs no focal length" if canonical is None else "was trained for a canonical camera: give --focal-px"
+            )
+            raise ValueError(f"{self.network.path}: this network {needed}")
         if isinstance(image, str | Path):
             image = read_image(Path(image))
         elif isinstance(image, Image.Image):
             image = np.asarray(image.convert("RGB"))
         if image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"an image of shape {image.shape} is not RGB (H, W, 3)")
-        depth = self.network(to_input(image, self.network.size))
-        return to_image_size(depth[0, 0], (image.shape[0], image.shape[1]))
+        size, own = self.network.size, (image.shape[0], image.shape[1])
+        depth = self.network(to_input(image, size))[0, 0]
+        if canonical is not None and focal_px is not None:
+            depth /= np.float32(canonical_scale(focal_px * size[1] / own[1], focal_px * size[0] / own[0], canonical))
+        return to_image_size(depth, own)
 
 
 def load(path: str | Path) -> DepthModel:

@@ -15,7 +15,14 @@ from lightning_app.colour import colour_depth
 from lightning_app.files import refuse_existing, written_whole
 
 
-def predict(model: Path, images: Path, output: Path, overwrite: bool = False, skip_damaged: bool = False) -> None:
+def predict(
+    model: Path,
+    images: Path,
+    output: Path,
+    overwrite: bool = False,
+    skip_damaged: bool = False,
+    focal_px: float | None = None,
+) -> None:
     """Write ``NAME.npy`` (float32 metres, the image's own size) and ``NAME.png`` (coloured) for each image.
 
     Images of a folder's folders keep their place below ``output``.
@@ -23,7 +30,8 @@ def predict(model: Path, images: Path, output: Path, overwrite: bool = False, sk
     Raises:
         FileNotFoundError: no such model, image or folder.
         FileExistsError: an output that exists, unless ``overwrite``.
-        ValueError: two images that would have the same output.
+        ValueError: two images that would have the same output, or a focal length (in pixels of the images) that a
+            network for a canonical camera needs and any other does not.
         OSError: a damaged image, unless ``skip_damaged``.
         RuntimeError: every image was damaged.
     """
@@ -46,7 +54,7 @@ def predict(model: Path, images: Path, output: Path, overwrite: bool = False, sk
             print(f"skipped: {error}", file=sys.stderr)
             damaged += 1
             continue
-        depth = network(image)
+        depth = network(image, focal_px)
         with written_whole(array) as temporary:
             np.save(temporary, depth)
         with written_whole(picture) as temporary:

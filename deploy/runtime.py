@@ -16,6 +16,9 @@ class OnnxNetwork:
     Attributes:
         size: (height, width) of its input.
         metadata: what the file says of itself.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift; ``depth`` where the file does not
+            say.
+        canonical_focal_px: of the canonical camera that the depth is for; None where there is none.
 
     Args:
         path: the file.
@@ -46,6 +49,9 @@ class OnnxNetwork:
         self.size = (int(shape[2]), int(shape[3]))
         self.input = inputs[0].name
         self.metadata: dict[str, str] = dict(self.session.get_modelmeta().custom_metadata_map)
+        self.predicts = self.metadata.get("predicts", "depth")
+        focal = self.metadata.get("canonical_focal_px")
+        self.canonical_focal_px = float(focal) if focal else None
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""

@@ -30,6 +30,12 @@ _LIGHTNING: dict[str, Any] = {
 _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ONNX file)"}
 
 Model = Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or an ONNX file (.onnx).", show_default=False)]
+Data = Annotated[
+    list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
+]
+Split = Annotated[str, typer.Option(help="val (to choose on) or test (to report on).")]
+Protocols = Annotated[str | None, typer.Option("--protocol", help="Names, by commas; the YAML's if left out.")]
+Json = Annotated[Path | None, typer.Option("--output", help="Write the metrics as JSON, too.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
@@ -69,17 +75,49 @@ def test(context: typer.Context) -> None:
 @app.command(**_FILES)
 def evaluate(
     model: Model,
-    data: Annotated[
-        list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
-    ],
-    split: Annotated[str, typer.Option(help="val (to choose on) or test (to report on).")] = "test",
-    protocol: Annotated[str | None, typer.Option(help="Names, by commas; the YAML's if left out.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the metrics as JSON, too.")] = None,
+    data: Data,
+    split: Split = "test",
+    protocol: Protocols = None,
+    output: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Score a model under evaluation protocols."""
-    names = protocol.split(",") if protocol else None
-    _call("deploy.evaluate:evaluate", model, data, split, names, output, overwrite)
+    _call("deploy.evaluate:evaluate", model, data, split, _names(protocol), output, overwrite)
+
+
+@app.command("cross-data", **_FILES)
+def cross_data(
+    model: Model,
+    data: Annotated[
+        list[Path], typer.Option(help="YAML whose test readers are the data sets; repeat it, the later wins.")
+    ] = [Path("experiments/cross_data.yaml")],  # noqa: B006 (Typer copies it)
+    output: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score a model on every data set that is there, each under all its protocols: one table."""
+    _call("deploy.evaluate:cross_data", model, data, output, overwrite)
+
+
+@app.command(rich_help_panel="From a folder")
+def score(
+    predictions: Annotated[
+        Path, typer.Argument(help="Folder of .npy or 16-bit .png files, named after the frames.", show_default=False)
+    ],
+    data: Data,
+    split: Split = "test",
+    protocol: Protocols = None,
+    predicts: Annotated[str, typer.Option(help="depth (metres) or inverse_depth (up to scale and shift).")] = "depth",
+    scale: Annotated[float | None, typer.Option(help="What a PNG's values are divided by, e.g. 256.")] = None,
+    view: Annotated[str, typer.Option(help="What predictions show of a frame: full, or kb (KITTI's crop).")] = "full",
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Count frames without a usable prediction as missing.")
+    ] = False,
+    output: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score a folder of anyone's predictions under evaluation protocols."""
+    options = (predicts, scale, view, skip_missing, output, overwrite)
+    _call("lightning_app.score:score", predictions, data, split, _names(protocol), *options)
 
 
 @app.command(**_FILES)
@@ -89,9 +127,12 @@ def predict(
     output: Annotated[Path, typer.Option(help="Folder.")] = Path("runs/predict"),
     overwrite: Overwrite = False,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Report damaged images and go on.")] = False,
+    focal_px: Annotated[
+        float | None, typer.Option(help="Focal length in pixels of the images, for a network with a canonical camera.")
+    ] = None,
 ) -> None:
     """Write NAME.npy (float32 metres, the image's size) and a coloured NAME.png for each image."""
-    _call("deploy.predict:predict", model, images, output, overwrite, skip_damaged)
+    _call("deploy.predict:predict", model, images, output, overwrite, skip_damaged, focal_px)
 
 
 @app.command(**_FILES)
@@ -151,6 +192,10 @@ def _fail(error: Exception, status: int) -> None:
         raise error
     print(f"pocketdepth: error: {one_line(error)}", file=sys.stderr)
     sys.exit(status)
+
+
+def _names(protocols: str | None) -> list[str] | None:
+    return [name.strip() for name in protocols.split(",")] if protocols else None
 
 
 def _call(function: str, *args: Any) -> None:

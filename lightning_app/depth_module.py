@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lightning_app.canonical import canonical_scale
 from lightning_app.checkpoints import load_weights
 from lightning_app.metrics import DepthMetrics
-from lightning_app.protocols import protocol
+from lightning_app.protocols import fitting, views
 from lightning_app.schedule import WarmupCosine
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ class DepthModule(LightningModule):
         optimizer: built from the parameters.
         schedule: built from the optimizer and the number of steps of the run.
         weights: a checkpoint of the same network to start from (fine-tuning); not the same as resuming.
+        canonical_focal_px: train and predict depth as if every image, at the network's size, had been taken with this
+            focal length (as in Metric3D, arXiv 2307.10984), for data of several cameras; metrics are still in metres.
 
     Raises:
         FileNotFoundError: no such checkpoint to start from.
@@ -47,6 +50,7 @@ class DepthModule(LightningModule):
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Schedule = WarmupCosine,
         weights: str | None = None,
+        canonical_focal_px: float | None = None,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -55,12 +59,17 @@ class DepthModule(LightningModule):
             self.save_hyperparameters(logger=False)
         self.network, self.loss = network, loss
         self.optimizer, self.schedule, self.weights = optimizer, schedule, weights
+        self.canonical_focal_px = canonical_focal_px
 
     def setup(self, stage: str) -> None:
         """Prepare a stage."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.network.check_size(data.size)  # type: ignore[operator]
-        self.metric = DepthMetrics(protocol(data.protocol))
+        readers = data.test if stage == "test" else data.val
+        predicts = str(self.network.predicts)
+        protocols = fitting(data.protocols, readers, predicts) if readers else []
+        data.views = views(protocols)
+        self.metrics = nn.ModuleList(DepthMetrics(each, predicts) for each in protocols)
         # Depthwise convolutions are about twice as fast in this format, on a CPU too.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -99,18 +108,30 @@ class DepthModule(LightningModule):
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         predictions = self.network.multiscale(image)  # type: ignore[operator]
+        scale = self._canonical_scale(batch)
+        batch = batch | {"depth": batch["depth"] * scale}
         terms: dict[str, Tensor] = self.loss(predictions, batch)
         training = stage == "train"
         named = {f"{stage}/{name}": value for name, value in terms.items()}
         self.log_dict(named, on_step=training, on_epoch=not training, batch_size=len(image), sync_dist=not training)
-        if not training:
-            self.metric.update(predictions[0], batch)
+        for metric in () if training else self.metrics:
+            metric.update(predictions[0] / scale, batch)  # type: ignore[operator]
         return terms["loss"]
 
     def _log_metrics(self, stage: str) -> None:
-        name = self.metric.protocol.name
-        self.log_dict({f"{stage}/{name}/{key}": value for key, value in self.metric.compute().items()})
-        self.metric.reset()
+        for metric in self.metrics:
+            assert isinstance(metric, DepthMetrics)
+            name = metric.protocol.name
+            self.log_dict({f"{stage}/{name}/{key}": value for key, value in metric.compute().items()})
+            metric.reset()
+
+    def _canonical_scale(self, batch: dict[str, Any]) -> Tensor:
+        """What metres are multiplied by for the network, (B, 1, 1, 1)."""
+        intrinsics: Tensor = batch["intrinsics"]
+        if self.canonical_focal_px is None:
+            return intrinsics.new_ones(len(intrinsics), 1, 1, 1)
+        scale: Tensor = canonical_scale(intrinsics[:, 0, 0], intrinsics[:, 1, 1], self.canonical_focal_px)
+        return scale.view(-1, 1, 1, 1)
 
     def _initialise(self) -> None:
         if self.weights is None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,22 +18,95 @@ from lightning_app.metrics import COUNTS
 
 Results = Mapping[str, Mapping[str, float]]
 
+_RANGE_METRICS = ("abs_rel", "rmse", "delta1")
+_CROSS_METRICS = ("abs_rel", "rmse", "log10", "delta1", "whdr")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A data set under one protocol.
+
+    Attributes:
+        data: the data set.
+        protocol: its name.
+        metrics: with the counts of frames; empty where the data set is not there.
+        note: why there are none.
+    """
+
+    data: str
+    protocol: str
+    metrics: Mapping[str, float]
+    note: str = ""
+
 
 def print_results(results: Results, title: str) -> None:
-    """Print metrics, a column for each entry of ``results``; the counts of frames stand below the metrics."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    """Print metrics, a column for each entry of ``results``; below them some of those by range of depth, then the
+    counts of frames.
+    """
+    table = _table(title)
     table.add_column("")
     for column in results:
         table.add_column(column, justify="right")
-    names = list(next(iter(results.values())))
-    for name in names:
-        style = "dim" if name in COUNTS else ""
-        cells = [f"{values[name]:.0f}" if name in COUNTS else f"{values[name]:.3f}" for values in results.values()]
-        table.add_row(name, *cells, style=style, end_section=names.index(name) == len(names) - len(COUNTS) - 1)
+    names = list(dict.fromkeys(name for values in results.values() for name in values if _shown(name)))
+    sections = [
+        [name for name in names if name not in COUNTS and "/" not in name],
+        [name for name in names if "/" in name],
+        list(COUNTS),
+    ]
+    for section in sections:
+        for name in section:
+            cells = [_cell(values, name) for values in results.values()]
+            label = name.replace("/", " ")
+            table.add_row(label, *cells, style="dim" if name in COUNTS else "", end_section=name == section[-1])
     Console().print(table)
 
 
+def print_cross_data(rows: Sequence[Row], title: str) -> None:
+    """Print a row for each data set and protocol, and below what is not there."""
+    table = _table(title)
+    for column in ("data set", "protocol"):
+        table.add_column(column)
+    for column in (*_CROSS_METRICS, *COUNTS):
+        table.add_column(column, justify="right")
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        cells = [_cell(row.metrics, name) for name in (*_CROSS_METRICS, *COUNTS)]
+        last = after is None or after.data != row.data
+        table.add_row(row.data, row.protocol, *cells, style="" if row.metrics else "dim", end_section=last)
+    Console().print(table)
+    for row in rows:
+        if row.note:
+            print(f"not there: {row.note}")
+
+
 def write_results(path: Path, results: Results, **context: object) -> None:
-    """Write metrics, and what they were measured with, as JSON."""
+    """Write metrics, and what they were measured with, as JSON; a metric without a frame is null."""
+    _write(path, {**context, "results": {name: _strict(values) for name, values in results.items()}})
+
+
+def write_cross_data(path: Path, rows: Sequence[Row], **context: object) -> None:
+    """Write the rows, and what they were measured with, as JSON."""
+    _write(path, {**context, "rows": [asdict(row) | {"metrics": _strict(row.metrics)} for row in rows]})
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+
+
+def _shown(name: str) -> bool:
+    return "/" not in name or name.endswith(_RANGE_METRICS)
+
+
+def _cell(values: Mapping[str, float], name: str) -> str:
+    if name not in values or math.isnan(values[name]):
+        return "-"
+    return f"{values[name]:.0f}" if name in COUNTS else f"{values[name]:.3f}"
+
+
+def _strict(values: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON knows no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
     with written_whole(path) as temporary:
-        temporary.write_text(json.dumps({**context, "results": results}, indent=2) + "\n")
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

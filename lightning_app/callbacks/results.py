@@ -18,6 +18,7 @@ class Results(Callback):
 
     def __init__(self) -> None:
         self._history: dict[str, dict[str, float]] = {}
+        self._protocols = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         whole = not trainer.sanity_checking or trainer.num_sanity_val_steps == float("inf")
@@ -33,7 +34,7 @@ class Results(Callback):
         root = Path(trainer.default_root_dir)
         verb = str(trainer.state.fn.value)  # type: ignore[union-attr]
         columns = list(self._history)
-        shown = {column: self._history[column] for column in (columns[0], columns[-1])}
+        shown = {column: self._history[column] for column in columns[: self._protocols] + columns[-self._protocols :]}
         print_results(shown, f"{verb}: {root}")
         write_results(root / f"{verb}.json", {" ".join(key.split()): row for key, row in self._history.items()})
         self._history = {}
@@ -42,10 +43,11 @@ class Results(Callback):
         rows: dict[str, dict[str, float]] = {}
         for key, value in trainer.callback_metrics.items():
             split, _, rest = key.partition("/")
-            protocol, _, name = rest.rpartition("/")
-            if split == stage and protocol:
+            protocol, _, name = rest.partition("/")
+            if split == stage and name:
                 rows.setdefault(f"{stage} {when}{protocol}", {})[name] = float(value)
         self._history |= rows
+        self._protocols = len(rows)
         for column, row in rows.items() if when and trainer.is_global_zero else ():
-            scores = f"abs_rel {row['abs_rel']:.3f}, delta1 {row['delta1']:.3f}"
+            scores = ", ".join(f"{name} {row[name]:.3f}" for name in ("abs_rel", "delta1", "whdr") if name in row)
             print(f"{' '.join(column.split())}: {scores} ({row['frames']:.0f} frames, {row['missing']:.0f} missing)")

@@ -11,7 +11,7 @@ from datamodules import KittiRaw, Photos, VirtualKitti
 from datamodules.depth_io import read_vkitti_depth, write_vkitti_depth
 from datamodules.lidar import project, read_calibration, read_scan
 from datamodules.reader import DamagedFrameError
-from tests.conftest import SIZE, road
+from tests.fakes import SIZE, road
 
 
 def test_vkitti_reads_what_was_written(data_root: Path) -> None:
@@ -73,14 +73,14 @@ def test_vkitti_names_what_is_missing(data_root: Path) -> None:
 
 def test_vkitti_refuses_damaged_frames(data_root: Path) -> None:
     reader = VirtualKitti("vkitti")
-    image, depth, _ = reader.entries[0]
+    image, depth, *_ = reader.entries[0]
     depth.write_bytes(depth.read_bytes()[:-100])
     with pytest.raises(DamagedFrameError, match="damaged depth file"):
         reader[0]
     Image.new("L", SIZE[::-1]).save(depth)
     with pytest.raises(DamagedFrameError, match=r"must be a 16-bit one-channel PNG, this one is L"):
         reader[0]
-    write_vkitti_depth(depth, np.ones((5, 5), np.float32))
+    write_vkitti_depth(depth, np.full((5, 5), 9, np.float32))
     with pytest.raises(DamagedFrameError, match=r"depth is \(5, 5\), its image \(64, 96\)"):
         reader[0]
     image.write_bytes(image.read_bytes()[:400])
@@ -96,7 +96,7 @@ def test_kitti_projects_as_a_plain_loop_does(data_root: Path) -> None:
         expected = np.zeros((height, width))
         calibration = data_root / "kitti" / "2011_09_26"
         projection = np.array([[70, 0, 61.5, 4.5], [0, 70, 37, 0.2], [0, 0, 1, 0.002]])
-        for x, y, z in read_scan(reader.entries[0].scan)[:, :3].astype(np.float64).tolist():
+        for x, y, z in read_scan(reader.entries[0].truth)[:, :3].astype(np.float64).tolist():
             if x < 0:
                 continue
             camera = np.array([-y, -z - 0.08, x - 0.27, 1.0])
@@ -134,11 +134,12 @@ def test_kitti_counts_what_a_list_names_and_is_not_there(data_root: Path) -> Non
     drive = "2011_09_26/2011_09_26_drive_0001_sync"
     (data_root / "list.txt").write_text("".join(f"{drive} {frame} l\n" for frame in range(8)))
     with pytest.raises(
-        FileNotFoundError, match=r"5 of its 8 images are not in .*0000000003\.png, .*4\.png, .*5\.png, \.\.\."
+        FileNotFoundError,
+        match=r"files of 5 of its 8 frames are not there: .*0000000003\.png, .*, \.\.\.; looked for KITTI",
     ):
-        len(KittiRaw("kitti", "list.txt"))
+        KittiRaw("kitti", "list.txt").require_files()
     (data_root / "list.txt").write_text("kitchen/rgb_1.jpg kitchen/depth_1.png 518.8\n")
-    with pytest.raises(ValueError, match="is not '<date>/<drive> <frame> <l or r>'"):
+    with pytest.raises(ValueError, match=r"neither monodepth2's .* nor bts's .*; is it a list of another data set"):
         len(KittiRaw("kitti", "list.txt"))
     (data_root / "list.txt").write_text("\n")
     with pytest.raises(ValueError, match="the list is empty"):
@@ -147,7 +148,7 @@ def test_kitti_counts_what_a_list_names_and_is_not_there(data_root: Path) -> Non
 
 def test_kitti_refuses_a_damaged_scan_and_missing_calibration(data_root: Path) -> None:
     reader = KittiRaw("kitti", "kitti/val.txt")
-    scan = reader.entries[0].scan
+    scan = reader.entries[0].truth
     scan.write_bytes(scan.read_bytes()[:-3])
     with pytest.raises(DamagedFrameError, match="four float32 a point"):
         reader[0]

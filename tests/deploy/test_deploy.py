@@ -20,7 +20,8 @@ from deploy.peak import dense_convolution
 from deploy.quantize import head_nodes, signal_to_noise
 from deploy.runtime import OnnxNetwork
 from models import DepthNet, UpConvDecoder
-from tests.conftest import EXPERIMENTS, Cli, picture
+from tests.conftest import EXPERIMENTS, Cli
+from tests.fakes import picture
 
 BASE = EXPERIMENTS / "base.yaml"
 

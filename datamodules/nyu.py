@@ -1,0 +1,118 @@
+"""NYU Depth v2: the labelled .mat file, and bts's folders."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+
+from datamodules.depth_io import read_image, read_mat, read_millimetres
+from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, pinhole, read_list, require_folder
+
+# The toolbox's camera_params.m; its pixels count from 1.
+INTRINSICS = pinhole(518.85790117450188, 519.46961112127485, 325.58244941119034 - 1, 253.73616633400465 - 1)
+
+
+class NyuLabeled(Reader):
+    """Indoor frames of the labelled data set, ``nyu_depth_v2_labeled.mat``.
+
+    Args:
+        root: the folder of ``nyu_depth_v2_labeled.mat`` and ``splits.mat``, relative to the data root.
+        split: ``train`` (795 frames) or ``test`` (654).
+        depth: ``raw`` (what the Kinect measured, with holes; bts's files hold it) or ``filled`` (holes inpainted).
+
+    Raises:
+        FileNotFoundError: no such folder or file.
+        ValueError: not the files of NYU Depth v2.
+    """
+
+    layout = "NYU Depth v2: nyu_depth_v2_labeled.mat (HDF5: images, depths, rawDepths) and splits.mat"
+    truth = "kinect"
+
+    def __init__(self, root: str, split: Literal["train", "test"], depth: Literal["raw", "filled"] = "raw") -> None:
+        self.root, self.split = data_path(root), split
+        self.dataset = "rawDepths" if depth == "raw" else "depths"
+
+    def scan(self) -> list[tuple[Path, int]]:
+        require_folder(self.root, self.layout)
+        file, splits = self.root / "nyu_depth_v2_labeled.mat", self.root / "splits.mat"
+        for path in (file, splits):
+            if not path.is_file():
+                raise FileNotFoundError(f"{path}: no such file; looked for {self.layout}")
+        try:
+            numbers = read_mat(splits, f"{self.split}Ndxs").ravel().astype(int) - 1
+            with h5py.File(file) as content:
+                frames = min(len(content["images"]), len(content[self.dataset]))
+        except (DamagedFrameError, KeyError, OSError) as error:
+            raise ValueError(f"{self.root}: not {self.layout} ({error})") from error
+        if not len(numbers) or numbers.min() < 0 or numbers.max() >= frames:
+            raise ValueError(f"{splits}: {self.split}Ndxs does not number the {frames} frames of {file.name} from 1")
+        return [(file / f"{number:04d}", int(number)) for number in numbers]
+
+    def files(self, entry: tuple[Path, int]) -> list[Path]:
+        return [entry[0].parent]
+
+    def read(self, entry: tuple[Path, int]) -> Frame:
+        path, number = entry
+        try:
+            file = _open(path.parent, os.getpid())
+            image, depth = file["images"][number], file[self.dataset][number]
+        except (OSError, KeyError) as error:
+            raise DamagedFrameError(f"{path}: damaged frame ({error})") from error
+        depth = np.ascontiguousarray(depth.T, dtype=np.float32)
+        return Frame(np.ascontiguousarray(image.T), depth, INTRINSICS, "real", path)
+
+    def __str__(self) -> str:
+        return f"NYU Depth v2 {self.split}"
+
+
+class NyuFolders(Reader):
+    """Indoor frames in bts's folders, named by its list: ``/kitchen_0028b/rgb_00045.jpg <depth> <focal length>``.
+
+    Args:
+        root: folder of the scenes, relative to the data root.
+        split: the list, relative to the data root.
+
+    Raises:
+        FileNotFoundError: no such folder or list.
+        ValueError: a line in another format, or an empty list.
+    """
+
+    layout = "NYU Depth v2 as bts unpacks it: <scene>/rgb_%05d.jpg and sync_depth_%05d.png (uint16 millimetres)"
+    truth = "kinect"
+
+    def __init__(self, root: str, split: str) -> None:
+        self.root, self.split = data_path(root), data_path(split)
+
+    def scan(self) -> list[tuple[Path, Path]]:
+        require_folder(self.root, self.layout)
+        return [self._entry(fields) for fields in read_list(self.split)]
+
+    def scene(self, entry: tuple[Path, Path]) -> str:
+        return str(entry[0].parent.resolve())
+
+    def read(self, entry: tuple[Path, Path]) -> Frame:
+        image, depth = entry
+        return Frame(read_image(image), read_millimetres(depth), INTRINSICS, "real", image)
+
+    def __str__(self) -> str:
+        return f"NYU Depth v2 {self.split.stem}"
+
+    def _entry(self, fields: list[str]) -> tuple[Path, Path]:
+        if len(fields) != 3 or not fields[1].endswith(".png") or "proj_depth" in fields[1]:
+            raise ValueError(
+                f"{self.split}: {' '.join(fields)!r} is not '<scene>/rgb_<n>.jpg <scene>/sync_depth_<n>.png <focal>'; "
+                "is it a list of another data set?"
+            )
+        image, depth = (self.root / field.lstrip("/") for field in fields[:2])
+        return image, depth
+
+
+@cache
+def _open(path: Path, process: int) -> Any:
+    """The file, opened once by each process: HDF5 cannot share it with a fork."""
+    return h5py.File(path)

@@ -1,0 +1,145 @@
+"""Indoor sequences of RGB-D cameras: TUM RGB-D and 7-Scenes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.depth_io import read_image, read_millimetres, read_tum_depth
+from datamodules.reader import Frame, Reader, data_path, pinhole, require_folder
+
+_TUM_INTRINSICS = {
+    "freiburg1": pinhole(517.3, 516.5, 318.6, 255.3),
+    "freiburg2": pinhole(520.9, 521.0, 325.1, 249.7),
+    "freiburg3": pinhole(535.4, 539.2, 320.1, 247.6),
+    "": pinhole(525.0, 525.0, 319.5, 239.5),  # ROS's default, for a sequence whose name does not tell the camera
+}
+_TUM_APART_S = 0.02  # the benchmark's associate.py
+
+
+class _Entry(NamedTuple):
+    image: Path
+    depth: Path
+
+
+class TumRgbd(Reader):
+    """TUM RGB-D: sequences with ``rgb.txt`` and ``depth.txt``, whose images are paired by their times (at most 20 ms
+    apart), or bare pairs ``rgb_<n>.png`` and ``depth_<n>.png`` in one folder.
+
+    Args:
+        root: a sequence, or the folder of the sequences, relative to the data root.
+
+    Raises:
+        FileNotFoundError: no such folder, or no frame in it.
+    """
+
+    layout = "TUM RGB-D: <sequence>/{rgb.txt,depth.txt,rgb/,depth/}, or pairs rgb_<n>.png and depth_<n>.png"
+    truth = "kinect"
+
+    def __init__(self, root: str) -> None:
+        self.root = data_path(root)
+
+    def scan(self) -> list[_Entry]:
+        require_folder(self.root, self.layout)
+        entries = [
+            _Entry(sequence.parent / image, sequence.parent / depth)
+            for sequence in sorted(self.root.rglob("rgb.txt"))
+            for image, depth in _associate(_times(sequence), _times(sequence.with_name("depth.txt")))
+        ]
+        entries += [
+            _Entry(image, image.with_name(image.name.replace("rgb_", "depth_", 1)))
+            for image in sorted(self.root.rglob("rgb_*.png"))
+        ]
+        if not entries:
+            raise FileNotFoundError(f"{self.root}: no frame; looked for {self.layout}")
+        return entries
+
+    def scene(self, entry: _Entry) -> str:
+        return str(entry.image.parent.resolve())
+
+    def read(self, entry: _Entry) -> Frame:
+        camera = re.search(r"freiburg[123]", str(entry.image))
+        intrinsics = _TUM_INTRINSICS[camera[0] if camera else ""]
+        return Frame(read_image(entry.image), read_tum_depth(entry.depth), intrinsics, "real", entry.image)
+
+
+class SevenScenes(Reader):
+    """7-Scenes: ``frame-%06d.{color,depth,pose}`` of a Kinect, in one folder or in ``<scene>/seq-XX/``.
+
+    Colour and depth are not exactly registered.
+
+    Args:
+        root: a scene, or the folder of the scenes, relative to the data root.
+        scenes: folders below ``root``, e.g. ``chess`` or ``chess/seq-01``; all that there are if left out.
+        split: ``train`` or ``test`` takes the sequences that a scene's ``TrainSplit.txt`` or ``TestSplit.txt`` names.
+
+    Raises:
+        FileNotFoundError: no such folder or split, or no frame in it.
+    """
+
+    layout = "7-Scenes: [<scene>/seq-XX/]frame-%06d.color.png (or .jpg) and frame-%06d.depth.png"
+    truth = "kinect"
+
+    def __init__(
+        self, root: str, scenes: Sequence[str] | None = None, split: Literal["all", "train", "test"] = "all"
+    ) -> None:
+        self.root, self.scenes, self.split = data_path(root), scenes, split
+
+    def scan(self) -> list[_Entry]:
+        folders = [self.root / scene for scene in self.scenes] if self.scenes is not None else [self.root]
+        for folder in folders:
+            require_folder(folder, self.layout)
+        if self.split != "all":
+            folders = [sequence for folder in folders for sequence in self._sequences(folder)]
+        images = [image for folder in folders for image in sorted(folder.rglob("frame-*.color.*"))]
+        if not images:
+            raise FileNotFoundError(f"{self.root}: no frame; looked for {self.layout}")
+        return [_Entry(image, image.with_name(image.name.split(".")[0] + ".depth.png")) for image in images]
+
+    def scene(self, entry: _Entry) -> str:
+        return str(entry.image.parent.resolve())
+
+    def read(self, entry: _Entry) -> Frame:
+        depth = read_millimetres(entry.depth, invalid=65535)
+        return Frame(read_image(entry.image), depth, pinhole(585, 585, 320, 240), "real", entry.image)
+
+    def _sequences(self, folder: Path) -> list[Path]:
+        """The sequences that the split files in a folder name: a line is ``sequence1``, its folder ``seq-01``."""
+        files = sorted(folder.rglob(f"{self.split.title()}Split.txt"))
+        if not files:
+            raise FileNotFoundError(f"{folder}: no {self.split.title()}Split.txt in it; looked for {self.layout}")
+        return [file.parent / f"seq-{int(n):02d}" for file in files for n in re.findall(r"\d+", file.read_text())]
+
+
+def _times(path: Path) -> dict[float, str]:
+    """Seconds -> file, from lines ``<seconds> <file>``; those that start with # do not count."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; looked for {TumRgbd.layout}")
+    lines = [line.split() for line in path.read_text().splitlines() if not line.startswith("#")]
+    return {float(fields[0]): fields[1] for fields in lines if len(fields) >= 2}
+
+
+def _associate(images: dict[float, str], depths: dict[float, str]) -> list[tuple[str, str]]:
+    """Pairs of an image and a depth map that are each other's nearest in time."""
+    if not images or not depths:
+        return []
+    image_times, depth_times = (np.array(sorted(times)) for times in (images, depths))
+    nearest, back = _nearest(image_times, depth_times), _nearest(depth_times, image_times)
+    return [
+        (images[float(time)], depths[float(depth_times[place])])
+        for index, (time, place) in enumerate(zip(image_times, nearest, strict=True))
+        if back[place] == index and abs(depth_times[place] - time) < _TUM_APART_S
+    ]
+
+
+def _nearest(times: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The place of each time's nearest in the ascending others."""
+    after = np.searchsorted(others, times).clip(1, max(1, len(others) - 1))
+    before = after - 1
+    after = after.clip(max=len(others) - 1)
+    return np.where(np.abs(others[before] - times) <= np.abs(others[after] - times), before, after)

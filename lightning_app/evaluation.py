@@ -1,0 +1,122 @@
+"""Any predictions on any data set under any protocols, in one pass over the frames."""
+
+from __future__ import annotations
+
+from argparse import ArgumentError
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentParser
+from pytorch_lightning import LightningDataModule
+from rich.progress import track
+from torch import Tensor
+
+from datamodules import DepthDataModule, Reader
+from datamodules.geometry import View
+from lightning_app.metrics import DepthMetrics
+from lightning_app.protocols import fitting, views
+
+Predict = Callable[[dict[str, Any]], Tensor | None]
+Results = dict[str, dict[str, float]]
+
+
+def measure(
+    data: DepthDataModule,
+    readers: Sequence[Reader],
+    names: Sequence[str],
+    predict: Predict,
+    predicts: str,
+    title: str,
+    view: View | None = None,
+) -> Results:
+    """Score predictions of all frames.
+
+    Args:
+        data: makes the batches, of its own size.
+        readers: of the frames.
+        names: of the protocols.
+        predict: called with each batch of evaluation samples: (B, 1, h, w), or None where there is no prediction, so
+            that its frames are missing.
+        predicts: what that is, ``depth`` or ``inverse_depth``.
+        title: of the progress bar.
+        view: what the predictions show of each frame; what the protocol says if left out.
+
+    Returns:
+        The metrics and the counts of frames by protocol.
+
+    Raises:
+        FileNotFoundError: data that is not there.
+        ValueError: an unknown protocol, or one that fits neither the readers' truth nor the predictions.
+    """
+    protocols = fitting(names, readers, predicts)
+    if view is not None:
+        protocols = [replace(each, view=view) for each in protocols]
+    data.views = views(protocols)
+    metrics = [DepthMetrics(each, predicts) for each in protocols]
+    for batch in track(data.evaluation_dataloader(readers), title):
+        moved = data.on_after_batch_transfer(batch, 0)
+        prediction = predict(moved)
+        if prediction is None:
+            prediction = torch.ones(len(moved["path"]), 1, 1, 1)
+            moved = moved | {key: torch.zeros_like(moved[key]) for key in ("full_depth", "pair")}
+        for metric in metrics:
+            metric.update(prediction, moved)
+    return {metric.protocol.name: {k: float(v) for k, v in metric.compute().items()} for metric in metrics}
+
+
+def read_data_module(paths: Sequence[Path]) -> DepthDataModule:
+    """Build the data module of one or several YAMLs, the later wins; their other sections are left alone.
+
+    Raises:
+        FileNotFoundError: no such YAML.
+        ValueError: no data section, or one that does not fit.
+    """
+    section: dict[str, Any] = {}
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such YAML")
+        try:
+            content = yaml.safe_load(path.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: not a YAML ({error})") from error
+        section = _merge(section, content.get("data", {}) if isinstance(content, dict) else {})
+    if not section:
+        raise ValueError(f"{', '.join(map(str, paths))}: no data section")
+    if "class_path" not in section:
+        raise ValueError(f"{paths[0]}: its data section names no class_path; give experiments/base.yaml before it")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(LightningDataModule, "data", required=True)
+    try:
+        module = parser.instantiate_classes(parser.parse_object({"data": section})).data
+    except ArgumentError as error:
+        raise ValueError(f"{', '.join(map(str, paths))}: {error}") from error
+    if not isinstance(module, DepthDataModule):
+        raise ValueError(f"{paths[-1]}: its data section is no datamodules.DepthDataModule")
+    return module
+
+
+def split_readers(data: DepthDataModule, split: str) -> list[Reader]:
+    """The readers of ``val`` or ``test``, after a look for their files.
+
+    Raises:
+        FileNotFoundError: files of frames are not there, unless damaged frames are skipped.
+        ValueError: another split, or one without a reader.
+    """
+    if split not in ("val", "test"):
+        raise ValueError(f"split {split!r} is not val or test")
+    data.setup("validate" if split == "val" else "test")
+    return data.val if split == "val" else data.test
+
+
+def _merge(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """The second over the first, key by key, as the command line does it with several ``-c``."""
+    both = {key: _merge(first[key], value) for key, value in second.items() if _nested(first.get(key), value)}
+    return first | second | both
+
+
+def _nested(first: Any, second: Any) -> bool:
+    return isinstance(first, dict) and isinstance(second, dict)

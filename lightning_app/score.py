@@ -1,0 +1,143 @@
+"""Anyone's predictions, as a folder of files, under evaluation protocols."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules import DepthDataModule
+from datamodules.depth_io import read_depth
+from datamodules.geometry import View
+from datamodules.reader import DamagedFrameError
+from lightning_app.evaluation import Results, measure, read_data_module, split_readers
+from lightning_app.files import refuse_existing
+from lightning_app.report import print_results, write_results
+
+
+def score(
+    predictions: Path,
+    data: list[Path],
+    split: str = "test",
+    protocols: list[str] | None = None,
+    predicts: str = "depth",
+    scale: float | None = None,
+    view: View = "full",
+    skip_missing: bool = False,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Results:
+    """Score a folder of predictions, and print the table.
+
+    A prediction is named after its frame, with as many of the frame's folders as tell it from the others:
+    ``<date>/<drive>/image_02/data/0000000069.npy``, or ``rgb_00045.npy`` where no other frame has that name.
+
+    Args:
+        predictions: folder of ``.npy`` (h, w) and 16-bit ``.png`` files, of any size.
+        data: YAMLs with a ``data`` section, the later wins.
+        split: ``val`` or ``test``.
+        protocols: names; the data section's if left out.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
+        scale: what the values of a PNG are divided by; needed for PNGs.
+        view: what a prediction shows of its frame, ``full`` or ``kb`` (KITTI's benchmark crop).
+        skip_missing: count frames whose prediction is missing or damaged as missing, instead of refusing.
+        output: JSON file.
+        overwrite: replace an ``output`` that exists.
+
+    Returns:
+        The metrics and the counts of frames by protocol.
+
+    Raises:
+        FileNotFoundError: no such folder, YAML or data, or frames without a prediction.
+        FileExistsError: ``output`` exists.
+        ValueError: an unknown protocol or split, a YAML whose data section does not fit, PNGs without a scale, or one
+            prediction for two frames.
+        RuntimeError: a damaged prediction.
+    """
+    if predicts not in ("depth", "inverse_depth") or view not in get_args(View):
+        raise ValueError(
+            f"predictions of {predicts!r} with view {view!r}; there are depth and inverse_depth, full and kb"
+        )
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite)
+    module = read_data_module(data)
+    readers = split_readers(module, split)
+    files = _match(predictions, [path for reader in readers for path in reader.paths], skip_missing)
+    if scale is None and any(file.suffix == ".png" for file in files.values()):
+        raise ValueError(f"{predictions}: PNGs need --scale, what their values are divided by (KITTI: 256)")
+
+    def predict(batch: dict[str, Any]) -> Tensor | None:
+        file = files.get(batch["path"][0])
+        try:
+            return None if file is None else _read(file, scale or 1.0)
+        except DamagedFrameError as error:
+            if not skip_missing:
+                raise
+            print(f"skipped: {error}", file=sys.stderr)
+            return None
+
+    _only_truths(module)
+    results = measure(module, readers, protocols or module.protocols, predict, predicts, "score", view)
+    print_results(results, f"{predictions} on {split} of {', '.join(map(str, data))}")
+    if output is not None:
+        write_results(output, results, predictions=str(predictions), data=[str(path) for path in data], split=split)
+    return results
+
+
+def _only_truths(module: DepthDataModule) -> None:
+    """Frames come one by one, and their images, which nobody sees, tiny."""
+    module.batch_size, module.size = 1, (8, 8)
+
+
+def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Path]:
+    """Frame -> its prediction.
+
+    Raises:
+        FileNotFoundError: no such folder, or frames without a prediction.
+        ValueError: one prediction for two frames, or two for one.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder of predictions")
+    found: dict[tuple[str, ...], Path] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in (".npy", ".png"):
+            key = file.relative_to(folder).with_suffix("").parts
+            # `pocketdepth predict` writes a coloured PNG beside each .npy.
+            if key not in found or found[key].suffix == ".png":
+                found[key] = file if key not in found or file.suffix == ".npy" else found[key]
+    matched: dict[str, Path] = {}
+    for frame in frames:
+        parts = frame.with_suffix("").parts
+        keys = (parts[start:] for start in range(len(parts)))
+        match = next((found[key] for key in keys if key in found), None)
+        if match is not None:
+            matched[str(frame)] = match
+    by_file = {file: frame for frame, file in matched.items()}
+    if len(by_file) < len(matched):
+        one, file = next((frame, file) for frame, file in matched.items() if by_file[file] != frame)
+        raise ValueError(f"{file}: would be the prediction of {one} and of {by_file[file]}; keep their folders")
+    absent = [frame for frame in frames if str(frame) not in matched]
+    if absent and (not skip_missing or not matched):
+        raise FileNotFoundError(
+            f"{folder}: no prediction for {len(absent)} of {len(frames)} frames, e.g. {absent[0]}; looked for .npy and "
+            f".png "
+            "named after the frame; --skip-missing counts them as missing"
+        )
+    return matched
+
+
+def _read(file: Path, scale: float) -> Tensor:
+    """(1, 1, h, w)."""
+    if file.suffix == ".png":
+        return torch.from_numpy(read_depth(file, scale))[None, None]
+    try:
+        array = np.load(file).squeeze().astype(np.float32)
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedFrameError(f"{file}: damaged prediction ({error})") from error
+    if array.ndim != 2:
+        raise DamagedFrameError(f"{file}: a prediction of shape {array.shape}, not (h, w)")
+    return torch.from_numpy(array)[None, None]
