@@ -89,10 +89,9 @@ class DepthDataModule(LightningDataModule):
         for reader in (*needed, *(self.val if stage == "fit" else ())):
             self._require_files(reader)
         if stage == "fit":
-            evaluated = self._evaluated_paths()
-            self._refuse_leaks(evaluated)
+            self.refuse_leaks()
             if self.style is not None:
-                self.style.load(self.size, evaluated)
+                self.style.load(self.size, self._evaluated_paths())
 
     def train_dataloader(self) -> DataLoader[Sample]:
         lengths = [len(reader) for reader in self.train]
@@ -142,7 +141,9 @@ class DepthDataModule(LightningDataModule):
     def _evaluated_paths(self) -> set[Path]:
         return {path.resolve() for reader in self._evaluated() for path in reader.paths}
 
-    def _refuse_leaks(self, evaluated: set[Path]) -> None:
+    def refuse_leaks(self) -> None:
+        """Raise ValueError where a frame or a scene is trained on and evaluated on."""
+        evaluated = self._evaluated_paths()
         leaks = [path for reader in self.train for path in reader.paths if path.resolve() in evaluated]
         if leaks:
             raise ValueError(f"{len(leaks)} training frames are validation or test frames too, e.g. {leaks[0]}")

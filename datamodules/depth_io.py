@@ -43,8 +43,15 @@ def write_vkitti_depth(path: Path, depth: NDArray[np.float32]) -> None:
 
 
 def read_kitti_depth(path: Path) -> NDArray[np.float32]:
-    """Read KITTI's annotated depth, uint16 in 1/256 m: float32 metres, (H, W), 0 where unknown."""
-    return read_depth(path, KITTI_UNITS_PER_METRE)
+    """Read KITTI's annotated depth, uint16 in 1/256 m: float32 metres, (H, W), 0 where unknown.
+
+    Raises:
+        DamagedFrameError: also where nothing is farther than 1 m, because then somebody saved 8 bits.
+    """
+    depth = read_depth(path, KITTI_UNITS_PER_METRE)
+    if 0 < depth.max() < 1:
+        raise DamagedFrameError(f"{path}: no value above 255: somebody saved 8 bits of depth in a 16-bit PNG")
+    return depth
 
 
 def write_kitti_depth(path: Path, depth: NDArray[np.float32]) -> None:
@@ -109,6 +116,4 @@ def _read_uint16(path: Path) -> NDArray[np.uint16]:
         raise DamagedFrameError(f"{path}: damaged depth file ({error})") from error
     if not mode.startswith("I;16"):
         raise DamagedFrameError(f"{path}: depth must be a 16-bit one-channel PNG, this one is {mode} ({values.dtype})")
-    if 0 < values.max() <= 255:
-        raise DamagedFrameError(f"{path}: no value above 255: somebody saved 8 bits of depth in a 16-bit PNG")
     return values.astype(np.uint16)

@@ -76,6 +76,9 @@ class KittiRaw(Reader):
     def scene(self, entry: _Entry) -> str:
         return entry.image.parts[-4]
 
+    def has_depth(self, entry: _Entry) -> bool:
+        return entry.truth is not None
+
     def read(self, entry: _Entry) -> Frame:
         image = read_image(entry.image)
         size = (image.shape[0], image.shape[1])

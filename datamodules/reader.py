@@ -71,6 +71,10 @@ class Reader(ABC):
         """What a split must not share with another, a street or a room; empty where it is not known."""
         return ""
 
+    def has_depth(self, entry: Any) -> bool:
+        """Whether a frame should have known pixels."""
+        return self.truth not in ("pairs", "none")
+
     def files(self, entry: Any) -> list[Path]:
         """The files that a frame needs."""
         return [item for item in entry if isinstance(item, Path)]

@@ -30,6 +30,19 @@ _LIGHTNING: dict[str, Any] = {
 _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ONNX file)"}
 
 Model = Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or an ONNX file (.onnx).", show_default=False)]
+data = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(data, name="data", help="Look at data, and write it anew.", rich_help_panel="From a folder")
+
+_READER: dict[str, Any] = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
+ReaderName = Annotated[
+    str | None,
+    typer.Argument(
+        help="A reader of datamodules; its own arguments follow: VirtualKitti --root streets.", metavar="READER"
+    ),
+]
+ReaderData = Annotated[
+    list[Path] | None, typer.Option("--data", help="Instead of a reader: YAML with a data section; may be repeated.")
+]
 Data = Annotated[
     list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
 ]
@@ -170,6 +183,18 @@ def benchmark(
 ) -> None:
     """Time ONNX files against each other on this CPU."""
     _call("deploy.benchmark:benchmark", models, threads, runs, output, overwrite)
+
+
+@data.command(**_READER)
+def check(
+    context: typer.Context,
+    reader: ReaderName = None,
+    yaml: ReaderData = None,
+    output: Annotated[Path, typer.Option(help="Folder of the contact sheets.")] = Path("runs/check"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Read every frame: what is there, what is broken (then exit status 1), and contact sheets."""
+    _call("lightning_app.check_data:check_data", reader, context.args, yaml or [], output, overwrite)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -60,6 +60,14 @@ def test_kitti_annotated_depth_is_found_in_every_place(data_root: Path, place: s
     assert reader.truth == "annotated"
 
 
+def test_kitti_annotated_depth_of_8_bits_is_refused(data_root: Path) -> None:
+    for frame in range(3):
+        path = write_annotated(data_root / "kitti" / DRIVE, frame, (75, 124))
+    Image.fromarray(np.full((75, 124), 200, np.uint16)).save(path)
+    with pytest.raises(DamagedFrameError, match="somebody saved 8 bits"):
+        KittiRaw("kitti", "kitti/val.txt", depth="annotated")[2]
+
+
 def test_kitti_reads_lists_of_bts(data_root: Path) -> None:
     write_annotated(data_root / "kitti" / DRIVE, 1, (75, 124))
     truth = "2011_09_26_drive_0001_sync/proj_depth/groundtruth/image_02/0000000001.png"
@@ -244,7 +252,7 @@ def test_every_encoding_survives_a_round_trip(tmp_path: Path, write, read, step:
     assert again[3, 4] == 0
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "8-bit", "8 bits in 16", "rgb", "size", "absent"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "8-bit", "rgb", "size", "absent"])
 @pytest.mark.parametrize("kind", ["vkitti1", "annotated", "nyu", "tum", "seven"])
 def test_damaged_depth_is_refused(data_root: Path, kind: str, damage: str) -> None:
     reader, index = READERS[kind](data_root)
@@ -260,15 +268,13 @@ def test_damaged_depth_is_refused(data_root: Path, kind: str, damage: str) -> No
             depth.write_text("not a picture")
         case "8-bit":
             Image.new("L", (width, height), 7).save(depth)
-        case "8 bits in 16":
-            Image.fromarray(np.full((height, width), 200, np.uint16)).save(depth)
         case "rgb":
             Image.new("RGB", (width, height)).save(depth)
         case "size":
             Image.fromarray(np.full((5, 6), 2000, np.uint16)).save(depth)
         case "absent":
             depth.unlink()
-    with pytest.raises(DamagedFrameError, match=r"damaged|16-bit|8 bits|depth is \(5, 6\)|no such depth"):
+    with pytest.raises(DamagedFrameError, match=r"damaged|16-bit|depth is \(5, 6\)|no such depth"):
         reader[index]
 
 

@@ -54,7 +54,7 @@ def garg(truth: Array) -> Array:
 def least_squares(inverse: Array, g: Array, floor: float) -> Array:
     matrix = np.stack([inverse, np.ones_like(inverse)], 1)
     (scale, shift), *_ = np.linalg.lstsq(matrix, 1 / g, rcond=None)
-    return 1 / np.maximum(scale * inverse + shift, floor)
+    return np.asarray(1 / np.maximum(scale * inverse + shift, floor))
 
 
 def reference(name: str, prediction: Array, truth: Array) -> tuple[Array, Array]:
