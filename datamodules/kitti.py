@@ -95,7 +95,7 @@ class KittiRaw(Reader):
             return read_kitti_depth(entry.truth)
         kind: Literal["camera_z", "forward_x"] = "camera_z" if self.depth == "camera_z" else "forward_x"
         matrix = _calibration(entry.calibration, entry.camera).velo_to_image
-        return project(read_scan(entry.truth), matrix, size, kind).astype(np.float32)
+        return project(read_scan(entry.truth), matrix, size, kind)
 
     def _entry(self, fields: list[str]) -> _Entry:
         drive, number, camera = self._parse(fields)

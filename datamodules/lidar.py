@@ -56,7 +56,9 @@ def read_scan(path: Path) -> NDArray[np.float32]:
     return points
 
 
-def project(scan: NDArray[np.float32], velo_to_image: Matrix, size: tuple[int, int], kind: LidarDepth) -> Matrix:
+def project(
+    scan: NDArray[np.float32], velo_to_image: Matrix, size: tuple[int, int], kind: LidarDepth
+) -> NDArray[np.float32]:
     """Project a scan into an image, as the Eigen ground truth is made (monodepth2's ``generate_depth_map``).
 
     Points behind the scanner are dropped, pixels are rounded less one (KITTI counts from 1), and where two points meet
@@ -70,20 +72,22 @@ def project(scan: NDArray[np.float32], velo_to_image: Matrix, size: tuple[int, i
             coordinate, which the published Eigen ground truth holds.
 
     Returns:
-        Metres, (height, width), 0 where there is no point.
+        float32 metres, (height, width), 0 where there is no point.
     """
     points = scan[scan[:, 0] >= 0].astype(np.float64)
-    homogeneous = np.concatenate([points[:, :3], np.ones((len(points), 1))], axis=1)
-    u, v, z = velo_to_image @ homogeneous.T
-    depth = z if kind == "camera_z" else points[:, 0]
-    in_front = z > 0
-    u, v, depth = (u[in_front] / z[in_front], v[in_front] / z[in_front], depth[in_front])
-    column, row = np.round(u).astype(int) - 1, np.round(v).astype(int) - 1
+    u, v, z = velo_to_image[:, :3] @ points[:, :3].T + velo_to_image[:, 3:]
+    metres = z if kind == "camera_z" else points[:, 0]
     height, width = size
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0)
-    image = np.full(size, np.inf)
-    np.minimum.at(image, (row[inside], column[inside]), depth[inside])
-    return np.where(np.isinf(image), 0, image)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        column, row = np.rint(u / z) - 1, np.rint(v / z) - 1
+    seen = (z > 0) & (metres > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    place = (row[seen] * width + column[seen]).astype(np.int64)
+    depth = metres[seen].astype(np.float32)
+    image = np.zeros(height * width, dtype=np.float32)
+    image[place] = depth
+    while (nearer := depth < image[place]).any():
+        image[place[nearer]] = depth[nearer]
+    return image.reshape(size)
 
 
 def _read_matrices(path: Path) -> dict[str, Matrix]:

@@ -116,9 +116,9 @@ def _draw_sheet(reader: Reader, reports: list[FrameReport], path: Path) -> None:
     most = COLUMNS * ROWS
     broken = [index for index, report in enumerate(reports) if report.problem][:most]
     others = [index for index, report in enumerate(reports) if not report.problem]
-    places = np.linspace(0, len(others) - 1, most - len(broken)) if others else []
-    spread = {round(place) for place in places}
-    chosen = sorted([*broken, *(others[place] for place in spread)])
+    places = np.linspace(0, len(others) - 1, most - len(broken)).round().astype(int).tolist() if others else []
+    spread = {others[place] for place in places}
+    chosen = sorted([*broken, *spread])
     aspects = [report.size[0] / report.size[1] for report in reports if report.size[1]]
     height = min(HEIGHT, round(WIDTH * float(np.median(aspects)))) if aspects else HEIGHT // 2
     tile = _Tile(height, depths=any(report.far > 0 for report in reports))
