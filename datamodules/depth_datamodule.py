@@ -107,7 +107,7 @@ class DepthDataModule(LightningDataModule):
             ranks=ranks,
         )
         dataset = _TrainingFrames(self.train, self.augmentation, self.size, self.damaged)
-        return DataLoader(dataset, batch_sampler=sampler, **self._loading())
+        return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, **self._loading())
 
     def val_dataloader(self) -> DataLoader[Sample]:
         return self.evaluation_dataloader(self.val)
@@ -177,15 +177,22 @@ class DepthDataModule(LightningDataModule):
         return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready if self.trainer else 0
 
 
+def collate(samples: list[Sample]) -> dict[str, Any]:
+    """Batch samples; in memory images keep the order in which decoders write and networks read, channels last."""
+    batch = default_collate([sample | {"image": sample["image"].permute(1, 2, 0)} for sample in samples])
+    return dict(batch | {"image": batch["image"].permute(0, 3, 1, 2)})
+
+
 def collate_padded(samples: list[Sample]) -> dict[str, Any]:
     """Batch evaluation samples; the truths, of several sizes, are padded with 0 on the right and the bottom."""
     sizes = torch.stack([sample["full_size"] for sample in samples])
     height, width = sizes.amax(0).tolist()
-    padded = [
-        sample | {"full_depth": F.pad(sample["full_depth"], (0, width - int(w), 0, height - int(h)))}
-        for sample, (h, w) in zip(samples, sizes, strict=True)
-    ]
-    return dict(default_collate(padded))
+    return collate(
+        [
+            sample | {"full_depth": F.pad(sample["full_depth"], (0, width - int(w), 0, height - int(h)))}
+            for sample, (h, w) in zip(samples, sizes, strict=True)
+        ]
+    )
 
 
 class _TrainingFrames(Dataset[Sample]):

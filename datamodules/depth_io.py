@@ -1,15 +1,15 @@
-"""Files -> arrays and back. The only file that knows how depth is encoded.
-
-Pillow decodes, because it refuses a truncated file where OpenCV returns what it could read.
-"""
+"""Files -> arrays and back. The only file that knows how depth is encoded."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import scipy.io
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,15 +20,33 @@ KITTI_UNITS_PER_METRE = 256.0
 MILLIMETRES_PER_METRE = 1000.0
 TUM_UNITS_PER_METRE = 5000.0
 
+_JPEG, _PNG, _PNG_END = b"\xff\xd8", b"\x89PNG", b"IEND\xaeB`\x82"
+
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read an image as RGB uint8, (H, W, 3). Raises DamagedFrameError."""
+    return decode_image(_read_bytes(path, "image"), path)
+
+
+def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
+    """Decode a JPEG or a PNG as RGB uint8, (H, W, 3).
+
+    Args:
+        data: the file's content.
+        path: the file, to name in an error.
+
+    Raises:
+        DamagedFrameError: truncated, or no image.
+    """
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except FileNotFoundError:
-        raise DamagedFrameError(f"{path}: no such image") from None
-    except (OSError, SyntaxError, ValueError) as error:
+        if data.startswith(_JPEG) and simplejpeg.decode_jpeg_header(data)[2] not in ("CMYK", "YCCK"):
+            return np.asarray(simplejpeg.decode_jpeg(data))
+        if data.startswith(_PNG):
+            pixels = _decode_png(data)
+            if pixels.dtype == np.uint8 and pixels.shape[2:] == (3,):
+                return pixels
+        return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
         raise DamagedFrameError(f"{path}: damaged image ({error})") from error
 
 
@@ -67,7 +85,7 @@ def read_millimetres(path: Path, invalid: int = 0) -> NDArray[np.float32]:
         invalid: the value that stands for unknown beside 0 (7-Scenes: 65535).
     """
     units = _read_uint16(path)
-    return np.where(units == invalid, np.float32(0), units.astype(np.float32) / np.float32(MILLIMETRES_PER_METRE))
+    return np.where(units == invalid, np.float32(0), units / np.float32(MILLIMETRES_PER_METRE))
 
 
 def write_millimetres(path: Path, depth: NDArray[np.float32]) -> None:
@@ -87,7 +105,7 @@ def write_tum_depth(path: Path, depth: NDArray[np.float32]) -> None:
 
 def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
     """Read a 16-bit one-channel PNG: float32 metres, (H, W). Raises DamagedFrameError."""
-    return _read_uint16(path).astype(np.float32) / np.float32(units_per_metre)
+    return _read_uint16(path) / np.float32(units_per_metre)
 
 
 def write_depth(path: Path, depth: NDArray[np.float32], units_per_metre: float) -> None:
@@ -107,13 +125,30 @@ def read_mat(path: Path, name: str) -> NDArray[Any]:
 
 
 def _read_uint16(path: Path) -> NDArray[np.uint16]:
+    data = _read_bytes(path, "depth file")
     try:
-        with Image.open(path) as image:
-            mode, values = image.mode, np.asarray(image)
-    except FileNotFoundError:
-        raise DamagedFrameError(f"{path}: no such depth file") from None
-    except (OSError, SyntaxError, ValueError) as error:
+        values = _decode_png(data)
+    except (OSError, ValueError, RuntimeError) as error:
         raise DamagedFrameError(f"{path}: damaged depth file ({error})") from error
-    if not mode.startswith("I;16"):
-        raise DamagedFrameError(f"{path}: depth must be a 16-bit one-channel PNG, this one is {mode} ({values.dtype})")
-    return values.astype(np.uint16)
+    if values.dtype != np.uint16 or values.ndim != 2:
+        bits, channels = 8 * values.itemsize, 1 if values.ndim == 2 else values.shape[2]
+        raise DamagedFrameError(
+            f"{path}: depth must be a 16-bit PNG of one channel, this one has {bits} bits and {channels} channels"
+        )
+    return values
+
+
+def _decode_png(data: bytes) -> NDArray[Any]:
+    """Raises an OSError, ValueError or RuntimeError where the data is no PNG, or damaged."""
+    if _PNG_END not in data[-1024:]:  # the decoder does not ask for it
+        raise OSError("truncated: its end is missing" if data.startswith(_PNG) else "not a PNG")
+    return np.asarray(imagecodecs.png_decode(data))
+
+
+def _read_bytes(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DamagedFrameError(f"{path}: no such {what}") from None
+    except OSError as error:
+        raise DamagedFrameError(f"{path}: unreadable {what} ({error.strerror})") from error

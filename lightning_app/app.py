@@ -197,6 +197,21 @@ def check(
     _call("lightning_app.check_data:check_data", reader, context.args, yaml or [], output, overwrite)
 
 
+@data.command("benchmark", **_READER)
+def benchmark_loader(
+    context: typer.Context,
+    reader: ReaderName = None,
+    yaml: ReaderData = None,
+    size: Annotated[tuple[int, int], typer.Option(help="Height and width of the samples.")] = (192, 640),
+    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each stage, interleaved.")] = 9,
+    output: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Time loading on one core, stage by stage, against reading and decoding the same files."""
+    options = (size, runs, output, overwrite)
+    _call("lightning_app.loader_benchmark:benchmark_loader", reader, context.args, yaml or [], *options)
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line; what a user can cause ends in one line and exit status 2 (wrong use) or 1 (failure).
 

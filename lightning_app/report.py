@@ -43,7 +43,7 @@ def print_results(results: Results, title: str) -> None:
     """Print metrics, a column for each entry of ``results``; below them some of those by range of depth, then the
     counts of frames.
     """
-    table = _table(title)
+    table = plain_table(title)
     table.add_column("")
     for column in results:
         table.add_column(column, justify="right")
@@ -63,7 +63,7 @@ def print_results(results: Results, title: str) -> None:
 
 def print_cross_data(rows: Sequence[Row], title: str) -> None:
     """Print a row for each data set and protocol, and below what is not there."""
-    table = _table(title)
+    table = plain_table(title)
     for column in ("data set", "protocol"):
         table.add_column(column)
     for column in (*_CROSS_METRICS, *COUNTS):
@@ -88,7 +88,8 @@ def write_cross_data(path: Path, rows: Sequence[Row], **context: object) -> None
     _write(path, {**context, "rows": [asdict(row) | {"metrics": _strict(row.metrics)} for row in rows]})
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """An empty table as all verbs print it."""
     return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
 
 

@@ -78,7 +78,9 @@ def test_vkitti_refuses_damaged_frames(data_root: Path) -> None:
     with pytest.raises(DamagedFrameError, match="damaged depth file"):
         reader[0]
     Image.new("L", SIZE[::-1]).save(depth)
-    with pytest.raises(DamagedFrameError, match=r"must be a 16-bit one-channel PNG, this one is L"):
+    with pytest.raises(
+        DamagedFrameError, match=r"must be a 16-bit PNG of one channel, this one has 8 bits and 1 channels"
+    ):
         reader[0]
     write_vkitti_depth(depth, np.full((5, 5), 9, np.float32))
     with pytest.raises(DamagedFrameError, match=r"depth is \(5, 5\), its image \(64, 96\)"):
