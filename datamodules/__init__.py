@@ -31,6 +31,7 @@ from datamodules.nyu import NyuFolders, NyuLabeled
 from datamodules.photos import Photos
 from datamodules.reader import Frame, Reader
 from datamodules.rgbd import SevenScenes, TumRgbd
+from datamodules.shards import Shards
 from datamodules.style import StyleTransfer
 from datamodules.vkitti import VirtualKitti, VirtualKitti1
 
@@ -46,6 +47,7 @@ __all__ = [
     "Photos",
     "Reader",
     "SevenScenes",
+    "Shards",
     "StyleTransfer",
     "TumRgbd",
     "VirtualKitti",

@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cv2
-import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader
 
-from datamodules.augmentation import Augmentation, Sample, resized
+from datamodules.augmentation import Augmentation, Sample
 from datamodules.geometry import View
-from datamodules.reader import DamagedFrameError, Frame, Reader
-from datamodules.sampler import Draw, MixtureSampler, batch_counts
+from datamodules.reader import Reader
+from datamodules.sampler import MixtureSampler, batch_counts
+from datamodules.samples import Damaged, EvaluationFrames, TrainingFrames, collate, collate_padded
 from datamodules.style import StyleTransfer
 
 log = logging.getLogger(__name__)
-Damaged = Literal["refuse", "skip"]
 
 
 class DepthDataModule(LightningDataModule):
@@ -106,7 +104,7 @@ class DepthDataModule(LightningDataModule):
             rank=self.trainer.global_rank if self.trainer else 0,
             ranks=ranks,
         )
-        dataset = _TrainingFrames(self.train, self.augmentation, self.size, self.damaged)
+        dataset = TrainingFrames(self.train, self.augmentation, self.size, self.damaged)
         return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, **self._loading())
 
     def val_dataloader(self) -> DataLoader[Sample]:
@@ -157,7 +155,7 @@ class DepthDataModule(LightningDataModule):
 
     def evaluation_dataloader(self, readers: Sequence[Reader]) -> DataLoader[Sample]:
         """Batches of evaluation samples of all frames, each frame on one rank alone."""
-        dataset = _EvaluationFrames(readers, self.size, self.damaged, self.views)
+        dataset = EvaluationFrames(readers, self.size, self.damaged, self.views)
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         mine = range(rank, len(dataset), ranks)  # a DistributedSampler would count some frames twice
         return DataLoader(
@@ -175,82 +173,6 @@ class DepthDataModule(LightningDataModule):
 
     def _position(self) -> int:
         return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready if self.trainer else 0
-
-
-def collate(samples: list[Sample]) -> dict[str, Any]:
-    """Batch samples; in memory images keep the order in which decoders write and networks read, channels last."""
-    batch = default_collate([sample | {"image": sample["image"].permute(1, 2, 0)} for sample in samples])
-    return dict(batch | {"image": batch["image"].permute(0, 3, 1, 2)})
-
-
-def collate_padded(samples: list[Sample]) -> dict[str, Any]:
-    """Batch evaluation samples; the truths, of several sizes, are padded with 0 on the right and the bottom."""
-    sizes = torch.stack([sample["full_size"] for sample in samples])
-    height, width = sizes.amax(0).tolist()
-    return collate(
-        [
-            sample | {"full_depth": F.pad(sample["full_depth"], (0, width - int(w), 0, height - int(h)))}
-            for sample, (h, w) in zip(samples, sizes, strict=True)
-        ]
-    )
-
-
-class _TrainingFrames(Dataset[Sample]):
-    """Draws -> augmented samples."""
-
-    def __init__(
-        self, readers: list[Reader], augmentation: Augmentation, size: tuple[int, int], damaged: Damaged
-    ) -> None:
-        self.readers, self.augmentation, self.size, self.damaged = readers, augmentation, size, damaged
-
-    def __getitem__(self, draw: Draw) -> Sample:
-        reader = self.readers[draw.reader]
-        for attempt in range(len(reader)):
-            try:
-                frame = reader[(draw.frame + attempt) % len(reader)]
-                return self.augmentation(frame, self.size, draw.key)
-            except DamagedFrameError as error:
-                if self.damaged == "refuse":
-                    raise
-                log.warning("skipped: %s", error)
-        raise DamagedFrameError(f"all {len(reader)} frames of {type(reader).__name__} are damaged")
-
-
-class _EvaluationFrames(Dataset[Sample]):
-    """All frames of the readers, in order, each in the views that are asked for; of a damaged frame that is skipped no
-    pixel is known, so it is missing.
-    """
-
-    def __init__(
-        self,
-        readers: Sequence[Reader],
-        size: tuple[int, int],
-        damaged: Damaged,
-        views: Mapping[str, Sequence[View]] | None,
-    ) -> None:
-        self.size, self.damaged = size, damaged
-        self.places: list[tuple[Reader, int, View]] = [
-            (reader, index, view)
-            for reader in readers
-            for index in range(len(reader))
-            for view in (("full",) if views is None else views.get(reader.truth, ()))
-        ]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, place: int) -> Sample:
-        reader, index, view = self.places[place]
-        try:
-            sample = resized(reader[index], self.size, view)
-        except DamagedFrameError as error:
-            if self.damaged == "refuse":
-                raise
-            log.warning("skipped: %s", error)
-            blank, depth = np.zeros((*self.size, 3), dtype=np.uint8), np.zeros(self.size, dtype=np.float32)
-            frame = Frame(blank, depth, np.eye(3, dtype=np.float32), "real", reader.paths[index])
-            sample = resized(frame, self.size) | {"view": view}
-        return sample | {"truth": reader.truth}
 
 
 def _single_thread(worker: int) -> None:

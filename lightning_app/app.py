@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from lightning_app.app_data import data
 from lightning_app.messages import one_line
+from lightning_app.options import Json, Overwrite, call
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -30,26 +30,13 @@ _LIGHTNING: dict[str, Any] = {
 _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ONNX file)"}
 
 Model = Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or an ONNX file (.onnx).", show_default=False)]
-data = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-app.add_typer(data, name="data", help="Look at data, and write it anew.", rich_help_panel="From a folder")
-
-_READER: dict[str, Any] = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
-ReaderName = Annotated[
-    str | None,
-    typer.Argument(
-        help="A reader of datamodules; its own arguments follow: VirtualKitti --root streets.", metavar="READER"
-    ),
-]
-ReaderData = Annotated[
-    list[Path] | None, typer.Option("--data", help="Instead of a reader: YAML with a data section; may be repeated.")
-]
 Data = Annotated[
     list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
 ]
 Split = Annotated[str, typer.Option(help="val (to choose on) or test (to report on).")]
 Protocols = Annotated[str | None, typer.Option("--protocol", help="Names, by commas; the YAML's if left out.")]
-Json = Annotated[Path | None, typer.Option("--output", help="Write the metrics as JSON, too.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+app.add_typer(data, name="data", help="Look at data, time it, and write it anew.", rich_help_panel="From a folder")
 
 
 def _show_version(wanted: bool) -> None:
@@ -70,19 +57,19 @@ def _root(
 @app.command(**_LIGHTNING)
 def fit(context: typer.Context) -> None:
     """Train: pocketdepth fit -c experiments/base.yaml -c experiments/x.yaml"""
-    _call("lightning_app.cli:run", "fit", context.args)
+    call("lightning_app.cli:run", "fit", context.args)
 
 
 @app.command(**_LIGHTNING)
 def validate(context: typer.Context) -> None:
     """Score on the frames to choose on: the same YAMLs and --ckpt_path."""
-    _call("lightning_app.cli:run", "validate", context.args)
+    call("lightning_app.cli:run", "validate", context.args)
 
 
 @app.command(**_LIGHTNING)
 def test(context: typer.Context) -> None:
     """Score on the frames to report on: the same YAMLs and --ckpt_path."""
-    _call("lightning_app.cli:run", "test", context.args)
+    call("lightning_app.cli:run", "test", context.args)
 
 
 @app.command(**_FILES)
@@ -95,7 +82,7 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Score a model under evaluation protocols."""
-    _call("deploy.evaluate:evaluate", model, data, split, _names(protocol), output, overwrite)
+    call("deploy.evaluate:evaluate", model, data, split, _names(protocol), output, overwrite)
 
 
 @app.command("cross-data", **_FILES)
@@ -108,7 +95,7 @@ def cross_data(
     overwrite: Overwrite = False,
 ) -> None:
     """Score a model on every data set that is there, each under all its protocols: one table."""
-    _call("deploy.evaluate:cross_data", model, data, output, overwrite)
+    call("deploy.evaluate:cross_data", model, data, output, overwrite)
 
 
 @app.command(rich_help_panel="From a folder")
@@ -130,7 +117,7 @@ def score(
 ) -> None:
     """Score a folder of anyone's predictions under evaluation protocols."""
     options = (predicts, scale, view, skip_missing, output, overwrite)
-    _call("lightning_app.score:score", predictions, data, split, _names(protocol), *options)
+    call("lightning_app.score:score", predictions, data, split, _names(protocol), *options)
 
 
 @app.command(**_FILES)
@@ -145,7 +132,7 @@ def predict(
     ] = None,
 ) -> None:
     """Write NAME.npy (float32 metres, the image's size) and a coloured NAME.png for each image."""
-    _call("deploy.predict:predict", model, images, output, overwrite, skip_damaged, focal_px)
+    call("deploy.predict:predict", model, images, output, overwrite, skip_damaged, focal_px)
 
 
 @app.command(**_FILES)
@@ -158,7 +145,7 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a fused, static ONNX file that agrees with the checkpoint."""
-    _call("deploy.export:export", checkpoint, output, size, overwrite)
+    call("deploy.export:export", checkpoint, output, size, overwrite)
 
 
 @app.command(**_FILES)
@@ -170,7 +157,7 @@ def quantize(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a static int8 file whose head stays in float."""
-    _call("deploy.quantize:quantize", model, images, output, number, overwrite)
+    call("deploy.quantize:quantize", model, images, output, number, overwrite)
 
 
 @app.command(**_FILES)
@@ -182,34 +169,7 @@ def benchmark(
     overwrite: Overwrite = False,
 ) -> None:
     """Time ONNX files against each other on this CPU."""
-    _call("deploy.benchmark:benchmark", models, threads, runs, output, overwrite)
-
-
-@data.command(**_READER)
-def check(
-    context: typer.Context,
-    reader: ReaderName = None,
-    yaml: ReaderData = None,
-    output: Annotated[Path, typer.Option(help="Folder of the contact sheets.")] = Path("runs/check"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Read every frame: what is there, what is broken (then exit status 1), and contact sheets."""
-    _call("lightning_app.check_data:check_data", reader, context.args, yaml or [], output, overwrite)
-
-
-@data.command("benchmark", **_READER)
-def benchmark_loader(
-    context: typer.Context,
-    reader: ReaderName = None,
-    yaml: ReaderData = None,
-    size: Annotated[tuple[int, int], typer.Option(help="Height and width of the samples.")] = (192, 640),
-    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each stage, interleaved.")] = 9,
-    output: Json = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Time loading on one core, stage by stage, against reading and decoding the same files."""
-    options = (size, runs, output, overwrite)
-    _call("lightning_app.loader_benchmark:benchmark_loader", reader, context.args, yaml or [], *options)
+    call("deploy.benchmark:benchmark", models, threads, runs, output, overwrite)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -236,10 +196,3 @@ def _fail(error: Exception, status: int) -> None:
 
 def _names(protocols: str | None) -> list[str] | None:
     return [name.strip() for name in protocols.split(",")] if protocols else None
-
-
-def _call(function: str, *args: Any) -> None:
-    """Call ``module:function``; named by a string, so that the module is imported by this verb alone."""
-    module, name = function.split(":")
-    target: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    target(*args)

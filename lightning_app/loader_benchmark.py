@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from datamodules import Augmentation, DepthDataModule, KittiRaw, Reader
+from datamodules import Augmentation, DepthDataModule, KittiRaw, Reader, Shards
 from datamodules.lidar import project, read_calibration, read_scan
 from datamodules.sampler import MixtureSampler
 from lightning_app.data_source import read_source
@@ -57,6 +57,7 @@ def benchmark_loader(
     data: Sequence[Path],
     size: tuple[int, int] = (192, 640),
     runs: int = 9,
+    shards: str | None = None,
     output: Path | None = None,
     overwrite: bool = False,
 ) -> list[Row]:
@@ -71,6 +72,7 @@ def benchmark_loader(
         data: YAMLs with a ``data`` section instead, the later wins; its training readers are timed.
         size: (height, width) of the samples.
         runs: timed runs of each stage, interleaved.
+        shards: folder or URL of the reader's frames as shards, to be timed beside it.
         output: JSON file.
         overwrite: replace an ``output`` that exists.
 
@@ -85,7 +87,9 @@ def benchmark_loader(
     readers = list(named.values()) if module is None else module.train
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    rows = [row for each in readers for row in _time(each, size, runs)]
+    if shards is not None and len(readers) > 1:
+        raise ValueError("shards are timed beside one reader; name it instead of a YAML")
+    rows = [row for each in readers for row in _time(each, size, runs, shards)]
     _print(rows, f"One core of {platform.processor() or platform.machine()}, {size[0]}x{size[1]}, {runs} runs in turn")
     if output is not None:
         with written_whole(output) as temporary:
@@ -93,7 +97,7 @@ def benchmark_loader(
     return rows
 
 
-def _time(reader: Reader, size: tuple[int, int], runs: int) -> list[Row]:
+def _time(reader: Reader, size: tuple[int, int], runs: int, shards: str | None) -> list[Row]:
     reader.require_files()
     plain, noisy = (_loader(reader, size, photometric) for photometric in (0.0, 0.5))
     batches = min(len(plain), max(1, FRAMES // BATCH))
@@ -108,6 +112,15 @@ def _time(reader: Reader, size: tuple[int, int], runs: int) -> list[Row]:
         LOADER: lambda: islice(plain, batches),
         "+ photometric noise": lambda: islice(noisy, batches),
     }
+    if shards is not None:
+        same = Shards(shards)
+        if [path.absolute() for path in reader.paths] != same.paths:
+            raise ValueError(f"{shards}: not the frames of {reader}")
+        from_shards = _loader(same, size, 0.0)
+        stages |= {
+            "shards: read": lambda: (same[draw.frame] for draw in draws),
+            "shards: the loader": lambda: islice(from_shards, batches),
+        }
     times: dict[str, list[float]] = {stage: [] for stage in stages}
     for run in track(range(runs + 1), f"benchmark {reader}"):
         for stage, call in stages.items():

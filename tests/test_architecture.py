@@ -34,9 +34,12 @@ TORCH_FREE = {
     "deploy/quantize.py",
     "deploy/runtime.py",
     "lightning_app/app.py",
+    "lightning_app/app_data.py",
+    "lightning_app/canonical.py",
     "lightning_app/colour.py",
     "lightning_app/files.py",
     "lightning_app/messages.py",
+    "lightning_app/options.py",
 }
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

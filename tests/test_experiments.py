@@ -18,10 +18,11 @@ from tests.conftest import EXPERIMENTS, SMALLEST, Cli
 ROOT = EXPERIMENTS.parent
 NEEDS_DATA = ("quickstart", "streets_to_kitti", "description")
 OVERLAYS = ("small", "wandb")
+DATA_ONLY = ("cross_data",)  # no experiment: tests/lightning_app/test_evaluate.py reads it
 
 
 def test_every_yaml_is_known_here() -> None:
-    assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"base", *NEEDS_DATA, *OVERLAYS}
+    assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"base", *NEEDS_DATA, *OVERLAYS, *DATA_ONLY}
 
 
 @pytest.mark.parametrize("name", [*NEEDS_DATA, *OVERLAYS])

@@ -1,0 +1,20 @@
+"""What the verbs of the command line share."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[Path | None, typer.Option("--output", help="Write the metrics as JSON, too.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def call(function: str, *args: Any) -> None:
+    """Call ``module:function``; named by a string, so that the module is imported by this verb alone."""
+    module, name = function.split(":")
+    target: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    target(*args)
