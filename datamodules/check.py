@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -43,7 +43,7 @@ def check(reader: Reader, processes: int | None = None) -> Iterator[FrameReport]
         processes: that read; one for each core if left out, 0 for this one.
     """
     workers = min(len(os.sched_getaffinity(0)), len(reader)) if processes is None else processes
-    yield from DataLoader(_Reports(reader), batch_size=None, num_workers=workers, collate_fn=lambda report: report)
+    yield from DataLoader(_Reports(reader), batch_size=None, num_workers=workers, collate_fn=_as_it_is)
 
 
 def report_frame(reader: Reader, index: int) -> FrameReport:
@@ -70,6 +70,10 @@ def report_frame(reader: Reader, index: int) -> FrameReport:
         float(known.max(initial=0.0)),
         (float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])),
     )
+
+
+def _as_it_is(report: Any) -> Any:
+    return report
 
 
 class _Reports(Dataset[FrameReport]):

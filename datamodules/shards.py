@@ -7,6 +7,7 @@ files: the same mixture, order, resuming and split over ranks.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 from functools import cache, partial
 from pathlib import Path
@@ -91,19 +92,24 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
         ImportError: LitData is not installed.
         RuntimeError: a frame that cannot be read, or shards that are there.
     """
+    start_method = multiprocessing.get_start_method()
     options = {
         "chunk_bytes": CHUNK,
         "keep_data_ordered": True,
         "verbose": False,
         "mode": "overwrite" if overwrite else None,
+        "start_method": "spawn" if "://" in url else start_method,  # connections do not survive a fork
     }
-    optimize = _litdata().optimize
-    workers = min(len(os.sched_getaffinity(0)), len(numbers))
-    optimize(partial(_encode, reader), numbers, url, num_workers=workers, **options)
     entries = [reader.entries[number] for number in numbers]
     frames = [(str(entry[0].absolute()), reader.scene(entry), reader.has_depth(entry)) for entry in entries]
     content = json.dumps({"truth": reader.truth, "source": str(reader), "frames": frames}).encode()
-    optimize(_as_sample, [content], f"{url}/{LIST}", num_workers=1, **options)
+    workers = min(len(os.sched_getaffinity(0)), len(numbers))
+    optimize = _litdata().optimize
+    try:
+        optimize(partial(_encode, reader), numbers, url, num_workers=workers, **options)
+        optimize(_as_sample, [content], f"{url}/{LIST}", num_workers=1, **options)
+    finally:
+        multiprocessing.set_start_method(start_method, force=True)  # LitData sets its own for the whole process
     _list.cache_clear()
 
 

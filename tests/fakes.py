@@ -58,10 +58,10 @@ T: 0.0 -0.08 -0.27
 """
 
 
-def write_kitti(root: Path) -> None:
+def write_kitti(root: Path, sizes: tuple[tuple[int, int], ...] = ((75, 124), (74, 122))) -> None:
     """KITTI raw: two dates with frames of different sizes, three frames each, and the lists val.txt and test.txt."""
     lines = []
-    for date, size in (("2011_09_26", (75, 124)), ("2011_09_28", (74, 122))):
+    for date, size in zip(("2011_09_26", "2011_09_28"), sizes, strict=True):
         drive = f"{date}/{date}_drive_0001_sync"
         images = root / drive / "image_02" / "data"
         scans = root / drive / "velodyne_points" / "data"

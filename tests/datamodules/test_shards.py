@@ -1,0 +1,119 @@
+"""Shards give the frames of the reader that they were written from, and train to the same weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules import DepthDataModule, Diw, KittiRaw, Make3D, NyuLabeled, Reader, Shards, VirtualKitti
+from datamodules import depth_io as io
+from datamodules.reader import DamagedFrameError
+from datamodules.shards import write_shards
+from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
+from tests.fakes import write_diw, write_make3d, write_nyu_labeled
+from tests.lightning_app.test_fit import weights
+
+pytest.importorskip("litdata")
+
+
+def assert_same_frames(reader: Reader, shards: Shards) -> None:
+    assert (len(shards), shards.truth, shards.scenes_found) == (len(reader), reader.truth, reader.scenes_found)
+    for expected, frame in zip(reader, shards, strict=True):
+        np.testing.assert_array_equal(frame.image, expected.image)
+        np.testing.assert_array_equal(frame.depth, expected.depth)
+        np.testing.assert_array_equal(frame.intrinsics, expected.intrinsics)
+        assert frame.depth.dtype == np.float32
+        assert (frame.domain, frame.path) == (expected.domain, expected.path.absolute())
+        np.testing.assert_array_equal(frame.pair, expected.pair)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("units", [100.0, 256.0, 1000.0, 5000.0, 0.0])
+def test_depth_loses_nothing(units: float) -> None:
+    random = np.random.default_rng(0)
+    depth = random.integers(0, 65536, (6, 7)).astype(np.float32) / np.float32(units) if units else random.random((6, 7))
+    depth = depth.astype(np.float32)
+    data, units_per_metre = io.encode_depth(depth)
+    assert units_per_metre == units
+    np.testing.assert_array_equal(io.decode_depth(data, units_per_metre), depth)
+
+
+def test_shards_of_every_kind_of_frame(data_root: Path) -> None:
+    """JPEGs and PNGs as files, frames out of a .mat file, a part of an image, LiDAR, a laser's grid, pairs."""
+    write_nyu_labeled(data_root / "nyu")
+    write_make3d(data_root / "make3d")
+    write_diw(data_root / "diw")
+    readers: tuple[Reader, ...] = (
+        VirtualKitti("vkitti"),
+        KittiRaw("kitti", "kitti/val.txt"),
+        NyuLabeled("nyu", "train"),
+        Make3D("make3d"),
+        Diw("diw", "diw/DIW_test.csv"),
+    )
+    for number, reader in enumerate(readers):
+        write_shards(reader, list(range(len(reader))), str(data_root / f"shards{number}"))
+        assert_same_frames(reader, Shards(f"shards{number}"))
+
+
+def mixed_yaml(data_root: Path, path: Path) -> Path:
+    """The tiny experiment with a mixture: three rendered frames and a real one in each batch."""
+    second = "{class_path: datamodules.KittiRaw, init_args: {root: kitti, split: kitti/more.txt}}"
+    text = tiny_yaml(path).read_text().replace("{root: vkitti}}]", f"{{root: vkitti}}}}, {second}]")
+    path.write_text(text + "    proportions: [0.75, 0.25]\n")
+    lines = (data_root / "kitti" / "test.txt").read_text().splitlines()
+    (data_root / "kitti" / "more.txt").write_text("\n".join(lines[1:]))
+    (data_root / "kitti" / "test.txt").write_text((data_root / "kitti" / "val.txt").read_text())
+    return path
+
+
+def test_files_and_shards_train_to_the_same_weights(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    """From shards the run breaks in the middle of an epoch, and is resumed."""
+    yaml = mixed_yaml(data_root, tmp_path / "tiny.yaml")
+    chain = ("-c", EXPERIMENTS / "base.yaml", "-c", yaml)
+    shards = tmp_path / "shards"
+    written = cli("data", "shard", "--data", chain[1], "--data", yaml, "--output", shards)
+    assert written.status == 0, written.err
+    assert "train2: 2 frames of KITTI camera_z more -> " in written.out
+    call = ("fit", *chain, "--trainer.max_steps", 8, "--trainer.default_root_dir")
+    assert cli(*call, tmp_path / "files").status == 0
+    again = ("fit", *chain, "-c", shards / "data.yaml", *call[-3:], tmp_path / "shards-run")
+    stopped = cli(*again, "--trainer.callbacks+=tests.lightning_app.test_fit.StopAt")
+    assert stopped.status == 0, stopped.err
+    checkpoints = tmp_path / "shards-run" / "checkpoints"
+    assert cli(*again, "--ckpt_path", checkpoints / "stopped.ckpt").status == 0
+    one, two = weights(tmp_path / "files" / "checkpoints" / "last.ckpt"), weights(checkpoints / "last.ckpt")
+    assert all(torch.equal(value, two[key]) for key, value in one.items())
+
+
+def test_leaks_are_seen_between_files_and_shards(data_root: Path) -> None:
+    write_shards(VirtualKitti("vkitti", scenes=["Scene01"]), [0, 1], str(data_root / "shards"))
+    with pytest.raises(ValueError, match="2 training frames are validation or test frames too"):
+        DepthDataModule([Shards("shards")], [VirtualKitti("vkitti")], []).refuse_leaks()
+    other = VirtualKitti("vkitti", scenes=["Scene01"], variations=["fog"])
+    with pytest.raises(ValueError, match="1 scenes are trained on and evaluated on"):
+        DepthDataModule([Shards("shards")], [other], []).refuse_leaks()
+
+
+def test_what_is_no_shards_or_damaged_is_said(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    with pytest.raises(FileNotFoundError, match=r"void: no shards, or not written to the end; looked for shards as"):
+        len(Shards("void"))
+    call = ("data", "shard", "VirtualKitti", "--root", "vkitti", "--scenes", '["Scene01"]', "--output", tmp_path / "s")
+    broken = sorted((data_root / "vkitti" / "Scene01").rglob("depth_*.png"))[1]
+    broken.write_bytes(broken.read_bytes()[:60])
+    refused = cli(*call)
+    assert refused.status == 1
+    assert "1 of 6 frames are damaged, e.g. " in refused.err
+    assert not [path.name for path in tmp_path.iterdir() if path.name.endswith(("s", ".partial"))]
+    skipped = cli(*call, "--skip-damaged")
+    assert skipped.status == 0, skipped.err
+    assert f"skipped: {broken}" in skipped.err
+    assert len(Shards(str(tmp_path / "s"))) == 5
+    again = cli(*call)
+    assert again.status == 2
+    assert "exists already" in again.err
+    chunk = next((tmp_path / "s").glob("chunk-*.bin"))
+    chunk.write_bytes(chunk.read_bytes()[: chunk.stat().st_size // 2])
+    with pytest.raises(DamagedFrameError, match="is damaged"):
+        list(Shards(str(tmp_path / "s")))
