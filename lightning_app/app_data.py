@@ -15,7 +15,11 @@ _READER: dict[str, Any] = {"context_settings": {"allow_extra_args": True, "ignor
 ReaderName = Annotated[
     str | None,
     typer.Argument(
-        help="A reader of datamodules; its own arguments follow: VirtualKitti --root streets.", metavar="READER"
+        help=(
+            "Diw, KittiRaw, Make3D, NyuFolders, NyuLabeled, Photos, SevenScenes, Shards, TumRgbd, VirtualKitti or "
+            "VirtualKitti1; its own arguments follow, as in VirtualKitti --root streets."
+        ),
+        metavar="READER",
     ),
 ]
 ReaderData = Annotated[

@@ -68,10 +68,11 @@ def print_cross_data(rows: Sequence[Row], title: str) -> None:
         table.add_column(column)
     for column in (*_CROSS_METRICS, *COUNTS):
         table.add_column(column, justify="right")
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
+    for before, row, after in zip([None, *rows], rows, [*rows[1:], None], strict=False):
         cells = [_cell(row.metrics, name) for name in (*_CROSS_METRICS, *COUNTS)]
+        name = "" if before is not None and before.data == row.data else row.data
         last = after is None or after.data != row.data
-        table.add_row(row.data, row.protocol, *cells, style="" if row.metrics else "dim", end_section=last)
+        table.add_row(name, row.protocol, *cells, style="" if row.metrics else "dim", end_section=last)
     Console().print(table)
     for row in rows:
         if row.note:
