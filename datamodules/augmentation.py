@@ -82,8 +82,15 @@ class Augmentation:
 
 
 def resized(frame: Frame, size: tuple[int, int], view: geometry.View = "full") -> Sample:
-    """A view of a frame at (height, width) as evaluation needs it, with the truth at its own size beside it."""
-    box = geometry.view_box(view, (frame.depth.shape[0], frame.depth.shape[1]))
+    """A view of a frame at (height, width) as evaluation needs it, with the truth at its own size beside it.
+
+    Raises:
+        ValueError: the frame is too small for the view.
+    """
+    try:
+        box = geometry.view_box(view, (frame.depth.shape[0], frame.depth.shape[1]))
+    except ValueError as error:
+        raise ValueError(f"{frame.path}: {error}") from error
     truth = {
         "view": view,
         "full_depth": torch.from_numpy(frame.depth)[None],

@@ -45,7 +45,8 @@ class DepthDataModule(LightningDataModule):
 
     Raises:
         FileNotFoundError: files that frames need are not there, unless damaged frames are skipped.
-        ValueError: as many proportions as readers are needed; a training frame or scene stands in an evaluation split.
+        ValueError: as many proportions as readers are needed; a training frame or scene stands in an evaluation split;
+            a training reader whose depth is coarser than its images.
 
     Attributes:
         views: which views of the frames an evaluation asks for, by the reader's ``truth``; the whole frame if None.
@@ -87,6 +88,11 @@ class DepthDataModule(LightningDataModule):
         for reader in (*needed, *(self.val if stage == "fit" else ())):
             self._require_files(reader)
         if stage == "fit":
+            coarse = [str(reader) for reader in self.train if reader.truth == "laser_grid"]
+            if coarse:
+                raise ValueError(
+                    f"{coarse[0]} has a laser's grid and no depth for each pixel: it is for evaluation alone"
+                )
             self.refuse_leaks()
             if self.style is not None:
                 self.style.load(self.size, self._evaluated_paths())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from datamodules import Augmentation, Frame, geometry
-from datamodules.augmentation import resized
+from datamodules.augmentation import Sample, resized
 
 K = np.array([[300, 0, 155.3], [0, 310, 93.7], [0, 0, 1]], np.float32)
 
@@ -48,28 +48,65 @@ def test_pixels_of_a_point_follow_the_intrinsics(steps: list[str], seed: int) ->
     np.testing.assert_allclose([u / w, v / w], pixel, atol=2e-3)
 
 
-@pytest.mark.parametrize("key", range(12))
-def test_augmented_plane_fits_its_intrinsics(key: int) -> None:
-    size = (192, 320)
-    depth = slanted_plane(K, size).astype(np.float32)
-    frame = Frame(np.zeros((*size, 3), np.uint8), depth, K, "real", Path("x"))
-    sample = Augmentation(zoom=1.6, flip=0.5)(frame, (96, 160), key)
-    rows, columns = np.mgrid[:96, :160]
-    rays = np.linalg.inv(sample["intrinsics"].numpy().astype(np.float64)) @ np.stack(
-        [columns, rows, np.ones((96, 160))]
-    ).reshape(3, -1)
-    # A flip mirrors the world: of the two planes, the one that fits better is meant.
-    fits = [
-        np.abs(1 / (np.array([sign * 0.01, 0.02, 0.1]) @ rays).reshape(96, 160) / sample["depth"][0].numpy() - 1).max()
-        for sign in (1, -1)
-    ]
-    assert min(fits) < 2e-3, fits
+def plane_frame(size: tuple[int, int], intrinsics: NDArray[np.float32]) -> Frame:
+    """A slanted plane; red and green of a pixel say its column and row in the frame."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    image = np.stack([columns * 250 / size[1], rows * 250 / size[0], np.zeros(size)], axis=2).round().astype(np.uint8)
+    return Frame(image, slanted_plane(intrinsics, size).astype(np.float32), intrinsics, "real", Path("x"))
 
 
-def test_resized_plane_fits_its_intrinsics() -> None:
-    depth = slanted_plane(K, (192, 320)).astype(np.float32)
-    frame = Frame(np.zeros((192, 320, 3), np.uint8), depth, K, "real", Path("x"))
-    sample = resized(frame, (64, 96))
-    expected = slanted_plane(sample["intrinsics"].numpy(), (64, 96))
-    np.testing.assert_allclose(sample["depth"][0].numpy(), expected, rtol=2e-3)
-    np.testing.assert_array_equal(sample["full_depth"][0].numpy(), depth)
+def assert_fits(sample: Sample, frame: Frame) -> None:
+    """The plane at each pixel of a sample, and the colour that names the pixel that it came from."""
+    intrinsics, depth = sample["intrinsics"].numpy(), sample["depth"][0].numpy()
+    size, scale = depth.shape, max(frame.image.shape[0] / depth.shape[0], frame.image.shape[1] / depth.shape[1])
+    red, green = sample["image"][:2].float().numpy()
+    mirrored = red[0, 0] > red[0, -1]
+    seen = geometry.flip(intrinsics, size[1]) if mirrored else intrinsics
+    expected = slanted_plane(seen, size)
+    expected = expected[:, ::-1] if mirrored else expected
+    np.testing.assert_allclose(depth, expected, rtol=3e-3 * max(1, scale))  # nearest: half a pixel of the frame
+    x, y = np.meshgrid(*(((np.arange(n) - seen[a, 2]) / seen[a, a]) for a, n in ((0, size[1]), (1, size[0]))))
+    k = frame.intrinsics
+    column, row = k[0, 0] * x + k[0, 2], k[1, 1] * y + k[1, 2]
+    column = column[:, ::-1] if mirrored else column
+    edge = (slice(3, -3), slice(3, -3))  # where a filter would need what is outside
+    np.testing.assert_allclose(red[edge], (column * 250 / frame.image.shape[1])[edge], atol=1.6)
+    np.testing.assert_allclose(green[edge], (row * 250 / frame.image.shape[0])[edge], atol=1.6)
+
+
+SIZES = st.sampled_from([(192, 320), (375, 1242), (480, 640), (240, 181)])
+
+
+@given(SIZES, st.sampled_from([(96, 160), (64, 224), (128, 96)]), st.integers(0, 2**63 - 1))
+@settings(max_examples=40, deadline=None)
+def test_augmented_plane_fits_its_intrinsics(frame_size: tuple[int, int], size: tuple[int, int], key: int) -> None:
+    """Whatever is cropped, resized and flipped, of frames and samples of any shape."""
+    frame = plane_frame(frame_size, K)
+    assert_fits(Augmentation(zoom=1.6, flip=0.5, photometric=0)(frame, size, key), frame)
+
+
+@given(SIZES, st.sampled_from([(64, 96), (96, 320), (256, 512)]), st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_resized_plane_fits_its_intrinsics(frame_size: tuple[int, int], size: tuple[int, int], kb: bool) -> None:
+    frame = plane_frame((376, 1241) if kb else frame_size, K)
+    sample = resized(frame, size, view="kb" if kb else "full")
+    assert_fits(sample, frame)
+    np.testing.assert_array_equal(sample["full_depth"][0].numpy(), frame.depth)
+    whole = [0, frame.depth.shape[0], 0, frame.depth.shape[1]]
+    assert sample["box"].tolist() == ([24, 376, 12, 1228] if kb else whole)
+
+
+def test_without_zoom_the_crop_is_as_large_as_can_be() -> None:
+    for frame_size, size in (((375, 1242), (192, 640)), ((64, 96), (96, 64)), ((5, 5), (32, 64))):
+        sample = Augmentation(zoom=1, flip=0, photometric=0)(plane_frame(frame_size, K), size, 3)
+        scale = max(size[0] / frame_size[0], size[1] / frame_size[1])
+        assert float(sample["intrinsics"][0, 0]) == pytest.approx(
+            K[0, 0] * scale, rel=0.2 if frame_size[0] == 5 else 0.02
+        )
+
+
+def test_kb_view_of_a_small_frame_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"x: a frame of 192x320 \(height x width\) is smaller than the KB crop, 352x1216"
+    ):
+        resized(plane_frame((192, 320), K), (64, 96), view="kb")

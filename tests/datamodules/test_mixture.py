@@ -8,10 +8,32 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules import Augmentation, DepthDataModule, KittiRaw, Photos, StyleTransfer, VirtualKitti
+from datamodules import (
+    Augmentation,
+    DepthDataModule,
+    KittiRaw,
+    Make3D,
+    NyuLabeled,
+    Photos,
+    Reader,
+    SevenScenes,
+    StyleTransfer,
+    TumRgbd,
+    VirtualKitti,
+    VirtualKitti1,
+)
 from datamodules.reader import DamagedFrameError
 from datamodules.sampler import MixtureSampler, batch_counts
 from models import ImageAdaIN
+from tests.fakes import (
+    write_annotated,
+    write_kitti,
+    write_make3d,
+    write_nyu_labeled,
+    write_seven_scenes,
+    write_tum,
+    write_vkitti1,
+)
 
 
 def sampler(position: int = 0, rank: int = 0, ranks: int = 1, seed: int = 0) -> MixtureSampler:
@@ -125,6 +147,94 @@ def test_leaks_are_refused(data_root: Path) -> None:
     style = StyleTransfer(ImageAdaIN(), KittiRaw("kitti", "kitti/val.txt", depth="none"))
     with pytest.raises(ValueError, match="3 style images are frames of the evaluation split"):
         module(style=style).setup("fit")
+
+
+def test_scenes_that_two_splits_share_are_refused_or_reported(
+    data_root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No frame is in both, but the street is the same; a published list that does so can be used with a warning."""
+    train = VirtualKitti("vkitti", variations=["clone"])
+    for seen in (VirtualKitti("vkitti", ["Scene01"], ["fog"]), VirtualKitti(str(data_root / "vkitti"), None, ["fog"])):
+        for evaluated in ({"val": [seen]}, {"val": [], "test": [seen]}):
+            with pytest.raises(ValueError, match=r"scenes are trained on and evaluated on, .*Scene01: split by scene"):
+                module(train=[train], proportions=None, **evaluated).setup("fit")
+    drive = "2011_09_26/2011_09_26_drive_0001_sync"
+    for name, frame in (("a", 0), ("b", 2)):
+        (data_root / f"{name}.txt").write_text(f"{drive} {frame} l")
+    splits: dict[str, Any] = {
+        "train": [KittiRaw("kitti", "a.txt")],
+        "val": [KittiRaw("kitti", "b.txt")],
+        "proportions": None,
+    }
+    with pytest.raises(ValueError, match=r"1 scenes .* or allow it with shared_scenes: warn"):
+        module(**splits).setup("fit")
+    module(shared_scenes="warn", **splits).setup("fit")
+    assert "1 scenes are trained on and evaluated on, e.g. 2011_09_26_drive_0001_sync" in caplog.text
+
+
+def test_empty_splits_are_refused(data_root: Path) -> None:
+    with pytest.raises(ValueError, match="the data section names no reader for fit"):
+        module(train=[], proportions=None).setup("fit")
+    with pytest.raises(ValueError, match="names no reader for test"):
+        module().setup("test")
+    (data_root / "kitti" / "val.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"val\.txt: the list is empty"):
+        module().setup("validate")
+
+
+def test_depth_coarser_than_its_images_is_not_trained_on(data_root: Path) -> None:
+    write_make3d(data_root / "make3d")
+    with pytest.raises(ValueError, match=r"Make3D make3d has a laser's grid .* for evaluation alone"):
+        module(train=[Make3D("make3d")], proportions=None).setup("fit")
+
+
+def test_views_of_a_frame_that_protocols_ask_for(data_root: Path) -> None:
+    """Each frame once in each view of its truth, and the KB crop is what the network sees of it."""
+    write_kitti(data_root / "large", sizes=((375, 1242), (376, 1241)))
+    for frame in range(3):
+        write_annotated(data_root / "large/2011_09_26/2011_09_26_drive_0001_sync", frame, (375, 1242))
+    reader = KittiRaw("large", "large/val.txt", depth="annotated")
+    data = module(test=[reader], size=(352, 1216))
+    data.views = {"annotated": ["full", "kb"]}
+    samples = [
+        (view, path, image, depth, box)
+        for batch in data.test_dataloader()
+        for view, path, image, depth, box in zip(
+            batch["view"], batch["path"], batch["image"], batch["full_depth"], batch["box"].tolist(), strict=True
+        )
+    ]
+    assert [(view, path) for view, path, *_ in samples] == [
+        (view, str(path)) for path in reader.paths for view in ("full", "kb")
+    ]
+    for number, (view, _, image, depth, box) in enumerate(samples):
+        whole = reader[number // 2]
+        np.testing.assert_array_equal(depth[0].numpy(), whole.depth)
+        assert box == ([0, 375, 0, 1242] if view == "full" else [23, 375, 13, 1229])
+        if view == "kb":
+            np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), whole.image[23:, 13:1229])
+    data.views = {"annotated": ["kb"], "lidar_x": ["full"]}
+    assert sum(len(batch["path"]) for batch in data.test_dataloader()) == 3
+
+
+def test_every_data_set_mixes_with_every_other(data_root: Path) -> None:
+    """Frames of all sizes, of all readers with depth of the frame's size, in one batch of given shares."""
+    write_nyu_labeled(data_root / "nyu")
+    write_tum(data_root / "tum")
+    write_seven_scenes(data_root / "seven")
+    write_vkitti1(data_root / "old")
+    readers: list[Reader] = [
+        VirtualKitti("vkitti"),
+        VirtualKitti1("old"),
+        KittiRaw("kitti", "kitti/val.txt"),
+        NyuLabeled("nyu", "train"),
+        TumRgbd("tum"),
+        SevenScenes("seven", split="train"),
+    ]
+    data = module(train=readers, val=[], proportions=[3, 1, 1, 1, 1, 1], batch_size=8, workers=2)
+    for batch in data.train_dataloader():
+        assert batch["domain"] == ["synthetic"] * 4 + ["real"] * 4
+        assert batch["image"].shape == (8, 3, 64, 96)
+        assert batch["valid"].flatten(1).any(1).all()
 
 
 def test_wrong_proportions_are_refused() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from datamodules import KittiRaw, Photos, VirtualKitti
 from datamodules.depth_io import read_vkitti_depth, write_vkitti_depth
-from datamodules.lidar import project, read_calibration, read_scan
+from datamodules.lidar import LidarDepth, project, read_calibration, read_scan
 from datamodules.reader import DamagedFrameError
 from tests.fakes import SIZE, road
 
@@ -177,6 +178,43 @@ def test_real_kitti_frames(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert 0.02 < share < 0.08, (frame.path, share)
             assert 0 < frame.depth[frame.depth > 0].min() < 10
             assert frame.intrinsics[0, 0] == pytest.approx(frame.image.shape[1] * 0.58, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", ["camera_z", "forward_x"])
+def test_real_lidar_is_projected_as_a_plain_loop_does(
+    kind: LidarDepth, real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One frame of each recording date, point by point, with the transformations applied one after another."""
+    monkeypatch.setenv("POCKETDEPTH_DATA", str(real_data))
+    reader = KittiRaw("kitti", "kitti/splits/val_files.txt", depth=kind)
+    by_date = {entry.image.parts[-5]: index for index, entry in enumerate(reader.entries)}
+    assert len(by_date) == 3
+    for index in by_date.values():
+        entry, depth = reader.entries[index], reader[index].depth
+        texts = [(entry.calibration / f"calib_{name}.txt").read_text() for name in ("cam_to_cam", "velo_to_cam")]
+        values = dict(line.split(": ") for text in texts for line in text.splitlines())
+        keys = ("R", "T", "R_rect_00", f"P_rect_0{entry.camera}")
+        velo, shift, rectify, to_image = (list(map(float, values[key].split())) for key in keys)
+        expected: dict[tuple[int, int], float] = {}
+        for x, y, z, _ in np.fromfile(entry.truth, "<f4").reshape(-1, 4).tolist():  # type: ignore[arg-type]
+            camera = [dot(velo[3 * i : 3 * i + 3], (x, y, z)) + shift[i] for i in range(3)]
+            rectified = [dot(rectify[3 * i : 3 * i + 3], camera) for i in range(3)]
+            u, v, w = (dot(to_image[4 * i : 4 * i + 4], [*rectified, 1]) for i in range(3))
+            if x < 0 or w <= 0:
+                continue
+            place, metres = (round(v / w) - 1, round(u / w) - 1), w if kind == "camera_z" else x
+            expected[place] = min(expected.get(place, np.inf), metres)
+        height, width = depth.shape
+        inside = {
+            place: m for place, m in expected.items() if 0 <= place[0] < height and 0 <= place[1] < width and m > 0
+        }
+        assert set(map(tuple, np.argwhere(depth > 0).tolist())) == set(inside)
+        for place, metres in inside.items():
+            assert depth[place] == pytest.approx(metres, rel=1e-6)
+
+
+def dot(one: Sequence[float], two: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(one, two, strict=True))
 
 
 def test_project_keeps_the_nearest_of_two_points() -> None:
