@@ -112,10 +112,13 @@ def _range(values: list[float], form: str) -> str:
 
 
 def _draw_sheet(reader: Reader, reports: list[FrameReport], path: Path) -> None:
-    """Draw frames spread evenly over the reader, the broken ones among them: image above depth (near is bright)."""
+    """Draw frames spread evenly over the reader, half of them broken ones where there are so many: image above depth
+    (near is bright).
+    """
     most = COLUMNS * ROWS
-    broken = [index for index, report in enumerate(reports) if report.problem][:most]
     others = [index for index, report in enumerate(reports) if not report.problem]
+    broken = [index for index, report in enumerate(reports) if report.problem]
+    broken = broken[: max(most // 2, most - len(others))]
     places = np.linspace(0, len(others) - 1, most - len(broken)).round().astype(int).tolist() if others else []
     spread = {others[place] for place in places}
     chosen = sorted([*broken, *spread])
