@@ -79,6 +79,15 @@ class Shards(Reader):
         return str(_list(self.url)["source"])
 
 
+def shards_exist(url: str) -> bool:
+    """Whether there are shards, written to the end, in a folder or at a URL."""
+    try:
+        _list(url)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool = False) -> None:
     """Write frames of a reader to a folder or URL, on all cores; an image keeps its file's bytes.
 

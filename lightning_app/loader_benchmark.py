@@ -17,15 +17,16 @@ import imagecodecs
 import numpy as np
 import simplejpeg
 import torch
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
 from rich.progress import track
+from rich.table import Table
 
 from datamodules import Augmentation, DepthDataModule, KittiRaw, Reader, Shards
 from datamodules.lidar import project, read_calibration, read_scan
 from datamodules.sampler import MixtureSampler
 from lightning_app.data_source import read_source
 from lightning_app.files import refuse_existing, written_whole
-from lightning_app.report import plain_table
+from lightning_app.report import print_table
 
 FRAMES = 96  # of a run, at most
 BATCH = 8
@@ -172,7 +173,7 @@ def _floor(reader: Reader, index: int, size: tuple[int, int]) -> Callable[[], ob
 
 
 def _print(rows: Sequence[Row], title: str) -> None:
-    table = plain_table(title)
+    table = Table(box=SIMPLE_HEAD)
     for name in ("data set", "stage"):
         table.add_column(name)
     for name in ("ms a frame", "frames/s", "of the floor"):
@@ -181,4 +182,4 @@ def _print(rows: Sequence[Row], title: str) -> None:
         figures = f"{row.ms:.2f}", f"{row.per_s:.0f}", f"{row.of_floor:.2f}"
         first, last = row.stage == FLOOR, row is rows[-1] or rows[rows.index(row) + 1].stage == FLOOR
         table.add_row(row.data if first else "", row.stage, *figures, end_section=last)
-    Console().print(table)
+    print_table(table, title)

@@ -12,6 +12,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lightning_app.files import written_whole
 from lightning_app.metrics import COUNTS
@@ -43,7 +44,7 @@ def print_results(results: Results, title: str) -> None:
     """Print metrics, a column for each entry of ``results``; below them some of those by range of depth, then the
     counts of frames.
     """
-    table = plain_table(title)
+    table = Table(box=SIMPLE_HEAD)
     table.add_column("")
     for column in results:
         table.add_column(column, justify="right")
@@ -58,12 +59,12 @@ def print_results(results: Results, title: str) -> None:
             cells = [_cell(values, name) for values in results.values()]
             label = name.replace("/", " ")
             table.add_row(label, *cells, style="dim" if name in COUNTS else "", end_section=name == section[-1])
-    Console().print(table)
+    print_table(table, title)
 
 
 def print_cross_data(rows: Sequence[Row], title: str) -> None:
     """Print a row for each data set and protocol, and below what is not there."""
-    table = plain_table(title)
+    table = Table(box=SIMPLE_HEAD)
     for column in ("data set", "protocol"):
         table.add_column(column)
     for column in (*_CROSS_METRICS, *COUNTS):
@@ -73,7 +74,7 @@ def print_cross_data(rows: Sequence[Row], title: str) -> None:
         name = "" if before is not None and before.data == row.data else row.data
         last = after is None or after.data != row.data
         table.add_row(name, row.protocol, *cells, style="" if row.metrics else "dim", end_section=last)
-    Console().print(table)
+    print_table(table, title)
     for row in rows:
         if row.note:
             print(f"not there: {row.note}")
@@ -89,9 +90,11 @@ def write_cross_data(path: Path, rows: Sequence[Row], **context: object) -> None
     _write(path, {**context, "rows": [asdict(row) | {"metrics": _strict(row.metrics)} for row in rows]})
 
 
-def plain_table(title: str) -> Table:
-    """An empty table as all verbs print it."""
-    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+def print_table(table: Table, title: str) -> None:
+    """Print a table below its title, which a table of its own would break at its width."""
+    console = Console()
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    console.print(table)
 
 
 def _shown(name: str) -> bool:

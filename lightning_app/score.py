@@ -107,8 +107,8 @@ def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Pa
         if file.suffix in (".npy", ".png"):
             key = file.relative_to(folder).with_suffix("").parts
             # `pocketdepth predict` writes a coloured PNG beside each .npy.
-            if key not in found or found[key].suffix == ".png":
-                found[key] = file if key not in found or file.suffix == ".npy" else found[key]
+            if key not in found or file.suffix == ".npy":
+                found[key] = file
     matched: dict[str, Path] = {}
     for frame in frames:
         parts = frame.with_suffix("").parts
@@ -124,8 +124,7 @@ def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Pa
     if absent and (not skip_missing or not matched):
         raise FileNotFoundError(
             f"{folder}: no prediction for {len(absent)} of {len(frames)} frames, e.g. {absent[0]}; looked for .npy and "
-            f".png "
-            "named after the frame; --skip-missing counts them as missing"
+            ".png files named after the frame; --skip-missing counts them as missing"
         )
     return matched
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, tr
 
 from datamodules import Reader
 from datamodules.check import check
-from datamodules.shards import write_shards
+from datamodules.shards import shards_exist, write_shards
 from lightning_app.data_source import read_source
 from lightning_app.files import refuse_existing, written_whole
 
@@ -51,6 +51,9 @@ def shard_data(
     refuse_existing(
         *([] if remote else map(Path, targets.values())), *([overlay] if module else []), overwrite=overwrite
     )
+    there = [url for url in targets.values() if remote and not overwrite and shards_exist(url)]
+    if there:
+        raise FileExistsError(f"{there[0]}: there are shards already; give --overwrite or another --output")
     whole = {name: _whole(each, name, skip_damaged) for name, each in readers.items()}
     for name, each in readers.items():
         with Progress(TextColumn("write {task.description}"), BarColumn(), TimeElapsedColumn()) as bar:
