@@ -22,6 +22,8 @@ from datamodules.style import StyleTransfer
 
 log = logging.getLogger(__name__)
 
+_SPLITS = {"fit": "train", "validate": "val", "test": "test"}
+
 
 class DepthDataModule(LightningDataModule):
     """Any mixture of readers, as samples of one size.
@@ -45,8 +47,8 @@ class DepthDataModule(LightningDataModule):
 
     Raises:
         FileNotFoundError: files that frames need are not there, unless damaged frames are skipped.
-        ValueError: as many proportions as readers are needed; a training frame or scene stands in an evaluation split;
-            a training reader whose depth is coarser than its images.
+        ValueError: as many proportions as readers are needed; a training frame or scene stands in an evaluation split,
+            or a validation frame in the test split; a training reader whose depth is coarser than its images.
 
     Attributes:
         views: which views of the frames an evaluation asks for, by the reader's ``truth``; the whole frame if None.
@@ -84,7 +86,7 @@ class DepthDataModule(LightningDataModule):
         """
         needed = {"fit": self.train, "validate": self.val, "test": self.test}[stage]
         if not needed:
-            raise ValueError(f"the data section names no reader for {stage}")
+            raise ValueError(f"the data section names no reader under {_SPLITS[stage]}")
         for reader in (*needed, *(self.val if stage == "fit" else ())):
             self._require_files(reader)
         if stage == "fit":
@@ -137,7 +139,10 @@ class DepthDataModule(LightningDataModule):
     def _evaluated(self) -> Iterator[Reader]:
         """The readers of validation and, where they are on this machine, of test."""
         yield from self.val
-        for reader in self.test:
+        yield from self._there(self.test)
+
+    def _there(self, readers: Sequence[Reader]) -> Iterator[Reader]:
+        for reader in readers:
             with contextlib.suppress(FileNotFoundError):
                 if len(reader):
                     yield reader
@@ -146,7 +151,13 @@ class DepthDataModule(LightningDataModule):
         return {path.resolve() for reader in self._evaluated() for path in reader.paths}
 
     def refuse_leaks(self) -> None:
-        """Raise ValueError where a frame or a scene is trained on and evaluated on."""
+        """Raise ValueError where a frame or a scene is trained on and evaluated on, or a frame is chosen on and
+        reported on.
+        """
+        chosen = {path.resolve() for reader in self.val for path in reader.paths}
+        twice = [path for reader in self._there(self.test) for path in reader.paths if path.resolve() in chosen]
+        if twice:
+            raise ValueError(f"{len(twice)} validation frames are test frames too, e.g. {twice[0]}: report on others")
         evaluated = self._evaluated_paths()
         leaks = [path for reader in self.train for path in reader.paths if path.resolve() in evaluated]
         if leaks:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deploy.load import load_network
 from lightning_app.canonical import canonical_scale
-from lightning_app.evaluation import Results, measure, read_data_module, split_readers
+from lightning_app.evaluation import Results, describe, measure, read_data_module, split_readers
 from lightning_app.files import refuse_existing
 from lightning_app.protocols import PROTOCOLS
 from lightning_app.report import Row, print_cross_data, print_results, write_cross_data, write_results
@@ -51,9 +51,17 @@ def evaluate(
     readers = split_readers(module, split)
     names = protocols or module.protocols
     results = measure(module, readers, names, partial(_predict, network), network.predicts, f"evaluate {model.name}")
-    print_results(results, f"{model} on {split} of {', '.join(map(str, data))}")
+    print_results(results, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}: {describe(readers)}")
     if output is not None:
-        write_results(output, results, model=str(model), data=[str(path) for path in data], split=split)
+        write_results(
+            output,
+            results,
+            model=str(model),
+            data=[str(path) for path in data],
+            size=network.size,
+            split=split,
+            frames=describe(readers),
+        )
     return results
 
 

@@ -15,10 +15,7 @@ _READER: dict[str, Any] = {"context_settings": {"allow_extra_args": True, "ignor
 ReaderName = Annotated[
     str | None,
     typer.Argument(
-        help=(
-            "Diw, KittiRaw, Make3D, NyuFolders, NyuLabeled, Photos, SevenScenes, Shards, TumRgbd, VirtualKitti or "
-            "VirtualKitti1; its own arguments follow, as in VirtualKitti --root streets."
-        ),
+        help="A name that `data readers` lists; its own arguments follow: VirtualKitti --root streets.",
         metavar="READER",
     ),
 ]
@@ -27,16 +24,25 @@ ReaderData = Annotated[
 ]
 
 
+@data.command()
+def readers(
+    reader: Annotated[
+        str | None, typer.Argument(help="Show this one's layout and arguments.", metavar="READER")
+    ] = None,
+) -> None:
+    """List the readers, or show all about one."""
+    call("lightning_app.data_source:show_readers", reader)
+
+
 @data.command(**_READER)
 def check(
     context: typer.Context,
     reader: ReaderName = None,
     yaml: ReaderData = None,
     output: Annotated[Path, typer.Option(help="Folder of the contact sheets.")] = Path("runs/check"),
-    overwrite: Overwrite = False,
 ) -> None:
     """Read every frame: what is there, what is broken (then exit status 1), and contact sheets."""
-    call("lightning_app.check_data:check_data", reader, context.args, yaml or [], output, overwrite)
+    call("lightning_app.check_data:check_data", reader, context.args, yaml or [], output)
 
 
 @data.command("benchmark", **_READER)
@@ -44,7 +50,12 @@ def benchmark_loader(
     context: typer.Context,
     reader: ReaderName = None,
     yaml: ReaderData = None,
-    size: Annotated[tuple[int, int], typer.Option(help="Height and width of the samples.")] = (192, 640),
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            help="Height and width of the samples, e.g. --size 192 640, which it is too if left out.", metavar="H W"
+        ),
+    ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Timed runs of each stage, interleaved.")] = 9,
     shards: Annotated[str | None, typer.Option(help="The same frames as shards, to be timed beside.")] = None,
     output: Json = None,

@@ -17,14 +17,16 @@ from rich.progress import track
 
 from datamodules import DepthDataModule, Frame, Reader
 from datamodules.check import FrameReport, check
+from datamodules.reader import guessed_pinhole
 from lightning_app.colour import colour_depth
 from lightning_app.data_source import read_source
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import written_whole
 
 WIDTH, HEIGHT = 320, 240  # of a picture on a sheet, at most
 CAPTION = 15
 COLUMNS, ROWS = 4, 4
-SHOWN = 20
+SHOWN = 10
+UNKNOWN = 70  # grey, where far is black
 
 
 def check_data(
@@ -32,7 +34,6 @@ def check_data(
     arguments: Sequence[str],
     data: Sequence[Path],
     output: Path = Path("runs/check"),
-    overwrite: bool = False,
 ) -> None:
     """Read every frame of a reader, or of a YAML's readers, print what is there and what is broken, and draw a contact
     sheet of each.
@@ -41,23 +42,22 @@ def check_data(
         reader: a class of ``datamodules``, or a class path.
         arguments: its own, as on the command line.
         data: YAMLs with a ``data`` section instead, the later wins.
-        output: folder of the sheets, and of ``broken.txt`` where something is.
-        overwrite: replace outputs that exist.
+        output: folder of the sheets, and of ``broken.txt`` where something is; those of an earlier check are replaced.
 
     Raises:
-        FileExistsError: an output that exists.
+        FileNotFoundError: no such data set.
         ValueError: a reader or YAML that does not fit.
         RuntimeError: something is broken.
     """
     readers, module = read_source(reader, arguments, data)
-    sheets = {name: output / f"{name}.png" for name in readers}
-    refuse_existing(*sheets.values(), output / "broken.txt", overwrite=overwrite)
     problems: list[str] = []
     lines: list[str] = []
     for name, each in readers.items():
         try:
             each.entries  # noqa: B018 (finds the frames)
         except (FileNotFoundError, ValueError) as error:
+            if module is None:
+                raise
             problems.append(f"{name}: {error}")
             lines.append(f"{name}: {each}\n  not there")
             continue
@@ -65,7 +65,7 @@ def check_data(
         broken = [report.problem for report in reports if report.problem]
         problems += broken
         lines.append(f"{name}: {each}\n  {len(reports)} frames, {len(broken) or 'none'} broken{_summary(reports)}")
-        _draw_sheet(each, reports, sheets[name])
+        _draw_sheet(each, reports, output / f"{name if module else str(each).replace(' ', '-')}.png")
     problems += _leaks(module) if module else []
     print("\n".join(lines))
     print(f"contact sheets: {output}/")
@@ -74,7 +74,8 @@ def check_data(
             print(f"broken: {problem}", file=sys.stderr)
         with written_whole(output / "broken.txt") as temporary:
             temporary.write_text("\n".join(problems) + "\n")
-        raise RuntimeError(f"{len(problems)} problems, all of them in {output / 'broken.txt'}")
+        count = "1 problem, which stands" if len(problems) == 1 else f"{len(problems)} problems, all of them"
+        raise RuntimeError(f"{count} in {output / 'broken.txt'}")
     (output / "broken.txt").unlink(missing_ok=True)
 
 
@@ -103,7 +104,9 @@ def _summary(reports: list[FrameReport]) -> str:
         without = f", {len(whole) - len(known)} frames without" if len(known) < len(whole) else ""
         lines.append(f"depth {near:.2f} to {far:.2f} m, known at {share} % of the pixels{without}")
     focal, cx, cy = (_range([report.intrinsics[place] for report in whole], "{:.1f}") for place in (0, 2, 3))
-    return "\n  ".join([*lines, f"intrinsics fx {focal}, cx {cx}, cy {cy} px"])
+    guess = all(np.isclose(r.intrinsics[0], guessed_pinhole(r.size)[0, 0]) for r in whole)
+    guessed = " (guessed: nothing is known of the camera)" if guess else ""
+    return "\n  ".join([*lines, f"intrinsics fx {focal}, cx {cx}, cy {cy} px{guessed}"])
 
 
 def _range(values: list[float], form: str) -> str:
@@ -113,7 +116,7 @@ def _range(values: list[float], form: str) -> str:
 
 def _draw_sheet(reader: Reader, reports: list[FrameReport], path: Path) -> None:
     """Draw frames spread evenly over the reader, half of them broken ones where there are so many: image above depth
-    (near is bright).
+    (near is bright, unknown is grey).
     """
     most = COLUMNS * ROWS
     others = [index for index, report in enumerate(reports) if not report.problem]
@@ -172,7 +175,9 @@ class _Tile(NamedTuple):
         shown = self._fit(
             cv2.resize(inverse, frame.image.shape[1::-1], interpolation=cv2.INTER_NEAREST), cv2.INTER_NEAREST
         )
-        return colour_depth(np.divide(1, shown, out=np.zeros_like(shown), where=shown > 0))
+        picture = colour_depth(np.divide(1, shown, out=np.zeros_like(shown), where=shown > 0))
+        picture[shown == 0] = UNKNOWN
+        return picture
 
     def _draw_pair(self, draw: ImageDraw.ImageDraw, pair: list[int], size: tuple[int, ...]) -> None:
         """Mark the nearer point of an ordinal pair with a dot, the farther one with a ring."""

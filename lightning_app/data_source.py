@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,14 +53,7 @@ def build_reader(name: str, arguments: Sequence[str]) -> Reader:
     Raises:
         ValueError: no such reader, or arguments that do not fit.
     """
-    module, _, attribute = name.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module) if module else datamodules, attribute, None)
-    except ImportError as error:
-        raise ValueError(f"{name}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Reader)) or found is Reader:
-        known = [name for name in datamodules.__all__ if _is_reader(getattr(datamodules, name))]
-        raise ValueError(f"no reader {name!r}; there are {', '.join(known)}")
+    found = _find(name)
     parser = ArgumentParser(prog=f"pocketdepth data ... {name}", exit_on_error=False)
     parser.add_class_arguments(found, fail_untyped=False)
     try:
@@ -67,6 +61,37 @@ def build_reader(name: str, arguments: Sequence[str]) -> Reader:
     except ArgumentError as error:
         raise ValueError(f"{name}: {error}") from error
     return found(**built.as_dict())
+
+
+def show_readers(name: str | None) -> None:
+    """Print the readers with a line each, or all about one: what it reads, its layout and its arguments.
+
+    Raises:
+        ValueError: no such reader.
+    """
+    if name is not None:
+        reader = _find(name)
+        print(
+            f"{reader.__name__}: {inspect.getdoc(reader)}\n\nLooks for {getattr(reader, 'layout', 'its own layout')}."
+        )
+        return
+    for known in _known():
+        print(f"{known:16}{(inspect.getdoc(getattr(datamodules, known)) or '').splitlines()[0]}")
+
+
+def _find(name: str) -> type[Reader]:
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module) if module else datamodules, attribute, None)
+    except ImportError as error:
+        raise ValueError(f"{name}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Reader)) or found is Reader:
+        raise ValueError(f"no reader {name!r}; there are {', '.join(_known())}")
+    return found
+
+
+def _known() -> list[str]:
+    return [name for name in datamodules.__all__ if _is_reader(getattr(datamodules, name))]
 
 
 def _is_reader(item: object) -> bool:

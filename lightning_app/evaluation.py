@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
 from datamodules.geometry import View
-from lightning_app.metrics import DepthMetrics
+from lightning_app.metrics import COUNTS, DepthMetrics
 from lightning_app.protocols import fitting, views
 
 Predict = Callable[[dict[str, Any]], Tensor | None]
@@ -54,7 +55,11 @@ def measure(
     """
     protocols = fitting(names, readers, predicts)
     if view is not None:
+        outside = [each.name for each in protocols if view == "kb" and getattr(each, "crop", None) is None]
+        if outside:
+            raise ValueError(f"protocol {outside[0]} counts pixels that the KB crop does not show")
         protocols = [replace(each, view=view) for each in protocols]
+    data.batch_size = 1  # networks are run image by image, and what is invalid can be named
     data.views = views(protocols)
     metrics = [DepthMetrics(each, predicts) for each in protocols]
     for batch in track(data.evaluation_dataloader(readers), title):
@@ -64,8 +69,11 @@ def measure(
             prediction = torch.ones(len(moved["path"]), 1, 1, 1)
             moved = moved | {key: torch.zeros_like(moved[key]) for key in ("full_depth", "pair")}
         for metric in metrics:
+            invalid = int(metric.invalid)
             metric.update(prediction, moved)
-    return {metric.protocol.name: {k: float(v) for k, v in metric.compute().items()} for metric in metrics}
+            if metric.invalid > invalid:
+                print(f"invalid under {metric.protocol.name}: {moved['path'][0]}", file=sys.stderr)
+    return {metric.protocol.name: _plain(metric.compute()) for metric in metrics}
 
 
 def read_data_module(paths: Sequence[Path]) -> DepthDataModule:
@@ -110,6 +118,16 @@ def split_readers(data: DepthDataModule, split: str) -> list[Reader]:
         raise ValueError(f"split {split!r} is not val or test")
     data.setup("validate" if split == "val" else "test")
     return data.val if split == "val" else data.test
+
+
+def describe(readers: Sequence[Reader]) -> str:
+    """The data sets with their frames; several are pooled into one number."""
+    named = " and ".join(f"{reader} ({len(reader)} frames)" for reader in readers)
+    return named + (", pooled" if len(readers) > 1 else "")
+
+
+def _plain(metrics: dict[str, Tensor]) -> dict[str, float]:
+    return {name: int(value) if name in COUNTS else float(value) for name, value in metrics.items()}
 
 
 def _merge(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

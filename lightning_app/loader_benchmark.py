@@ -56,7 +56,7 @@ def benchmark_loader(
     reader: str | None,
     arguments: Sequence[str],
     data: Sequence[Path],
-    size: tuple[int, int] = (192, 640),
+    size: tuple[int, int] | None = None,
     runs: int = 9,
     shards: str | None = None,
     output: Path | None = None,
@@ -71,7 +71,7 @@ def benchmark_loader(
         reader: a class of ``datamodules``, or a class path.
         arguments: its own, as on the command line.
         data: YAMLs with a ``data`` section instead, the later wins; its training readers are timed.
-        size: (height, width) of the samples.
+        size: (height, width) of the samples; the YAML's, or 192x640, if left out.
         runs: timed runs of each stage, interleaved.
         shards: folder or URL of the reader's frames as shards, to be timed beside it.
         output: JSON file.
@@ -86,6 +86,7 @@ def benchmark_loader(
         refuse_existing(output, overwrite=overwrite)
     named, module = read_source(reader, arguments, data)
     readers = list(named.values()) if module is None else module.train
+    size = size or (module.size if module else (192, 640))
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     if shards is not None and len(readers) > 1:

@@ -195,7 +195,8 @@ def fitting(names: Iterable[str], readers: Iterable[Reader], predicts: str) -> l
         if not each.truths & set(truths.values()):
             there = ", ".join(f"{name} has {truth}" for name, truth in truths.items()) or "there is no reader"
             wanted = " or ".join(sorted(each.truths))
-            raise ValueError(f"protocol {each.name} is defined on {wanted} truth, but {there}")
+            hint = " (KittiRaw gives lidar_x with depth: forward_x)" if "lidar_x" in each.truths else ""
+            raise ValueError(f"protocol {each.name} is defined on {wanted} truth, but {there}{hint}")
         if each.align == "none" and predicts != "depth":
             raise ValueError(
                 f"protocol {each.name} needs metres, but this network predicts {predicts}; it aligns nothing"

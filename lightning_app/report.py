@@ -20,7 +20,7 @@ from lightning_app.metrics import COUNTS
 Results = Mapping[str, Mapping[str, float]]
 
 _RANGE_METRICS = ("abs_rel", "rmse", "delta1")
-_CROSS_METRICS = ("abs_rel", "rmse", "log10", "delta1", "whdr")
+_CROSS_METRICS = ("abs_rel", "rmse", "delta1", "whdr")
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,19 @@ def print_results(results: Results, title: str) -> None:
 
 
 def print_cross_data(rows: Sequence[Row], title: str) -> None:
-    """Print a row for each data set and protocol, and below what is not there."""
+    """Print the protocols below each data set that is there, and below the table what is not."""
+    scored = [row for row in rows if row.metrics]
+    names = [name for name in _CROSS_METRICS if any(name in row.metrics for row in scored)]
     table = Table(box=SIMPLE_HEAD)
-    for column in ("data set", "protocol"):
-        table.add_column(column)
-    for column in (*_CROSS_METRICS, *COUNTS):
-        table.add_column(column, justify="right")
-    for before, row, after in zip([None, *rows], rows, [*rows[1:], None], strict=False):
-        cells = [_cell(row.metrics, name) for name in (*_CROSS_METRICS, *COUNTS)]
-        name = "" if before is not None and before.data == row.data else row.data
-        last = after is None or after.data != row.data
-        table.add_row(name, row.protocol, *cells, style="" if row.metrics else "dim", end_section=last)
+    table.add_column("protocol", no_wrap=True)
+    for column in (*names, *COUNTS):
+        table.add_column(column, justify="right", no_wrap=True)
+    for data in dict.fromkeys(row.data for row in scored):
+        table.add_row(Text(data, style="bold"))
+        of_data = [row for row in scored if row.data == data]
+        for row in of_data:
+            cells = [_cell(row.metrics, name) for name in (*names, *COUNTS)]
+            table.add_row(f"  {row.protocol}", *cells, end_section=row is of_data[-1])
     print_table(table, title)
     for row in rows:
         if row.note:
@@ -93,6 +95,8 @@ def write_cross_data(path: Path, rows: Sequence[Row], **context: object) -> None
 def print_table(table: Table, title: str) -> None:
     """Print a table below its title, which a table of its own would break at its width."""
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 140)  # a file has no edge
     console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(table)
 

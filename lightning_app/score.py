@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules import DepthDataModule
 from datamodules.depth_io import read_depth
 from datamodules.geometry import View
 from datamodules.reader import DamagedFrameError
-from lightning_app.evaluation import Results, measure, read_data_module, split_readers
+from lightning_app.evaluation import Results, describe, measure, read_data_module, split_readers
 from lightning_app.files import refuse_existing
 from lightning_app.report import print_results, write_results
 
@@ -73,24 +72,36 @@ def score(
     def predict(batch: dict[str, Any]) -> Tensor | None:
         file = files.get(batch["path"][0])
         try:
-            return None if file is None else _read(file, scale or 1.0)
+            return None if file is None else _fitting(file, _read(file, scale or 1.0), batch["full_size"][0], view)
         except DamagedFrameError as error:
             if not skip_missing:
                 raise
             print(f"skipped: {error}", file=sys.stderr)
             return None
 
-    _only_truths(module)
+    module.size = (8, 8)  # nobody sees the images
     results = measure(module, readers, protocols or module.protocols, predict, predicts, "score", view)
-    print_results(results, f"{predictions} on {split} of {', '.join(map(str, data))}")
+    print_results(results, f"{predictions} on {split}: {describe(readers)}")
     if output is not None:
-        write_results(output, results, predictions=str(predictions), data=[str(path) for path in data], split=split)
+        write_results(
+            output,
+            results,
+            predictions=str(predictions),
+            data=[str(path) for path in data],
+            split=split,
+            frames=describe(readers),
+        )
     return results
 
 
-def _only_truths(module: DepthDataModule) -> None:
-    """Frames come one by one, and their images, which nobody sees, tiny."""
-    module.batch_size, module.size = 1, (8, 8)
+def _fitting(file: Path, prediction: Tensor, frame: Tensor, view: View) -> Tensor:
+    """The prediction; raises ValueError where its size says that it is one of another view."""
+    size, kb = tuple(prediction.shape[2:]), (352, 1216)
+    if size == kb and view == "full" and tuple(frame.tolist()) != kb:
+        raise ValueError(f"{file}: it has the size of the KB crop, 352x1216, but not its frame's: give --view kb")
+    if view == "kb" and size == tuple(frame.tolist()):
+        raise ValueError(f"{file}: it has the size of its whole frame, but --view kb says that it shows the KB crop")
+    return prediction
 
 
 def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Path]:
@@ -98,17 +109,14 @@ def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Pa
 
     Raises:
         FileNotFoundError: no such folder, or frames without a prediction.
-        ValueError: one prediction for two frames, or two for one.
+        ValueError: one prediction for two frames.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of predictions")
-    found: dict[tuple[str, ...], Path] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.suffix in (".npy", ".png"):
-            key = file.relative_to(folder).with_suffix("").parts
-            # `pocketdepth predict` writes a coloured PNG beside each .npy.
-            if key not in found or file.suffix == ".npy":
-                found[key] = file
+    files = [file for file in sorted(folder.rglob("*")) if file.suffix in (".npy", ".png")]
+    if any(file.suffix == ".npy" for file in files):
+        files = [file for file in files if file.suffix == ".npy"]  # `predict` writes a coloured PNG beside each
+    found = {file.relative_to(folder).with_suffix("").parts: file for file in files}
     matched: dict[str, Path] = {}
     for frame in frames:
         parts = frame.with_suffix("").parts
@@ -122,9 +130,12 @@ def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Pa
         raise ValueError(f"{file}: would be the prediction of {one} and of {by_file[file]}; keep their folders")
     absent = [frame for frame in frames if str(frame) not in matched]
     if absent and (not skip_missing or not matched):
+        example = Path(*absent[0].with_suffix("").parts[-3:])
+        there = f"found {files[0].relative_to(folder)}" if files else "found no .npy or .png file"
         raise FileNotFoundError(
-            f"{folder}: no prediction for {len(absent)} of {len(frames)} frames, e.g. {absent[0]}; looked for .npy and "
-            ".png files named after the frame; --skip-missing counts them as missing"
+            f"{folder}: no prediction for {len(absent)} of {len(frames)} frames, e.g. {absent[0]}; looked for a .npy "
+            f"or .png file named like the end of its path ({example.name} or {example}), {there}; "
+            "--skip-missing counts them as missing"
         )
     return matched
 

@@ -73,8 +73,9 @@ def full_layout(data_root: Path) -> Path:
     (lists / "eigen").mkdir()
     lines = [f"2011_09_28/2011_09_28_drive_0001_sync {frame} l" for frame in range(3)]
     (lists / "eigen_zhou" / "train_files.txt").write_text("\n".join(lines))
-    shutil.copy(data_root / "kitti" / "val.txt", lists / "eigen_zhou" / "val_files.txt")
-    shutil.copy(data_root / "kitti" / "val.txt", lists / "eigen" / "test_files.txt")
+    val = (data_root / "kitti" / "val.txt").read_text().splitlines()
+    (lists / "eigen_zhou" / "val_files.txt").write_text("\n".join(val[1:]))
+    (lists / "eigen" / "test_files.txt").write_text(val[0])
     return data_root
 
 

@@ -143,6 +143,8 @@ def test_leaks_are_refused(data_root: Path) -> None:
     for splits in ({"val": [reader]}, {"val": [], "test": [reader]}):
         with pytest.raises(ValueError, match="3 training frames are validation or test frames too"):
             module(train=[reader], proportions=None, **splits).setup("fit")
+    with pytest.raises(ValueError, match="3 validation frames are test frames too"):
+        module(test=[KittiRaw("kitti", "kitti/val.txt", depth="camera_z")]).setup("fit")
     module(test=[KittiRaw("not_on_this_machine", "list.txt")]).setup("fit")
     style = StyleTransfer(ImageAdaIN(), KittiRaw("kitti", "kitti/val.txt", depth="none"))
     with pytest.raises(ValueError, match="3 style images are frames of the evaluation split"):
@@ -173,9 +175,9 @@ def test_scenes_that_two_splits_share_are_refused_or_reported(
 
 
 def test_empty_splits_are_refused(data_root: Path) -> None:
-    with pytest.raises(ValueError, match="the data section names no reader for fit"):
+    with pytest.raises(ValueError, match="the data section names no reader under train"):
         module(train=[], proportions=None).setup("fit")
-    with pytest.raises(ValueError, match="names no reader for test"):
+    with pytest.raises(ValueError, match="names no reader under test"):
         module().setup("test")
     (data_root / "kitti" / "val.txt").write_text("\n")
     with pytest.raises(ValueError, match=r"val\.txt: the list is empty"):

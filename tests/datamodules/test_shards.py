@@ -62,9 +62,10 @@ def mixed_yaml(data_root: Path, path: Path) -> Path:
     second = "{class_path: datamodules.KittiRaw, init_args: {root: kitti, split: kitti/more.txt}}"
     text = tiny_yaml(path).read_text().replace("{root: vkitti}}]", f"{{root: vkitti}}}}, {second}]")
     path.write_text(text + "    proportions: [0.75, 0.25]\n")
-    lines = (data_root / "kitti" / "test.txt").read_text().splitlines()
-    (data_root / "kitti" / "more.txt").write_text("\n".join(lines[1:]))
-    (data_root / "kitti" / "test.txt").write_text((data_root / "kitti" / "val.txt").read_text())
+    lines = {name: (data_root / "kitti" / f"{name}.txt").read_text().splitlines() for name in ("val", "test")}
+    (data_root / "kitti" / "more.txt").write_text("\n".join(lines["test"][1:]))
+    (data_root / "kitti" / "val.txt").write_text("\n".join(lines["val"][1:]))
+    (data_root / "kitti" / "test.txt").write_text(lines["val"][0])
     return path
 
 

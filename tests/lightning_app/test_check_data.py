@@ -28,13 +28,10 @@ def test_what_is_there(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     assert "height x width 64x96" in lines
     assert "intrinsics fx 56.0, cx 47.5, cy 31.5 px" in lines
     assert any(line.startswith("depth 2.93 to 61.60 m, known at 48.4 % of the pixels") for line in lines), result.out
-    sheet = np.asarray(Image.open(tmp_path / "check" / "VirtualKitti.png"))
+    sheet = np.asarray(Image.open(tmp_path / "check" / "VirtualKitti-vkitti.png"))
     assert sheet.shape[1] == 4 * 324
     assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 1000
     assert not (tmp_path / "check" / "broken.txt").exists()
-    again = cli("data", "check", *VKITTI, "--output", tmp_path / "check")
-    assert again.status == 2
-    assert "exists already" in again.err
 
 
 def test_splits_of_a_yaml_and_their_leaks(data_root: Path, tmp_path: Path, cli: Cli) -> None:
@@ -47,7 +44,7 @@ def test_splits_of_a_yaml_and_their_leaks(data_root: Path, tmp_path: Path, cli: 
     assert {path.name for path in (tmp_path / "check").iterdir()} == {"train.png", "val.png", "test.png"}
     (data_root / "kitti" / "test.txt").unlink()
     yaml.write_text(yaml.read_text().replace("VirtualKitti, init_args: {root: vkitti}", f"KittiRaw, init_args: {SAME}"))
-    result = cli(*call, "--overwrite")
+    result = cli(*call)
     assert result.status == 1
     assert "test.txt: no such list of frames" in result.err
     assert "3 training frames are validation or test frames too" in result.err
@@ -176,16 +173,21 @@ def test_list_of_another_data_set(data_root: Path, tmp_path: Path, cli: Cli) -> 
     assert result.status == 1
     assert "no such image" in result.err
     (data_root / "list.txt").write_text("\n\n")
-    result = cli("data", "check", *KITTI[:4], "list.txt", "--output", tmp_path / "check", "--overwrite")
-    assert result.status == 1
+    result = cli("data", "check", *KITTI[:4], "list.txt", "--output", tmp_path / "check")
+    assert result.status == 2
     assert "the list is empty" in result.err
 
 
-def test_help_names_every_reader(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    shown = cli("data", "check", "--help").out
-    readers = [name for name in datamodules.__all__ if (item := getattr(datamodules, name)) and is_reader(item)]
-    assert all(name in shown for name in readers)
+def test_readers_are_listed_and_explained(cli: Cli) -> None:
+    readers = [name for name in datamodules.__all__ if is_reader(getattr(datamodules, name))]
+    listed = cli("data", "readers").out.splitlines()
+    assert [line.split()[0] for line in listed] == readers
+    assert all(len(line.split()) > 3 for line in listed)
+    for name in readers:
+        shown = cli("data", "readers", name).out
+        assert "Args:" in shown
+        assert getattr(datamodules, name).layout in shown
+    assert "no reader 'Kitti'; there are Diw, KittiRaw" in cli("data", "readers", "Kitti").err
 
 
 def is_reader(item: object) -> bool:

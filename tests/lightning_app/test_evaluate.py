@@ -180,14 +180,50 @@ def test_predictions_that_are_missing_damaged_or_unclear(annotated: Path, tmp_pa
     np.save(folder / "0000000001.npy", np.ones((2, 6, 8), np.float32))
     refused(1, "a prediction of shape (2, 6, 8), not (h, w)")
     (folder / "0000000001.npy").unlink()
-    refused(2, "no prediction for 1 of 3 frames, e.g. ")
     Image.fromarray(np.full((6, 8), 2000, np.uint16)).save(folder / "0000000001.png")
+    refused(2, "no prediction for 1 of 3 frames, e.g. ")  # PNGs beside .npy files are their pictures
+    for path in folder.glob("*.npy"):
+        path.rename(path.with_suffix(".png"))
     refused(2, "PNGs need --scale")
-    np.save(folder / "0000000001.npy", np.full((6, 8), 9, np.float32))  # a .npy counts before a PNG of its name
     refused(2, "depth and inverse_depth, full and kb", "--predicts", "disparity")
-    refused(2, "no protocol 'kitti'; there are ", "--protocol", "kitti")
-    refused(2, "kitti-eigen-metric is defined on lidar_x or rendered truth", "--protocol", "kitti-eigen-metric")
+    refused(2, "no protocol 'kitti'; there are ", "--protocol", "kitti", "--scale", 256)
+    refused(2, "is defined on lidar_x or rendered truth", "--protocol", "kitti-eigen-metric", "--scale", 1)
     refused(2, "split 'train' is not val or test", "--split", "train")
+
+
+def test_predictions_of_another_view_are_refused(annotated: Path, tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    call = ("score", folder, "--data", annotated, "--protocol")
+    for size, view, protocol, message in (
+        (
+            (352, 1216),
+            "full",
+            "kitti-bts",
+            "it has the size of the KB crop, 352x1216, but not its frame's: give --view kb",
+        ),
+        ((375, 1242), "kb", "kitti-bts", "it has the size of its whole frame, but --view kb says"),
+        ((352, 1216), "kb", "kitti-eigen-improved", "counts pixels that the KB crop does not show"),
+    ):
+        for frame in range(3):
+            np.save(folder / f"{frame:010d}.npy", np.full(size, 9, np.float32))
+        result = cli(*call, protocol, "--view", view)
+        assert result.status == 2, result
+        assert message in result.err.splitlines()[-1]
+
+
+def test_what_is_invalid_is_named(annotated: Path, tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    for frame in range(3):
+        np.save(folder / f"{frame:010d}.npy", np.full((6, 8), np.nan if frame == 1 else 9, np.float32))
+    call = ("score", folder, "--data", annotated, "--protocol", "kitti-eigen-improved", "--output", tmp_path / "s.json")
+    result = cli(*call)
+    assert result.status == 0, result.err
+    found = results(tmp_path / "s.json")["kitti-eigen-improved"]
+    assert (found["frames"], found["missing"], found["invalid"]) == (2, 0, 1)
+    assert "invalid under kitti-eigen-improved: " in result.err
+    assert "0000000001.png" in result.err
 
 
 def test_one_prediction_for_two_frames_is_refused(data_root: Path, tmp_path: Path, cli: Cli) -> None:
@@ -215,7 +251,10 @@ def test_one_prediction_for_two_frames_is_refused(data_root: Path, tmp_path: Pat
         ("data: {init_args: {val: []}}", "names no class_path; give experiments/base.yaml before it"),
         ("data: [", "not a YAML"),
         ("data: {class_path: datamodules.Augmentation}", "data"),
-        ("data: {class_path: datamodules.DepthDataModule, init_args: {train: [], val: [], test: []}}", "no reader for"),
+        (
+            "data: {class_path: datamodules.DepthDataModule, init_args: {train: [], val: [], test: []}}",
+            "no reader under test",
+        ),
     ],
 )
 def test_wrong_yaml_is_one_line(content: str, message: str, exported: Path, tmp_path: Path, cli: Cli) -> None:
