@@ -8,7 +8,7 @@ A **sample**, batched along the first dimension:
 ==================  ===========================================================================================
 ``image``           RGB, (3, H, W); uint8 until the device, then float32 in [0, 1]
 ``depth``           float32 metres along the camera's z axis, (1, H, W); 0 where unknown
-``valid``           bool, (1, H, W)
+``valid``           from the device on: bool, (1, H, W), where depth is known
 ``intrinsics``      float32, (3, 3), pixels of *this* image; pixel centres at integer coordinates
 ``domain``          ``"synthetic"`` or ``"real"``
 ``path``            the image's file

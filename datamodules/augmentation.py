@@ -140,7 +140,6 @@ def _sample(frame: Frame, image: Array, depth: Array, intrinsics: geometry.Intri
     return {
         "image": torch.from_numpy(image).permute(2, 0, 1),
         "depth": torch.from_numpy(depth)[None],
-        "valid": torch.from_numpy(depth > 0)[None],
         "intrinsics": torch.from_numpy(intrinsics),
         "domain": frame.domain,
         "path": str(frame.path),

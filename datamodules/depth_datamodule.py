@@ -122,8 +122,8 @@ class DepthDataModule(LightningDataModule):
         return self.evaluation_dataloader(self.test)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """On the device: bring the image to [0, 1], and stylise it in training."""
-        batch = batch | {"image": batch["image"].float() / 255}
+        """On the device: bring the image to [0, 1], say which depth is known, and stylise in training."""
+        batch = batch | {"image": batch["image"].float() / 255, "valid": batch["depth"] > 0}
         if self.style is not None and "key" in batch:
             batch = self.style(batch)
         return batch

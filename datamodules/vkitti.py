@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -144,8 +145,8 @@ class VirtualKitti1(Reader):
 
 
 def _capped(depth: NDArray[np.float32], max_depth: float, beyond: Beyond) -> NDArray[np.float32]:
-    depth[depth > max_depth] = max_depth if beyond == "clamp" else 0.0
-    return depth
+    kind = cv2.THRESH_TRUNC if beyond == "clamp" else cv2.THRESH_TOZERO_INV
+    return np.asarray(cv2.threshold(depth, max_depth, 0, kind, dst=depth)[1])
 
 
 def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: str) -> list[str]:

@@ -133,7 +133,7 @@ def test_damaged_frame_is_refused_or_skipped(data_root: Path) -> None:
     assert all(str(image) not in batch["path"] for batch in skipping.train_dataloader())
     batches = list(skipping.test_dataloader())
     missing = [
-        path for batch in batches for path, valid in zip(batch["path"], batch["valid"], strict=True) if not valid.any()
+        path for batch in batches for path, depth in zip(batch["path"], batch["depth"], strict=True) if not depth.any()
     ]
     assert missing == [str(image)]
 
@@ -236,7 +236,7 @@ def test_every_data_set_mixes_with_every_other(data_root: Path) -> None:
     for batch in data.train_dataloader():
         assert batch["domain"] == ["synthetic"] * 4 + ["real"] * 4
         assert batch["image"].shape == (8, 3, 64, 96)
-        assert batch["valid"].flatten(1).any(1).all()
+        assert batch["depth"].flatten(1).any(1).all()
 
 
 def test_wrong_proportions_are_refused() -> None:
@@ -261,7 +261,7 @@ def test_style_changes_the_look_of_synthetic_frames_alone(data_root: Path) -> No
     changed = (styled["image"] != plain["image"]).flatten(1).any(1)
     assert torch.equal(changed, synthetic)
     for key in ("depth", "valid", "intrinsics", "domain", "path"):
-        assert same({key: styled[key]}, {key: before[key]})
+        assert same({key: styled[key]}, {key: plain[key]})
     assert same(data.on_after_batch_transfer(raw, 0), styled)
 
 
