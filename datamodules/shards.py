@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -80,11 +83,18 @@ class Shards(Reader):
 
 
 def shards_exist(url: str) -> bool:
-    """Whether there are shards, written to the end, in a folder or at a URL."""
+    """Whether there are shards, written to the end, in a folder or at a URL.
+
+    Raises:
+        ConnectionError: the URL cannot be read, for want of credentials, say.
+    """
     try:
         _list(url)
-    except FileNotFoundError:
-        return False
+    except FileNotFoundError as error:
+        cause = error.__cause__
+        if isinstance(cause, FileNotFoundError) or "404" in str(cause):
+            return False
+        raise ConnectionError(f"{url}: cannot be read ({cause})") from cause
     return True
 
 
@@ -99,7 +109,7 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
 
     Raises:
         ImportError: LitData is not installed.
-        RuntimeError: a frame that cannot be read, or shards that are there.
+        RuntimeError: a frame that cannot be read, shards that are there, or a place that cannot be written to.
     """
     start_method = multiprocessing.get_start_method()
     options = {
@@ -115,11 +125,41 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
     workers = min(len(os.sched_getaffinity(0)), len(numbers))
     optimize = _litdata().optimize
     try:
-        optimize(partial(_encode, reader), numbers, url, num_workers=workers, **options)
-        optimize(_as_sample, [content], f"{url}/{LIST}", num_workers=1, **options)
+        with _quiet_workers():
+            optimize(partial(_encode, reader), numbers, url, num_workers=workers, **options)
+            require_chunks(url)
+            optimize(_as_sample, [content], f"{url}/{LIST}", num_workers=1, **options)
+    except Exception as error:  # each kind of storage raises its own, some a page long
+        raise RuntimeError(f"{url}: not written ({str(error).strip().splitlines()[0]})") from error
     finally:
         multiprocessing.set_start_method(start_method, force=True)  # LitData sets its own for the whole process
     _list.cache_clear()
+
+
+def require_chunks(url: str) -> None:
+    """Read the first frame of each chunk, for LitData's index also names chunks whose upload failed.
+
+    Raises:
+        Exception: of LitData or of the storage, where a chunk is not there.
+    """
+    data = _litdata().StreamingDataset(url, batch_decode=0)
+    first = 0
+    for start, end in data.region_of_interest:
+        data[first]
+        first += end - start
+
+
+@contextmanager
+def _quiet_workers() -> Iterator[None]:
+    """Hold back what LitData's processes print on standard error: tracebacks of what is raised here, too."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _encode(reader: Reader, number: int) -> dict[str, Any]:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import trustme
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from torch.utils.data import DataLoader
+from werkzeug.serving import make_server
 
 from datamodules import DepthDataModule, Diw, KittiRaw, Make3D, NyuLabeled, Reader, Shards, VirtualKitti
 from datamodules import depth_io as io
+from datamodules import shards as shards_module
 from datamodules.reader import DamagedFrameError
-from datamodules.shards import write_shards
+from datamodules.shards import require_chunks, write_shards
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 from tests.fakes import write_diw, write_make3d, write_nyu_labeled
 from tests.lightning_app.test_fit import weights
 
-pytest.importorskip("litdata")
+boto3 = pytest.importorskip("boto3", reason="comes with LitData")
 
 
 def assert_same_frames(reader: Reader, shards: Shards) -> None:
@@ -118,3 +127,68 @@ def test_what_is_no_shards_or_damaged_is_said(data_root: Path, tmp_path: Path, c
     chunk.write_bytes(chunk.read_bytes()[: chunk.stat().st_size // 2])
     with pytest.raises(DamagedFrameError, match="is damaged"):
         list(Shards(str(tmp_path / "s")))
+
+
+def test_a_chunk_that_is_not_there_is_found(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LitData's index names it all the same."""
+    monkeypatch.setattr(shards_module, "CHUNK", "2KB")
+    folder = data_root / "shards"
+    write_shards(VirtualKitti("vkitti"), list(range(12)), str(folder))
+    require_chunks(str(folder))
+    chunks = sorted(folder.glob("chunk-*.bin"))
+    assert len(chunks) > 3
+    chunks[1].unlink()
+    with pytest.raises(Exception, match=chunks[1].name):
+        require_chunks(str(folder))
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket of a server on this machine that speaks S3."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    application = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, application, threaded=True, ssl_context=context)
+    environment = {
+        "AWS_ENDPOINT_URL": f"https://127.0.0.1:{server.port}",
+        "AWS_CA_BUNDLE": str(tmp_path / "ca.pem"),
+        "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    Thread(target=server.serve_forever, daemon=True).start()
+    boto3.client("s3").create_bucket(Bucket="bucket")
+    yield "s3://bucket"
+    server.shutdown()
+
+
+@pytest.mark.slow
+def test_shards_on_s3(bucket: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    monkeypatch.chdir(tmp_path)
+    reader = VirtualKitti("vkitti", scenes=["Scene01"])
+    call = ("data", "shard", "VirtualKitti", "--root", "vkitti", "--scenes", '["Scene01"]', "--output")
+    written = cli(*call, f"{bucket}/streets")
+    assert written.status == 0, written.err
+    assert_same_frames(reader, Shards(f"{bucket}/streets"))
+    loader: DataLoader[Any] = DepthDataModule([Shards(f"{bucket}/streets")], [], [], workers=2).train_dataloader()
+    from_files: DataLoader[Any] = DepthDataModule([reader], [], [], workers=0).train_dataloader()
+    for one, two in zip(loader, from_files, strict=True):
+        assert torch.equal(one["image"], two["image"])
+        assert torch.equal(one["depth"], two["depth"])
+    for target, status, message in (
+        (f"{bucket}/streets", 2, "there are shards already; give --overwrite"),
+        ("s3://nobody/streets", 1, "s3://nobody/streets: not written (An error occurred (NoSuchBucket)"),
+    ):
+        refused = cli(*call, target)
+        assert refused.status == status
+        assert message in refused.err.splitlines()[-1]
+        assert "Traceback" not in refused.err
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    refused = cli(*call, f"{bucket}/more")
+    assert refused.status == 1
+    assert "cannot be read (Unable to locate credentials)" in refused.err
