@@ -28,8 +28,9 @@ class _Entry(NamedTuple):
 
 
 class TumRgbd(Reader):
-    """TUM RGB-D: sequences with ``rgb.txt`` and ``depth.txt``, whose images are paired by their times (at most 20 ms
-    apart), or bare pairs ``rgb_<n>.png`` and ``depth_<n>.png`` in one folder.
+    """TUM RGB-D: sequences with ``rgb.txt`` and ``depth.txt``, or pairs ``rgb_<n>.png`` and ``depth_<n>.png``.
+
+    A sequence's images are paired by their times, at most 20 ms apart.
 
     Args:
         root: a sequence, or the folder of the sequences, relative to the data root.
