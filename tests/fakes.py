@@ -13,6 +13,7 @@ from PIL import Image
 from datamodules.depth_io import write_kitti_depth, write_millimetres, write_tum_depth, write_vkitti_depth
 
 SIZE = (64, 96)
+DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"  # the first of write_kitti
 
 
 def picture(seed: int, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -61,8 +62,8 @@ T: 0.0 -0.08 -0.27
 def write_kitti(root: Path, sizes: tuple[tuple[int, int], ...] = ((75, 124), (74, 122))) -> None:
     """KITTI raw: two dates with frames of different sizes, three frames each, and the lists val.txt and test.txt."""
     lines = []
-    for date, size in zip(("2011_09_26", "2011_09_28"), sizes, strict=True):
-        drive = f"{date}/{date}_drive_0001_sync"
+    for drive, size in zip((DRIVE, DRIVE.replace("26", "28")), sizes, strict=True):
+        date = drive.partition("/")[0]
         images = root / drive / "image_02" / "data"
         scans = root / drive / "velodyne_points" / "data"
         images.mkdir(parents=True)

@@ -13,11 +13,10 @@ from PIL import Image
 import datamodules
 from datamodules.depth_io import write_vkitti_depth
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
-from tests.fakes import scan, write_annotated, write_kitti
+from tests.fakes import DRIVE, scan, write_annotated, write_kitti
 
 KITTI = ("KittiRaw", "--root", "kitti", "--split", "kitti/val.txt")
 VKITTI = ("VirtualKitti", "--root", "vkitti")
-DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
 
 
 def test_what_is_there(data_root: Path, tmp_path: Path, cli: Cli) -> None:

@@ -14,7 +14,6 @@ from datamodules import (
     KittiRaw,
     Make3D,
     NyuLabeled,
-    Photos,
     Reader,
     SevenScenes,
     StyleTransfer,
@@ -23,9 +22,10 @@ from datamodules import (
     VirtualKitti1,
 )
 from datamodules.reader import DamagedFrameError
-from datamodules.sampler import MixtureSampler, batch_counts
+from datamodules.sampler import batch_counts
 from models import ImageAdaIN
 from tests.fakes import (
+    DRIVE,
     write_annotated,
     write_kitti,
     write_make3d,
@@ -34,10 +34,6 @@ from tests.fakes import (
     write_tum,
     write_vkitti1,
 )
-
-
-def sampler(position: int = 0, rank: int = 0, ranks: int = 1, seed: int = 0) -> MixtureSampler:
-    return MixtureSampler([12, 3], [3, 1], batches=6, seed=seed, position=lambda: position, rank=rank, ranks=ranks)
 
 
 def module(**changes: Any) -> DepthDataModule:
@@ -58,39 +54,6 @@ def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
         torch.equal(value, two[key]) if isinstance(value, torch.Tensor) else value == two[key]
         for key, value in one.items()
     )
-
-
-def test_batches_hold_the_proportions_and_no_frame_repeats_early() -> None:
-    batches = list(sampler())
-    assert all([draw.reader for draw in batch] == [0, 0, 0, 1] for batch in batches)
-    first_turn = [draw.frame for batch in batches[:4] for draw in batch if draw.reader == 0]
-    assert sorted(first_turn) == list(range(12))
-    keys = [draw.key for batch in batches for draw in batch]
-    assert len(set(keys)) == len(keys)
-
-
-def test_stream_goes_on_where_it_stopped() -> None:
-    assert list(sampler())[2:] == list(sampler(position=2))[:4]
-    assert list(sampler(seed=1)) != list(sampler())
-
-
-def test_ranks_share_nothing() -> None:
-    one, two = (list(sampler(rank=rank, ranks=2)) for rank in (0, 1))
-    frames = [draw.frame for batch in (*one[:2], *two[:2]) for draw in batch if draw.reader == 0]
-    assert sorted(frames) == list(range(12))
-    assert not {draw.key for batch in one for draw in batch} & {draw.key for batch in two for draw in batch}
-
-
-@pytest.mark.parametrize(
-    ("proportions", "size", "counts"), [([0.75, 0.25], 8, [6, 2]), ([1, 1, 1], 8, [3, 3, 2]), ([480, 40], 8, [7, 1])]
-)
-def test_proportions_become_whole_frames(proportions: list[float], size: int, counts: list[int]) -> None:
-    assert batch_counts(proportions, size) == counts
-
-
-def test_reader_without_a_frame_in_the_batch_is_refused() -> None:
-    with pytest.raises(ValueError, match="give no frame to some reader in a batch of 8"):
-        batch_counts([480, 20], 8)
 
 
 def test_workers_are_interchangeable(data_root: Path) -> None:
@@ -160,9 +123,8 @@ def test_scenes_that_two_splits_share_are_refused_or_reported(
         for evaluated in ({"val": [seen]}, {"val": [], "test": [seen]}):
             with pytest.raises(ValueError, match=r"scenes are trained on and evaluated on, .*Scene01: split by scene"):
                 module(train=[train], proportions=None, **evaluated).setup("fit")
-    drive = "2011_09_26/2011_09_26_drive_0001_sync"
     for name, frame in (("a", 0), ("b", 2)):
-        (data_root / f"{name}.txt").write_text(f"{drive} {frame} l")
+        (data_root / f"{name}.txt").write_text(f"{DRIVE} {frame} l")
     splits: dict[str, Any] = {
         "train": [KittiRaw("kitti", "a.txt")],
         "val": [KittiRaw("kitti", "b.txt")],
@@ -194,7 +156,7 @@ def test_views_of_a_frame_that_protocols_ask_for(data_root: Path) -> None:
     """Each frame once in each view of its truth, and the KB crop is what the network sees of it."""
     write_kitti(data_root / "large", sizes=((375, 1242), (376, 1241)))
     for frame in range(3):
-        write_annotated(data_root / "large/2011_09_26/2011_09_26_drive_0001_sync", frame, (375, 1242))
+        write_annotated(data_root / "large" / DRIVE, frame, (375, 1242))
     reader = KittiRaw("large", "large/val.txt", depth="annotated")
     data = module(test=[reader], size=(352, 1216))
     data.views = {"annotated": ["full", "kb"]}
@@ -246,34 +208,3 @@ def test_wrong_proportions_are_refused() -> None:
         batch_counts([1.0, -1.0], 4)
     with pytest.raises(ValueError, match=r"zoom 0\.5 >= 1"):
         Augmentation(zoom=0.5)
-
-
-def test_style_changes_the_look_of_synthetic_frames_alone(data_root: Path) -> None:
-    style = StyleTransfer(ImageAdaIN(), Photos("photos"), probability=1.0, strength=(1.0, 1.0))
-    data = module(style=style)
-    data.setup("fit")
-    raw = next(iter(data.train_dataloader()))
-    before = {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in raw.items()}
-    plain = module().on_after_batch_transfer(raw, 0)
-    styled = data.on_after_batch_transfer(raw, 0)
-    assert same(raw, before)
-    synthetic = torch.tensor([domain == "synthetic" for domain in styled["domain"]])
-    changed = (styled["image"] != plain["image"]).flatten(1).any(1)
-    assert torch.equal(changed, synthetic)
-    for key in ("depth", "valid", "intrinsics", "domain", "path"):
-        assert same({key: styled[key]}, {key: plain[key]})
-    assert same(data.on_after_batch_transfer(raw, 0), styled)
-
-
-def test_style_probability_and_strength_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"probability 1\.5 is not in"):
-        StyleTransfer(ImageAdaIN(), Photos("photos"), probability=1.5)
-    with pytest.raises(ValueError, match="not an ascending pair"):
-        StyleTransfer(ImageAdaIN(), Photos("photos"), strength=(1.0, 0.5))
-
-
-def test_evaluation_batches_are_not_stylised(data_root: Path) -> None:
-    data = module(style=StyleTransfer(ImageAdaIN(), Photos("photos"), probability=1.0), val=[VirtualKitti("vkitti")])
-    data.style.load((64, 96), set())  # type: ignore[union-attr]
-    raw = next(iter(data.val_dataloader()))
-    assert torch.equal(data.on_after_batch_transfer(raw, 0)["image"], raw["image"].float() / 255)

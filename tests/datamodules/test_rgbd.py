@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datamodules import SevenScenes, TumRgbd
+from tests.fakes import write_seven_scenes, write_tum
+
+
+def test_tum_pairs_by_time(data_root: Path) -> None:
+    write_tum(data_root / "tum")
+    reader = TumRgbd("tum")
+    assert [(entry.image.stem, entry.depth.stem) for entry in reader.entries] == [
+        ("1.000000", "1.005000"),
+        ("1.033000", "1.031000"),
+        ("1.066000", "1.075000"),
+    ]
+    frame = reader[2]
+    assert (frame.depth == 3).all()
+    assert frame.intrinsics[0, 0] == pytest.approx(520.9)
+    (data_root / "tum" / "rgbd_dataset_freiburg2_desk" / "depth.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"depth\.txt: no such file"):
+        len(TumRgbd("tum"))
+
+
+def test_seven_scenes_by_split(data_root: Path) -> None:
+    write_seven_scenes(data_root / "seven")
+    for split, sequences in (("all", {"seq-01", "seq-02"}), ("train", {"seq-01"}), ("test", {"seq-02"})):
+        reader = SevenScenes("seven", split=split)  # type: ignore[arg-type]
+        assert {path.parent.name for path in reader.paths} == sequences
+    depth = reader[0].depth
+    assert depth[0, 0] == 0
+    assert (depth.ravel()[1:] == 1.5).all()
+    assert len(SevenScenes("seven", scenes=["chess/seq-01"])) == 2
+    with pytest.raises(FileNotFoundError, match=r"fire: no such folder; looked for 7-Scenes"):
+        len(SevenScenes("seven", scenes=["fire"]))
