@@ -46,7 +46,7 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
             if pixels.dtype == np.uint8 and pixels.shape[2:] == (3,):
                 return pixels
         return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
         raise DamagedFrameError(f"{path}: damaged image ({error})") from error
 
 

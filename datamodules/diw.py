@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.depth_io import read_image
-from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, guessed_pinhole, require_folder
+from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, guessed_pinhole, read_text, require_folder
 
 _ORDER = {">": 1, "<": -1}
 
@@ -44,7 +44,7 @@ class Diw(Reader):
         require_folder(self.root, self.layout)
         if not self.split.is_file():
             raise FileNotFoundError(f"{self.split}: no such list of frames")
-        rows = [row.strip() for row in self.split.read_text(errors="replace").splitlines() if row.strip()]
+        rows = [row.strip() for row in read_text(self.split).splitlines() if row.strip()]
         if not rows or len(rows) % 2:
             raise ValueError(f"{self.split}: {len(rows)} rows; images and their pairs alternate")
         return [self._entry(image, pair) for image, pair in zip(rows[::2], rows[1::2], strict=True)]

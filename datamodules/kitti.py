@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datamodules.depth_io import read_image, read_kitti_depth
 from datamodules.lidar import project, read_calibration, read_scan
-from datamodules.reader import Frame, Reader, Truth, data_path, read_list, require_folder
+from datamodules.reader import Frame, Reader, Truth, data_path, read_list, require_folder, scene_name
 
 Depth = Literal["camera_z", "forward_x", "annotated", "none"]
 
@@ -74,7 +74,7 @@ class KittiRaw(Reader):
         return [self._entry(fields) for fields in read_list(self.split)]
 
     def scene(self, entry: _Entry) -> str:
-        return entry.image.parts[-4]
+        return scene_name(entry.image.parents[2])
 
     def has_depth(self, entry: _Entry) -> bool:
         return entry.truth is not None
@@ -118,7 +118,7 @@ class KittiRaw(Reader):
     def _parse(self, fields: list[str]) -> tuple[str, int, int]:
         """A line of a list -> drive, frame and camera."""
         try:
-            if image := _BTS_IMAGE.fullmatch(fields[0]):
+            if len(fields) == 3 and (image := _BTS_IMAGE.fullmatch(fields[0])):
                 return image[1], int(image[3]), int(image[2])
             drive, number, side = fields
             return drive, int(number), _CAMERAS[side]

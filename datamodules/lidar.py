@@ -38,9 +38,11 @@ def read_calibration(folder: Path, camera: int) -> Calibration:
         rectification, velo_to_cam = np.eye(4), np.eye(4)
         rectification[:3, :3] = cameras["R_rect_00"].reshape(3, 3)
         velo_to_cam[:3, :3] = velo["R"].reshape(3, 3)
-        velo_to_cam[:3, 3] = velo["T"]
+        velo_to_cam[:3, 3] = velo["T"].reshape(3)
     except (KeyError, ValueError) as error:
         raise DamagedFrameError(f"{folder}: calibration without a usable {error}") from error
+    if not all(np.isfinite(matrix).all() for matrix in (projection, rectification, velo_to_cam)):
+        raise DamagedFrameError(f"{folder}: a number of its calibration is not finite")
     return Calibration(projection @ rectification @ velo_to_cam, projection[:, :3].astype(np.float32))
 
 
@@ -95,7 +97,7 @@ def _read_matrices(path: Path) -> dict[str, Matrix]:
     if not path.is_file():
         raise DamagedFrameError(f"{path}: no such calibration file")
     matrices = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(errors="replace").splitlines():
         name, _, values = line.partition(":")
         try:
             matrices[name] = np.array(values.split(), dtype=np.float64)

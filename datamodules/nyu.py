@@ -11,7 +11,16 @@ import h5py
 import numpy as np
 
 from datamodules.depth_io import read_image, read_mat, read_millimetres
-from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, pinhole, read_list, require_folder
+from datamodules.reader import (
+    DamagedFrameError,
+    Frame,
+    Reader,
+    data_path,
+    pinhole,
+    read_list,
+    require_folder,
+    scene_name,
+)
 
 # The toolbox's camera_params.m; its pixels count from 1.
 INTRINSICS = pinhole(518.85790117450188, 519.46961112127485, 325.58244941119034 - 1, 253.73616633400465 - 1)
@@ -93,7 +102,7 @@ class NyuFolders(Reader):
         return [self._entry(fields) for fields in read_list(self.split)]
 
     def scene(self, entry: tuple[Path, Path]) -> str:
-        return str(entry[0].parent.resolve())
+        return scene_name(entry[0].parent)
 
     def read(self, entry: tuple[Path, Path]) -> Frame:
         image, depth = entry

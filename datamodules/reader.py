@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -149,10 +149,21 @@ def read_list(path: Path) -> list[list[str]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such list of frames")
-    lines = [line.split() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line.split() for line in read_text(path).splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"{path}: the list is empty")
     return lines
+
+
+def read_text(path: Path) -> str:
+    """A list's or table's text, without the byte order mark that Windows puts before it."""
+    return path.read_text(encoding="utf-8-sig", errors="replace")
+
+
+@cache
+def scene_name(folder: Path) -> str:
+    """The names of a scene's folder and of the one above it, links followed: what stays when the data moves."""
+    return "/".join(folder.resolve().parts[-2:])
 
 
 def pinhole(fx: float, fy: float, cx: float, cy: float) -> NDArray[np.float32]:

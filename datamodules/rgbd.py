@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.depth_io import read_image, read_millimetres, read_tum_depth
-from datamodules.reader import Frame, Reader, data_path, pinhole, require_folder
+from datamodules.reader import Frame, Reader, data_path, pinhole, read_text, require_folder, scene_name
 
 _TUM_INTRINSICS = {
     "freiburg1": pinhole(517.3, 516.5, 318.6, 255.3),
@@ -37,6 +37,7 @@ class TumRgbd(Reader):
 
     Raises:
         FileNotFoundError: no such folder, or no frame in it.
+        ValueError: a list in another format.
     """
 
     layout = "TUM RGB-D: <sequence>/{rgb.txt,depth.txt,rgb/,depth/}, or pairs rgb_<n>.png and depth_<n>.png"
@@ -61,7 +62,7 @@ class TumRgbd(Reader):
         return entries
 
     def scene(self, entry: _Entry) -> str:
-        return str(entry.image.parent.resolve())
+        return scene_name(entry.image.parent)
 
     def read(self, entry: _Entry) -> Frame:
         camera = re.search(r"freiburg[123]", str(entry.image))
@@ -97,13 +98,15 @@ class SevenScenes(Reader):
             require_folder(folder, self.layout)
         if self.split != "all":
             folders = [sequence for folder in folders for sequence in self._sequences(folder)]
+            for sequence in folders:
+                require_folder(sequence, self.layout)
         images = [image for folder in folders for image in sorted(folder.rglob("frame-*.color.*"))]
         if not images:
             raise FileNotFoundError(f"{self.root}: no frame; looked for {self.layout}")
         return [_Entry(image, image.with_name(image.name.split(".")[0] + ".depth.png")) for image in images]
 
     def scene(self, entry: _Entry) -> str:
-        return str(entry.image.parent.resolve())
+        return scene_name(entry.image.parent)
 
     def read(self, entry: _Entry) -> Frame:
         depth = read_millimetres(entry.depth, invalid=65535)
@@ -114,15 +117,18 @@ class SevenScenes(Reader):
         files = sorted(folder.rglob(f"{self.split.title()}Split.txt"))
         if not files:
             raise FileNotFoundError(f"{folder}: no {self.split.title()}Split.txt in it; looked for {self.layout}")
-        return [file.parent / f"seq-{int(n):02d}" for file in files for n in re.findall(r"\d+", file.read_text())]
+        return [file.parent / f"seq-{int(n):02d}" for file in files for n in re.findall(r"\d+", read_text(file))]
 
 
 def _times(path: Path) -> dict[float, str]:
     """Seconds -> file, from lines ``<seconds> <file>``; those that start with # do not count."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; looked for {TumRgbd.layout}")
-    lines = [line.split() for line in path.read_text().splitlines() if not line.startswith("#")]
-    return {float(fields[0]): fields[1] for fields in lines if len(fields) >= 2}
+    lines = [line.replace(",", " ").split() for line in read_text(path).splitlines() if not line.startswith("#")]
+    try:
+        return {float(fields[0]): fields[1] for fields in lines if len(fields) >= 2}
+    except ValueError as error:
+        raise ValueError(f"{path}: its lines are not '<seconds> <file>' ({error})") from error
 
 
 def _associate(images: dict[float, str], depths: dict[float, str]) -> list[tuple[str, str]]:

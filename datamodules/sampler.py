@@ -78,7 +78,7 @@ def batch_counts(proportions: Sequence[float], batch_size: int) -> list[int]:
     Raises:
         ValueError: a proportion that is not positive, or too small to get one frame.
     """
-    if any(share <= 0 for share in proportions):
+    if not all(share > 0 for share in proportions):
         raise ValueError(f"proportions {list(proportions)} must be positive")
     exact = [batch_size * share / sum(proportions) for share in proportions]
     counts = [int(share) for share in exact]

@@ -79,7 +79,10 @@ class Shards(Reader):
         return Frame(image, depth, sample["intrinsics"], domain, entry.image, pair)
 
     def __str__(self) -> str:
-        return str(_list(self.url)["source"])
+        try:
+            return str(_list(self.url)["source"])
+        except FileNotFoundError:
+            return f"Shards {self.url}"
 
 
 def shards_exist(url: str) -> bool:
@@ -120,7 +123,7 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
         "start_method": "spawn" if "://" in url else start_method,  # connections do not survive a fork
     }
     entries = [reader.entries[number] for number in numbers]
-    frames = [(str(entry[0].absolute()), reader.scene(entry), reader.has_depth(entry)) for entry in entries]
+    frames = [(str(entry[0].resolve()), reader.scene(entry), reader.has_depth(entry)) for entry in entries]
     content = json.dumps({"truth": reader.truth, "source": str(reader), "frames": frames}).encode()
     workers = min(len(os.sched_getaffinity(0)), len(numbers))
     optimize = _litdata().optimize

@@ -11,15 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.depth_io import read_image, read_vkitti_depth
-from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, pinhole, require_folder
+from datamodules.reader import (
+    DamagedFrameError,
+    Frame,
+    Reader,
+    data_path,
+    pinhole,
+    read_text,
+    require_folder,
+    scene_name,
+)
 
 Beyond = Literal["mask", "clamp"]
+SKY = 655.35  # metres
 
 
 class _Entry(NamedTuple):
     image: Path
     depth: Path
-    camera: Path  # of the intrinsics; in 1.3.1, which needs none, the scene's folder
+    camera: Path  # file of the intrinsics; a folder that is there where there is no such file
     scene: Path
     intrinsics: NDArray[np.float32] | None
 
@@ -28,7 +38,8 @@ class VirtualKitti(Reader):
     """Rendered street scenes with exact depth, Virtual KITTI 2.0.3.
 
     Reads the three ways in which people unpack it: one merged tree, ``vkitti_2.0.3_{rgb,depth,textgt}/`` and
-    ``{rgb,depth,textgt}/``. Split it by scene, never by frame: neighbouring frames leak.
+    ``{rgb,depth,textgt}/``. Without ``textgt``, frames of 1242x375 get Virtual KITTI's own camera. Split it by scene,
+    never by frame: neighbouring frames leak.
 
     Args:
         root: folder, relative to the data root.
@@ -39,7 +50,8 @@ class VirtualKitti(Reader):
         beyond: what happens to the sky and to what is farther than the cap: ``mask`` (unknown) or ``clamp``.
 
     Raises:
-        FileNotFoundError: no such folder, scene or variation, or no frame in them.
+        FileNotFoundError: no such folder, scene or variation, or no frame in one of them.
+        ValueError: a cap at or beyond the sky's depth.
     """
 
     layout = (
@@ -58,7 +70,7 @@ class VirtualKitti(Reader):
         beyond: Beyond = "mask",
     ) -> None:
         self.root, self.scenes, self.variations = data_path(root), scenes, variations
-        self.cameras, self.max_depth, self.beyond = cameras, max_depth, beyond
+        self.cameras, self.max_depth, self.beyond = cameras, _checked(max_depth), beyond
 
     def scan(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
@@ -70,23 +82,24 @@ class VirtualKitti(Reader):
                 table = text / scene / variation / "intrinsic.txt"
                 intrinsics = _read_intrinsics(table)
                 for camera in self.cameras:
-                    for image in sorted((rgb / frames / "rgb" / f"Camera_{camera}").glob("rgb_*.jpg")):
+                    for image in _images(rgb / frames / "rgb" / f"Camera_{camera}", "rgb_*.jpg", self.layout):
                         number = image.stem.removeprefix("rgb_")
                         truth = depth / frames / "depth" / f"Camera_{camera}" / f"depth_{number}.png"
                         known = intrinsics.get((int(number), camera)) if number.isdigit() else None
-                        entries.append(_Entry(image, truth, table, rgb / scene, known))
-        if not entries:
-            raise FileNotFoundError(f"{self.root}: no frame for cameras {list(self.cameras)}; looked for {self.layout}")
+                        entries.append(_Entry(image, truth, table if table.is_file() else rgb, rgb / scene, known))
         return entries
 
     def scene(self, entry: _Entry) -> str:
-        return str(entry.scene.resolve())
+        return scene_name(entry.scene)
 
     def read(self, entry: _Entry) -> Frame:
-        if entry.intrinsics is None:
-            raise DamagedFrameError(f"{entry.image}: its frame and camera are not in {entry.camera}")
+        image, intrinsics = read_image(entry.image), entry.intrinsics
+        if intrinsics is None and entry.camera.is_dir() and image.shape == (375, 1242, 3):
+            intrinsics = pinhole(725.0087, 725.0087, 620.5, 187)
+        if intrinsics is None:
+            raise DamagedFrameError(f"{entry.image}: its frame and camera are not in an intrinsic.txt")
         depth = _capped(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
-        return Frame(read_image(entry.image), depth, entry.intrinsics, "synthetic", entry.image)
+        return Frame(image, depth, intrinsics, "synthetic", entry.image)
 
     def _tree(self, kind: str) -> Path:
         candidates = (self.root / f"vkitti_2.0.3_{kind}", self.root / kind)
@@ -104,7 +117,8 @@ class VirtualKitti1(Reader):
         beyond: what happens to the sky and to what is farther than the cap: ``mask`` (unknown) or ``clamp``.
 
     Raises:
-        FileNotFoundError: no such folder, world or variation, or no frame in them.
+        FileNotFoundError: no such folder, world or variation, or no frame in one of them.
+        ValueError: a cap at or beyond the sky's depth.
     """
 
     layout = "Virtual KITTI 1.3.1: vkitti_1.3.1_{rgb,depthgt}/<world>/<variation>/%05d.png"
@@ -119,24 +133,21 @@ class VirtualKitti1(Reader):
         beyond: Beyond = "mask",
     ) -> None:
         self.root, self.worlds, self.variations = data_path(root), worlds, variations
-        self.max_depth, self.beyond = max_depth, beyond
+        self.max_depth, self.beyond = _checked(max_depth), beyond
 
     def scan(self) -> list[_Entry]:
         rgb, depth = (self.root / f"vkitti_1.3.1_{kind}" for kind in ("rgb", "depthgt"))
         require_folder(rgb, self.layout)
         intrinsics = pinhole(725, 725, 620.5, 187)
-        entries = [
+        return [
             _Entry(image, depth / image.relative_to(rgb), rgb / world, rgb / world, intrinsics)
             for world in _choose(rgb, "[0-9]*", self.worlds, self.layout)
             for variation in _choose(rgb / world, "*", self.variations, self.layout)
-            for image in sorted((rgb / world / variation).glob("*.png"))
+            for image in _images(rgb / world / variation, "*.png", self.layout)
         ]
-        if not entries:
-            raise FileNotFoundError(f"{rgb}: no frame; looked for {self.layout}")
-        return entries
 
     def scene(self, entry: _Entry) -> str:
-        return str(entry.scene.resolve())
+        return scene_name(entry.scene)
 
     def read(self, entry: _Entry) -> Frame:
         assert entry.intrinsics is not None
@@ -147,6 +158,19 @@ class VirtualKitti1(Reader):
 def _capped(depth: NDArray[np.float32], max_depth: float, beyond: Beyond) -> NDArray[np.float32]:
     kind = cv2.THRESH_TRUNC if beyond == "clamp" else cv2.THRESH_TOZERO_INV
     return np.asarray(cv2.threshold(depth, max_depth, 0, kind, dst=depth)[1])
+
+
+def _images(folder: Path, pattern: str, layout: str) -> list[Path]:
+    images = sorted(folder.glob(pattern))
+    if not images:
+        raise FileNotFoundError(f"{folder}: no {pattern} in it; looked for {layout}")
+    return images
+
+
+def _checked(max_depth: float) -> float:
+    if not 0 < max_depth < SKY:
+        raise ValueError(f"max_depth {max_depth} is not between 0 and the sky's {SKY} m")
+    return max_depth
 
 
 def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: str) -> list[str]:
@@ -161,7 +185,7 @@ def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: st
 def _read_intrinsics(path: Path) -> dict[tuple[int, int], NDArray[np.float32]]:
     """(frame, camera) -> K, from the columns frame, cameraID, K[0,0], K[1,1], K[0,2], K[1,2]; empty without a file."""
     table = {}
-    for line in path.read_text(errors="replace").splitlines()[1:] if path.is_file() else ():
+    for line in read_text(path).splitlines()[1:] if path.is_file() else ():
         try:
             frame, camera, fx, fy, cx, cy = line.split()[:6]
             table[int(frame), int(camera)] = pinhole(float(fx), float(fy), float(cx), float(cy))

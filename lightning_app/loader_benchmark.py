@@ -116,7 +116,7 @@ def _time(reader: Reader, size: tuple[int, int], runs: int, shards: str | None) 
     }
     if shards is not None:
         same = Shards(shards)
-        if [path.absolute() for path in reader.paths] != same.paths:
+        if [path.resolve() for path in reader.paths] != same.paths:
             raise ValueError(f"{shards}: not the frames of {reader}")
         from_shards = _loader(same, size, 0.0)
         stages |= {

@@ -84,7 +84,8 @@ class Protocol:
             inverse = _least_squares(inverse, 1 / truth).clamp_min(1 / self.clamp[1])
         depth = 1 / inverse
         if self.align == "median":
-            depth = depth * (_median(truth) / _median(depth))
+            median = _median(depth)
+            depth = depth * torch.where(median > 0, _median(truth) / median, torch.nan)
         if self.nan_to_min:
             depth = depth.nan_to_num(nan=self.clamp[0], posinf=math.inf)
         return depth.clamp(*self.clamp)
@@ -110,6 +111,7 @@ class OrdinalProtocol:
         finite.
         """
         full = F.interpolate(inverse[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        full = full.float()  # or rounding in the interpolation would decide ties
         row_a, column_a, row_b, column_b, order = pair.tolist()
         nearer_by = full[row_a, column_a] - full[row_b, column_b]
         return torch.where(nearer_by.isfinite(), (nearer_by * order >= 0).double(), torch.nan)

@@ -35,7 +35,7 @@ def assert_same_frames(reader: Reader, shards: Shards) -> None:
         np.testing.assert_array_equal(frame.depth, expected.depth)
         np.testing.assert_array_equal(frame.intrinsics, expected.intrinsics)
         assert frame.depth.dtype == np.float32
-        assert (frame.domain, frame.path) == (expected.domain, expected.path.absolute())
+        assert (frame.domain, frame.path) == (expected.domain, expected.path.resolve())
         np.testing.assert_array_equal(frame.pair, expected.pair)  # type: ignore[arg-type]
 
 
