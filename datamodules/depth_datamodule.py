@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 
 from datamodules.augmentation import Augmentation, Sample
 from datamodules.geometry import View
-from datamodules.reader import Reader
+from datamodules.reader import Damaged, Reader
 from datamodules.sampler import MixtureSampler, batch_counts
-from datamodules.samples import Damaged, EvaluationFrames, TrainingFrames, collate, collate_padded
+from datamodules.samples import EvaluationFrames, TrainingFrames, collate, collate_padded
 from datamodules.style import StyleTransfer
 
 log = logging.getLogger(__name__)
@@ -42,13 +42,14 @@ class DepthDataModule(LightningDataModule):
         protocol: the evaluation protocol of validation and test, or several.
         damaged: what happens to a frame that cannot be read: ``refuse`` stops; ``skip`` reports it, takes another in
             training and counts it as missing in evaluation.
-        shared_scenes: what happens where validation or test show a scene (a street, a drive, a room) that is trained
-            on: ``refuse``, or ``warn`` for published lists that do so.
+        shared_scenes: what happens where validation or test show a scene (a street, a drive, a recording) that is
+            trained on: ``refuse``, or ``warn`` for published lists that do so.
 
     Raises:
         FileNotFoundError: files that frames need are not there, unless damaged frames are skipped.
-        ValueError: as many proportions as readers are needed; a training frame or scene stands in an evaluation split,
-            or a validation frame in the test split; a training reader whose depth is coarser than its images.
+        ValueError: a size or batch size that is not positive; as many proportions as readers are needed; a training
+            frame or scene stands in an evaluation split, or a validation frame in the test split; a training reader
+            whose depth is coarser than its images.
 
     Attributes:
         views: which views of the frames an evaluation asks for, by the reader's ``truth``; the whole frame if None.
@@ -70,6 +71,8 @@ class DepthDataModule(LightningDataModule):
         shared_scenes: Literal["refuse", "warn"] = "refuse",
     ) -> None:
         super().__init__()
+        if min(size) < 1 or batch_size < 1:
+            raise ValueError(f"size {list(size)} and batch_size {batch_size} must be positive")
         if proportions is not None and len(proportions) != len(train):
             raise ValueError(f"{len(train)} training readers but {len(proportions)} proportions {list(proportions)}")
         self.train, self.val, self.test = train, val, test
@@ -97,7 +100,7 @@ class DepthDataModule(LightningDataModule):
                 )
             self.refuse_leaks()
             if self.style is not None:
-                self.style.load(self.size, self._evaluated_paths())
+                self.style.load(self.size, self._evaluated_paths(), self.damaged)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         lengths = [len(reader) for reader in self.train]
@@ -174,6 +177,8 @@ class DepthDataModule(LightningDataModule):
         """Batches of evaluation samples of all frames, each frame on one rank alone."""
         dataset = EvaluationFrames(readers, self.size, self.damaged, self.views)
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        if len(dataset) < ranks:
+            raise ValueError(f"{len(dataset)} frames to evaluate cannot be split over {ranks} processes")
         mine = range(rank, len(dataset), ranks)  # a DistributedSampler would count some frames twice
         return DataLoader(
             dataset, batch_size=self.batch_size, sampler=mine, collate_fn=collate_padded, **self._loading()

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.io
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from datamodules.reader import DamagedFrameError
 
@@ -47,7 +47,8 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
                 return pixels
         return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
     except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
-        raise DamagedFrameError(f"{path}: damaged image ({error})") from error
+        reason = "no image" if isinstance(error, UnidentifiedImageError) else error  # its own names an address
+        raise DamagedFrameError(f"{path}: damaged image ({reason})") from error
 
 
 def read_vkitti_depth(path: Path) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Domain = Literal["synthetic", "real"]
+Damaged = Literal["refuse", "skip"]
 Truth = Literal["rendered", "lidar_z", "lidar_x", "annotated", "kinect", "laser_grid", "pairs", "none"]
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -68,7 +69,7 @@ class Reader(ABC):
         """Read one entry of ``scan``; raises DamagedFrameError."""
 
     def scene(self, entry: Any) -> str:
-        """What a split must not share with another, a street or a room; empty where it is not known."""
+        """What a split must not share with another, a street or a recording; empty where it is not known."""
         return ""
 
     def has_depth(self, entry: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +13,10 @@ from torch.utils.data import Dataset, default_collate
 
 from datamodules.augmentation import Augmentation, Sample, resized
 from datamodules.geometry import View
-from datamodules.reader import DamagedFrameError, Frame, Reader
+from datamodules.reader import Damaged, DamagedFrameError, Frame, Reader
 from datamodules.sampler import Draw
 
 log = logging.getLogger(__name__)
-Damaged = Literal["refuse", "skip"]
 
 
 class TrainingFrames(Dataset[Sample]):

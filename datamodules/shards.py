@@ -56,6 +56,8 @@ class Shards(Reader):
 
     def scan(self) -> list[_Entry]:
         frames = _list(self.url)["frames"]
+        if "://" not in self.url:
+            self._require_whole_chunks(Path(self.url))
         return [_Entry(Path(path), number, scene, known) for number, (path, scene, known) in enumerate(frames)]
 
     def scene(self, entry: _Entry) -> str:
@@ -77,6 +79,14 @@ class Shards(Reader):
         pair = sample["pair"] if sample["pair"].any() else None
         domain: Domain = "synthetic" if sample["synthetic"] else "real"
         return Frame(image, depth, sample["intrinsics"], domain, entry.image, pair)
+
+    def _require_whole_chunks(self, folder: Path) -> None:
+        """LitData would wait for each frame of a chunk that is not there."""
+        for chunk in json.loads((folder / "index.json").read_text())["chunks"]:
+            file = folder / chunk["filename"]
+            size = file.stat().st_size if file.is_file() else 0
+            if size < chunk["chunk_bytes"]:
+                raise FileNotFoundError(f"{file}: {size} of its {chunk['chunk_bytes']} bytes are there")
 
     def __str__(self) -> str:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datamodules.reader import Reader
+from datamodules.reader import Damaged, DamagedFrameError, Reader
+
+log = logging.getLogger(__name__)
 
 
 class StyleTransfer:
@@ -43,10 +46,11 @@ class StyleTransfer:
         self.probability, self.strength, self.max_images = probability, strength, max_images
         self._pool = torch.empty(0)
 
-    def load(self, size: tuple[int, int], evaluated: set[Path]) -> None:
+    def load(self, size: tuple[int, int], evaluated: set[Path], damaged: Damaged = "refuse") -> None:
         """Read the style images at (height, width).
 
         Raises:
+            DamagedFrameError: a damaged image, unless ``damaged`` is ``skip``; or nothing else.
             ValueError: a style image is a frame of the validation or test split.
         """
         shared = [path for path in self.images.paths if path.resolve() in evaluated]
@@ -55,8 +59,17 @@ class StyleTransfer:
         step = max(1, -(-len(self.images) // self.max_images))
         pool = []
         for index in range(0, len(self.images), step):
-            image = torch.from_numpy(self.images[index].image.copy()).permute(2, 0, 1)[None].float()
+            try:
+                frame = self.images[index]
+            except DamagedFrameError as error:
+                if damaged == "refuse":
+                    raise
+                log.warning("skipped: %s", error)
+                continue
+            image = torch.from_numpy(frame.image.copy()).permute(2, 0, 1)[None].float()
             pool.append(F.interpolate(image, size, mode="bilinear", antialias=True).round().byte())
+        if not pool:
+            raise DamagedFrameError(f"{self.images}: every style image is damaged")
         self._pool = torch.cat(pool)
 
     @torch.no_grad()

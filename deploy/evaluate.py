@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deploy.load import load_network
 from lightning_app.canonical import canonical_scale
-from lightning_app.evaluation import Results, describe, measure, read_data_module, split_readers
+from lightning_app.evaluation import Results, describe, measure, read_data_module, require_scored, split_readers
 from lightning_app.files import refuse_existing
 from lightning_app.protocols import PROTOCOLS
 from lightning_app.report import Row, print_cross_data, print_results, write_cross_data, write_results
@@ -42,6 +42,7 @@ def evaluate(
         FileNotFoundError: no such model, YAML or data.
         FileExistsError: ``output`` exists.
         ValueError: an unknown protocol or split, or a YAML whose data section does not fit.
+        RuntimeError: not one frame could be scored.
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
@@ -51,7 +52,8 @@ def evaluate(
     readers = split_readers(module, split)
     names = protocols or module.protocols
     results = measure(module, readers, names, partial(_predict, network), network.predicts, f"evaluate {model.name}")
-    print_results(results, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}: {describe(readers)}")
+    described = describe(readers, names)
+    print_results(results, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}: {described}")
     if output is not None:
         write_results(
             output,
@@ -60,8 +62,9 @@ def evaluate(
             data=[str(path) for path in data],
             size=network.size,
             split=split,
-            frames=describe(readers),
+            frames=described,
         )
+    require_scored(results)
     return results
 
 
@@ -90,12 +93,15 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
     module.size = network.size
     rows: list[Row] = []
     for reader in module.test:
-        names = [
-            name
-            for name, protocol in PROTOCOLS.items()
-            if reader.truth in protocol.truths and (protocol.align != "none" or network.predicts == "depth")
-        ]
         try:
+            names = [
+                name
+                for name, protocol in PROTOCOLS.items()
+                if reader.truth in protocol.truths and (protocol.align != "none" or network.predicts == "depth")
+            ]
+            if not names:
+                rows.append(Row(str(reader), "not scored", {}, f"{reader}: no protocol for {reader.truth} truth"))
+                continue
             if module.damaged == "refuse":
                 reader.require_files()
             results = measure(module, [reader], names, partial(_predict, network), network.predicts, str(reader))
@@ -103,8 +109,10 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
             rows.append(Row(str(reader), "not there", {}, str(error)))
         else:
             rows += [Row(str(reader), name, metrics) for name, metrics in results.items()]
+    if not rows:
+        raise ValueError(f"{', '.join(map(str, data))}: the data section names no reader under test")
     if not any(row.metrics for row in rows):
-        raise FileNotFoundError(f"{', '.join(map(str, data))}: not one test data set is there; {rows[0].note}")
+        raise FileNotFoundError(f"{', '.join(map(str, data))}: not one test data set can be scored; {rows[0].note}")
     print_cross_data(rows, f"{model}, size {network.size[0]}x{network.size[1]}")
     if output is not None:
         write_cross_data(output, rows, model=str(model), data=[str(path) for path in data])

@@ -40,14 +40,14 @@ class DepthModel:
 
         Raises:
             OSError: a damaged image file.
-            ValueError: an array that is not RGB, or a focal length that is missing or not needed.
+            ValueError: an array that is not RGB, or a focal length that is missing, not needed or not positive.
         """
         canonical = self.network.canonical_focal_px
         if (canonical is None) != (focal_px is None):
-            needed = (
-                "needs no focal length" if canonical is None else "was trained for a canonical camera: give --focal-px"
-            )
-            raise ValueError(f"{self.network.path}: this network {needed}")
+            needed = "was trained for a canonical camera: give --focal-px (focal_px)"
+            raise ValueError(f"{self.network.path}: this network {needed if canonical else 'needs no focal length'}")
+        if focal_px is not None and not focal_px > 0:
+            raise ValueError(f"a focal length of {focal_px} px is not positive")
         if isinstance(image, str | Path):
             image = read_image(Path(image))
         elif isinstance(image, Image.Image):

@@ -34,7 +34,9 @@ Data = Annotated[
     list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
 ]
 Split = Annotated[str, typer.Option(help="val (to choose on) or test (to report on).")]
-Protocols = Annotated[str | None, typer.Option("--protocol", help="Names, by commas; the YAML's if left out.")]
+Protocols = Annotated[
+    list[str] | None, typer.Option("--protocol", help="Names, by commas or repeated; the YAML's if left out.")
+]
 
 app.add_typer(data, name="data", help="Look at data, time it, and write it anew.", rich_help_panel="From a folder")
 
@@ -194,5 +196,5 @@ def _fail(error: Exception, status: int) -> None:
     sys.exit(status)
 
 
-def _names(protocols: str | None) -> list[str] | None:
-    return [name.strip() for name in protocols.split(",")] if protocols else None
+def _names(protocols: list[str] | None) -> list[str] | None:
+    return [name.strip() for names in protocols for name in names.split(",")] if protocols else None

@@ -64,6 +64,7 @@ def check_data(
         reports = list(track(check(each), f"check {name}", total=len(each)))
         broken = [report.problem for report in reports if report.problem]
         problems += broken
+        problems += [f"{path}: listed {count} times" for path, count in Counter(each.paths).items() if count > 1]
         lines.append(f"{name}: {each}\n  {len(reports)} frames, {len(broken) or 'none'} broken{_summary(reports)}")
         _draw_sheet(each, reports, output / f"{name if module else str(each).replace(' ', '-')}.png")
     problems += _leaks(module) if module else []

@@ -62,7 +62,11 @@ class PocketDepthCLI(LightningCLI):
             config.trainer.enable_checkpointing = False
             config.verbose = False  # Results prints the metrics with their protocol, Lightning without
             config.trainer.callbacks = [item for item in _as_list(config.trainer.callbacks) if not _saves(item)]
+        protocol = _as_list(config.data.get("init_args", {}).get("protocol") or "kitti-eigen")[0]
         for callback in _as_list(config.trainer.get("callbacks")):
+            arguments = callback.get("init_args") or {}
+            if arguments.get("monitor"):  # checkpoints are chosen by the protocol of validation, whichever it is
+                arguments["monitor"] = arguments["monitor"].replace("{protocol}", protocol)
             if _saves(callback) and callback.init_args.get("dirpath") is None:
                 callback.init_args.dirpath = str(root / "checkpoints")
         rank_zero_info(f"run: {root}")

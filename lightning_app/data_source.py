@@ -30,7 +30,7 @@ def read_source(
         ValueError: neither or both are given, or something that does not fit.
     """
     if (reader is None) == (not data):
-        raise ValueError("name a reader with its arguments (VirtualKitti --root streets), or give --data YAML")
+        raise ValueError("name a reader with its arguments (VirtualKitti --root streets), or else give --data YAML")
     if reader is not None:
         return {reader.rpartition(".")[2]: build_reader(reader, arguments)}, None
     if arguments:
@@ -59,7 +59,8 @@ def build_reader(name: str, arguments: Sequence[str]) -> Reader:
     try:
         built = parser.instantiate_classes(parser.parse_args(list(arguments)))
     except ArgumentError as error:
-        raise ValueError(f"{name}: {error}") from error
+        message = str(error).replace("Expected a <class 'collections.abc.Sequence'>", "expected a list: '[a, b]'")
+        raise ValueError(f"{name}: {message}") from error
     return found(**built.as_dict())
 
 
@@ -71,9 +72,8 @@ def show_readers(name: str | None) -> None:
     """
     if name is not None:
         reader = _find(name)
-        print(
-            f"{reader.__name__}: {inspect.getdoc(reader)}\n\nLooks for {getattr(reader, 'layout', 'its own layout')}."
-        )
+        signature = str(inspect.signature(reader)).replace("'", "").removesuffix(" -> None")
+        print(f"{reader.__name__}{signature}\n\n{inspect.getdoc(reader)}\n\nLooks for {reader.layout}.")
         return
     for known in _known():
         print(f"{known:16}{(inspect.getdoc(getattr(datamodules, known)) or '').splitlines()[0]}")
@@ -83,7 +83,7 @@ def _find(name: str) -> type[Reader]:
     module, _, attribute = name.rpartition(".")
     try:
         found = getattr(importlib.import_module(module) if module else datamodules, attribute, None)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Reader)) or found is Reader:
         raise ValueError(f"no reader {name!r}; there are {', '.join(_known())}")

@@ -40,7 +40,8 @@ class DepthModule(LightningModule):
 
     Raises:
         FileNotFoundError: no such checkpoint to start from.
-        ValueError: a checkpoint of another network, or a size that the network's stride does not divide.
+        ValueError: a checkpoint of another network, a focal length that is not positive, or a size that the network's
+            stride does not divide.
     """
 
     def __init__(
@@ -53,6 +54,8 @@ class DepthModule(LightningModule):
         canonical_focal_px: float | None = None,
     ) -> None:
         super().__init__()
+        if canonical_focal_px is not None and not canonical_focal_px > 0:
+            raise ValueError(f"canonical_focal_px {canonical_focal_px} must be positive")
         with warnings.catch_warnings():
             # Lightning advises against saving modules; from the command line it saves how to build them.
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")

@@ -19,7 +19,7 @@ from torch import Tensor
 from datamodules import DepthDataModule, Reader
 from datamodules.geometry import View
 from lightning_app.metrics import COUNTS, DepthMetrics
-from lightning_app.protocols import fitting, views
+from lightning_app.protocols import fitting, protocol, views
 
 Predict = Callable[[dict[str, Any]], Tensor | None]
 Results = dict[str, dict[str, float]]
@@ -91,7 +91,10 @@ def read_data_module(paths: Sequence[Path]) -> DepthDataModule:
             content = yaml.safe_load(path.read_text())
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: not a YAML ({error})") from error
-        section = _merge(section, content.get("data", {}) if isinstance(content, dict) else {})
+        data = content.get("data", {}) if isinstance(content, dict) else {}
+        if not isinstance(data, dict):
+            raise ValueError(f"{path}: its data section is empty or no mapping")
+        section = _merge(section, data)
     if not section:
         raise ValueError(f"{', '.join(map(str, paths))}: no data section")
     if "class_path" not in section:
@@ -120,10 +123,17 @@ def split_readers(data: DepthDataModule, split: str) -> list[Reader]:
     return data.val if split == "val" else data.test
 
 
-def describe(readers: Sequence[Reader]) -> str:
-    """The data sets with their frames; several are pooled into one number."""
+def describe(readers: Sequence[Reader], names: Sequence[str]) -> str:
+    """The data sets that the protocols of these names score, with their frames; several are pooled into one number."""
+    readers = [reader for reader in readers if any(reader.truth in protocol(name).truths for name in names)]
     named = " and ".join(f"{reader} ({len(reader)} frames)" for reader in readers)
     return named + (", pooled" if len(readers) > 1 else "")
+
+
+def require_scored(results: Results) -> None:
+    """Raise RuntimeError where no frame was scored under any protocol."""
+    if not any(metrics["frames"] for metrics in results.values()):
+        raise RuntimeError("not one frame could be scored: all are missing or invalid")
 
 
 def _plain(metrics: dict[str, Tensor]) -> dict[str, float]:

@@ -87,6 +87,8 @@ def benchmark_loader(
     named, module = read_source(reader, arguments, data)
     readers = list(named.values()) if module is None else module.train
     size = size or (module.size if module else (192, 640))
+    if not readers:
+        raise ValueError("the data section names no reader under train")
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     if shards is not None and len(readers) > 1:

@@ -79,7 +79,7 @@ def print_cross_data(rows: Sequence[Row], title: str) -> None:
     print_table(table, title)
     for row in rows:
         if row.note:
-            print(f"not there: {row.note}")
+            print(f"{row.protocol}: {row.note}")
 
 
 def write_results(path: Path, results: Results, **context: object) -> None:

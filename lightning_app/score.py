@@ -13,7 +13,7 @@ from torch import Tensor
 from datamodules.depth_io import read_depth
 from datamodules.geometry import View
 from datamodules.reader import DamagedFrameError
-from lightning_app.evaluation import Results, describe, measure, read_data_module, split_readers
+from lightning_app.evaluation import Results, describe, measure, read_data_module, require_scored, split_readers
 from lightning_app.files import refuse_existing
 from lightning_app.report import print_results, write_results
 
@@ -53,14 +53,16 @@ def score(
     Raises:
         FileNotFoundError: no such folder, YAML or data, or frames without a prediction.
         FileExistsError: ``output`` exists.
-        ValueError: an unknown protocol or split, a YAML whose data section does not fit, PNGs without a scale, or one
-            prediction for two frames.
-        RuntimeError: a damaged prediction.
+        ValueError: an unknown protocol or split, a YAML whose data section does not fit, PNGs without a usable scale,
+            or one prediction for two frames.
+        RuntimeError: a damaged prediction, or not one frame that could be scored.
     """
     if predicts not in ("depth", "inverse_depth") or view not in get_args(View):
         raise ValueError(
             f"predictions of {predicts!r} with view {view!r}; there are depth and inverse_depth, full and kb"
         )
+    if scale is not None and not 0 < scale < np.inf:
+        raise ValueError(f"scale {scale} is not what a PNG's values can be divided by; KITTI's is 256")
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
     module = read_data_module(data)
@@ -80,8 +82,10 @@ def score(
             return None
 
     module.size = (8, 8)  # nobody sees the images
-    results = measure(module, readers, protocols or module.protocols, predict, predicts, "score", view)
-    print_results(results, f"{predictions} on {split}: {describe(readers)}")
+    names = protocols or module.protocols
+    results = measure(module, readers, names, predict, predicts, "score", view)
+    described = describe(readers, names)
+    print_results(results, f"{predictions} on {split}: {described}")
     if output is not None:
         write_results(
             output,
@@ -89,8 +93,12 @@ def score(
             predictions=str(predictions),
             data=[str(path) for path in data],
             split=split,
-            frames=describe(readers),
+            frames=described,
+            predicts=predicts,
+            scale=scale,
+            view=view,
         )
+    require_scored(results)
     return results
 
 
@@ -130,14 +138,22 @@ def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Pa
         raise ValueError(f"{file}: would be the prediction of {one} and of {by_file[file]}; keep their folders")
     absent = [frame for frame in frames if str(frame) not in matched]
     if absent and (not skip_missing or not matched):
-        example = Path(*absent[0].with_suffix("").parts[-3:])
+        example = _shortest_name(absent[0], frames)
         there = f"found {files[0].relative_to(folder)}" if files else "found no .npy or .png file"
         raise FileNotFoundError(
             f"{folder}: no prediction for {len(absent)} of {len(frames)} frames, e.g. {absent[0]}; looked for a .npy "
-            f"or .png file named like the end of its path ({example.name} or {example}), {there}; "
-            "--skip-missing counts them as missing"
+            f"or .png file named like the end of its path, at least {example}, {there}"
+            + ("" if skip_missing else "; --skip-missing counts them as missing")
         )
     return matched
+
+
+def _shortest_name(frame: Path, frames: list[Path]) -> Path:
+    """As much of a frame's path as tells it from the others, without its suffix."""
+    parts = frame.with_suffix("").parts
+    others = [other.with_suffix("").parts for other in frames if other != frame]
+    alone = (n for n in range(1, len(parts)) if all(other[-n:] != parts[-n:] for other in others))
+    return Path(*parts[-next(alone, len(parts)) :])
 
 
 def _read(file: Path, scale: float) -> Tensor:
@@ -145,8 +161,8 @@ def _read(file: Path, scale: float) -> Tensor:
     if file.suffix == ".png":
         return torch.from_numpy(read_depth(file, scale))[None, None]
     try:
-        array = np.load(file).squeeze().astype(np.float32)
-    except (OSError, ValueError, EOFError) as error:
+        array = np.asarray(np.load(file)).squeeze().astype(np.float32)
+    except (OSError, ValueError, TypeError, EOFError, MemoryError) as error:
         raise DamagedFrameError(f"{file}: damaged prediction ({error})") from error
     if array.ndim != 2:
         raise DamagedFrameError(f"{file}: a prediction of shape {array.shape}, not (h, w)")

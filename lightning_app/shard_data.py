@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, tr
 
 from datamodules import Reader
 from datamodules.check import check
-from datamodules.shards import shards_exist, write_shards
+from datamodules.shards import LIST, shards_exist, write_shards
 from lightning_app.data_source import read_source
 from lightning_app.files import refuse_existing, written_whole
 
@@ -35,10 +35,10 @@ def shard_data(
         output: a folder, or a URL that LitData writes to (``s3://…``, ``gs://…``); for a YAML its readers get a
             folder each below it, and beside a URL ``data.yaml`` goes into the current folder.
         skip_damaged: leave damaged frames out, instead of refusing.
-        overwrite: replace what is there.
+        overwrite: replace the shards that are there, and nothing else.
 
     Raises:
-        FileExistsError: there are outputs already.
+        FileExistsError: there are outputs already, or files that are no shards.
         FileNotFoundError: files of frames that are not there.
         ImportError: LitData is not installed.
         ValueError: a reader or YAML that does not fit.
@@ -51,6 +51,9 @@ def shard_data(
     refuse_existing(
         *([] if remote else map(Path, targets.values())), *([overlay] if module else []), overwrite=overwrite
     )
+    foreign = [file for target in targets.values() if not remote for file in _foreign(Path(target))]
+    if foreign:
+        raise FileExistsError(f"{foreign[0]} is no part of shards and would be lost; give another --output")
     there = [url for url in targets.values() if remote and not overwrite and shards_exist(url)]
     if there:
         raise FileExistsError(f"{there[0]}: there are shards already; give --overwrite or another --output")
@@ -73,6 +76,14 @@ def shard_data(
         with written_whole(overlay) as temporary:
             temporary.write_text(yaml.safe_dump({"data": {"init_args": section}}, sort_keys=False))
         print(f"train from them: pocketdepth fit {' '.join(f'-c {path}' for path in data)} -c {overlay}")
+
+
+def _foreign(folder: Path) -> list[Path]:
+    """What lies in a folder, or is one, and was not written as shards."""
+    if not folder.is_dir():
+        return [folder] if folder.exists() else []
+    own = ("index.json", "chunk-*.bin", LIST)
+    return [file for file in sorted(folder.iterdir()) if not any(file.match(pattern) for pattern in own)]
 
 
 def _whole(reader: Reader, name: str, skip_damaged: bool) -> list[int]:

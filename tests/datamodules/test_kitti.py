@@ -122,3 +122,20 @@ def test_kitti_lists_as_published(real_data: Path, data_root: Path) -> None:
     assert len(NyuFolders("kitti", nyu)) == 654
     with pytest.raises(ValueError, match="is it a list of another data set"):
         len(NyuFolders("kitti", str(bts.split)))
+
+
+def test_kitti_lists_with_a_byte_order_mark(data_root: Path) -> None:
+    (data_root / "list.txt").write_text(f"{DRIVE} 1 l\n", encoding="utf-8-sig")
+    KittiRaw("kitti", "list.txt").require_files()
+
+
+def test_kitti_needs_all_fields_of_a_line(data_root: Path) -> None:
+    (data_root / "list.txt").write_text(f"{DRIVE}/image_02/data/0000000000.png\n")
+    with pytest.raises(ValueError, match="is neither monodepth2's"):
+        len(KittiRaw("kitti", "list.txt", depth="annotated"))
+
+
+def test_kitti_drives_that_are_links_are_one_scene(data_root: Path) -> None:
+    (data_root / "kitti" / DRIVE.replace("0001", "0099")).symlink_to(data_root / "kitti" / DRIVE)
+    (data_root / "list.txt").write_text(f"{DRIVE.replace('0001', '0099')} 1 l\n")
+    assert KittiRaw("kitti", "list.txt").scenes_found == KittiRaw("kitti", "kitti/val.txt").scenes_found

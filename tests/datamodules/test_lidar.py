@@ -100,3 +100,12 @@ def test_a_scan_with_nan_is_refused(data_root: Path) -> None:
     scan.tofile(reader.entries[0].truth)
     with pytest.raises(DamagedFrameError, match="not finite"):
         reader[0]
+
+
+@pytest.mark.parametrize(("before", "after"), [("T: 0.0 -0.08 -0.27", "T: 5"), ("P_rect_02: 70", "P_rect_02: nan")])
+def test_calibration_that_cannot_be_is_refused(data_root: Path, before: str, after: str) -> None:
+    folder = data_root / "kitti" / "2011_09_26"
+    for file in folder.glob("calib_*.txt"):
+        file.write_text(file.read_text().replace(before, after))
+    with pytest.raises(DamagedFrameError, match="calibration"):
+        read_calibration(folder, 2)

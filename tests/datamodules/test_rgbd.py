@@ -35,3 +35,10 @@ def test_seven_scenes_by_split(data_root: Path) -> None:
     assert len(SevenScenes("seven", scenes=["chess/seq-01"])) == 2
     with pytest.raises(FileNotFoundError, match=r"fire: no such folder; looked for 7-Scenes"):
         len(SevenScenes("seven", scenes=["fire"]))
+
+
+def test_seven_scenes_names_a_sequence_that_is_not_there(data_root: Path) -> None:
+    write_seven_scenes(data_root / "seven")
+    (data_root / "seven" / "chess" / "TestSplit.txt").write_text("sequence2\nsequence3\n")
+    with pytest.raises(FileNotFoundError, match="seq-03: no such folder"):
+        len(SevenScenes("seven", split="test"))

@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from torch.utils.data import DataLoader
 from werkzeug.serving import make_server
 
-from datamodules import DepthDataModule, Diw, KittiRaw, Make3D, NyuLabeled, Reader, Shards, VirtualKitti
+from datamodules import DepthDataModule, Diw, KittiRaw, Make3D, NyuLabeled, Photos, Reader, Shards, VirtualKitti
 from datamodules import depth_io as io
 from datamodules import shards as shards_module
 from datamodules.reader import DamagedFrameError
@@ -125,8 +125,38 @@ def test_what_is_no_shards_or_damaged_is_said(data_root: Path, tmp_path: Path, c
     assert "exists already" in again.err
     chunk = next((tmp_path / "s").glob("chunk-*.bin"))
     chunk.write_bytes(chunk.read_bytes()[: chunk.stat().st_size // 2])
-    with pytest.raises(DamagedFrameError, match="is damaged"):
+    with pytest.raises(FileNotFoundError, match=r"chunk-.*: \d+ of its \d+ bytes are there"):
         list(Shards(str(tmp_path / "s")))
+    (tmp_path / "s" / "mine.txt").write_text("kept")
+    assert "mine.txt is no part of shards and would be lost" in cli(*call, "--skip-damaged", "--overwrite").err
+    (tmp_path / "s" / "mine.txt").unlink()
+    assert cli(*call, "--skip-damaged", "--overwrite").status == 0
+    assert len(list(Shards(str(tmp_path / "s")))) == 5
+
+
+def test_frames_that_do_not_decode_are_named(data_root: Path) -> None:
+    write_shards(Photos("photos"), [0, 1, 2], str(data_root / "shards"))
+    chunks = sorted((data_root / "shards").glob("chunk-*.bin"))
+    content = bytearray(chunks[0].read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    chunks[0].write_bytes(content)
+    with pytest.raises(DamagedFrameError, match="damaged"):
+        list(Shards("shards"))
+
+
+def test_leaks_are_seen_after_the_data_has_moved(data_root: Path) -> None:
+    """A link that the shards were written through, and another disk."""
+    (data_root / "link").symlink_to(data_root / "photos")
+    for name in ("link", "photos"):
+        write_shards(Photos(name), [0, 1, 2], str(data_root / f"shards-{name}"))
+    (data_root / "link").unlink()
+    with pytest.raises(ValueError, match="3 training frames are validation or test frames too"):
+        DepthDataModule([Shards("shards-link")], [Shards("shards-photos")], []).refuse_leaks()
+    write_shards(VirtualKitti("vkitti", scenes=["Scene01"]), [0, 1], str(data_root / "shards"))
+    (data_root / "disk").mkdir()
+    (data_root / "vkitti").rename(data_root / "disk" / "vkitti")
+    with pytest.raises(ValueError, match="1 scenes are trained on and evaluated on"):
+        DepthDataModule([Shards("shards")], [VirtualKitti("disk/vkitti")], []).refuse_leaks()
 
 
 def test_a_chunk_that_is_not_there_is_found(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from datamodules import Photos, StyleTransfer, VirtualKitti
+from datamodules.reader import DamagedFrameError
 from models import ImageAdaIN
 from tests.datamodules.test_depth_datamodule import module, same
 
@@ -39,3 +40,11 @@ def test_evaluation_batches_are_not_stylised(data_root: Path) -> None:
     data.style.load((64, 96), set())  # type: ignore[union-attr]
     raw = next(iter(data.val_dataloader()))
     assert torch.equal(data.on_after_batch_transfer(raw, 0)["image"], raw["image"].float() / 255)
+
+
+def test_damaged_style_images_are_refused_or_skipped(data_root: Path) -> None:
+    (data_root / "photos" / "a.jpg").write_bytes(b"")
+    style = StyleTransfer(ImageAdaIN(), Photos("photos"))
+    with pytest.raises(DamagedFrameError, match="damaged image"):
+        style.load((64, 96), set())
+    style.load((64, 96), set(), damaged="skip")

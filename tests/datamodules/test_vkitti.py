@@ -10,7 +10,7 @@ from PIL import Image
 from datamodules import VirtualKitti, VirtualKitti1
 from datamodules.depth_io import read_vkitti_depth, write_vkitti_depth
 from datamodules.reader import DamagedFrameError
-from tests.fakes import SIZE, road, write_vkitti1
+from tests.fakes import SIZE, picture, road, write_vkitti1
 
 
 def test_vkitti_reads_what_was_written(data_root: Path) -> None:
@@ -101,3 +101,25 @@ def test_vkitti1_has_one_camera(data_root: Path) -> None:
     assert len(VirtualKitti1("old").scenes_found) == 2
     with pytest.raises(FileNotFoundError, match=r"no 0099; there is 0001, 0020; looked for Virtual KITTI 1\.3\.1"):
         len(VirtualKitti1("old", worlds=["0099"]))
+
+
+def test_vkitti_without_its_text_has_its_own_camera(data_root: Path) -> None:
+    """As people unpack it who take the archives of rgb and depth alone."""
+    folder = Path("Scene01", "clone", "frames")
+    rgb, depth = (data_root / "two" / kind / folder / kind / "Camera_1" for kind in ("rgb", "depth"))
+    rgb.mkdir(parents=True)
+    depth.mkdir(parents=True)
+    Image.fromarray(picture(0, (375, 1242))).save(rgb / "rgb_00000.jpg")
+    write_vkitti_depth(depth / "depth_00000.png", road((375, 1242), 725.0))
+    reader = VirtualKitti("two", cameras=[1])
+    reader.require_files()
+    assert reader[0].intrinsics[0].tolist() == pytest.approx([725.0087, 0, 620.5])
+    Image.fromarray(picture(0, SIZE)).save(rgb / "rgb_00000.jpg")
+    write_vkitti_depth(depth / "depth_00000.png", road(SIZE, 56.0))
+    with pytest.raises(DamagedFrameError, match="its frame and camera are not in an intrinsic"):
+        reader[0]
+
+
+def test_vkitti_says_which_camera_is_not_there(data_root: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"Scene01/clone/frames/rgb/Camera_1: no rgb_\*\.jpg in it"):
+        len(VirtualKitti("vkitti", cameras=[0, 1]))

@@ -54,7 +54,9 @@ def test_wrong_use_is_one_line_and_status_2(data_root: Path, tmp_path: Path, cli
         (("--model.network.encodre", "x"), None),
         (("--model.weights", "nowhere.ckpt"), "nowhere.ckpt: no such checkpoint"),
         (("--model.loss", "losses.MultiScaleL1", "--model.loss.scales", "[4,8]"), "2 scales [4, 8] but 4 weights"),
-        (("--data.protocol", "kitti-eigen-metric"), "could not find the monitored key"),
+        (("--model.canonical_focal_px", "0"), "canonical_focal_px 0.0 must be positive"),
+        (("--data.size", "[0,96]"), "size [0, 96] and batch_size 4 must be positive"),
+        (("--trainer.callbacks+=ModelCheckpoint", "--trainer.callbacks.monitor", "val/x"), "find the monitored key"),
     ]
     for extra, message in cases:
         result = cli(*fit, *extra)

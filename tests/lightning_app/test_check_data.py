@@ -132,12 +132,22 @@ def test_several_damages_at_once(data_root: Path, tmp_path: Path, cli: Cli) -> N
     save_zeros(depths[4])
     save_black(images[4])
     truncate(images[7])
-    shutil.rmtree(images[-1].parents[1])
     result = cli("data", "check", *VKITTI, "--output", tmp_path / "check")
     assert result.status == 1
-    assert "9 frames, 3 broken" in result.out
+    assert "12 frames, 3 broken" in result.out
     problems = (tmp_path / "check" / "broken.txt").read_text()
-    assert [str(path) in problems for path in (depths[0], images[4], images[7])] == [True] * 3
+    assert [str(path) in problems for path in (images[0], images[4], images[7])] == [True] * 3
+    shutil.rmtree(images[-1].parents[1])
+    gone = cli("data", "check", *VKITTI, "--output", tmp_path / "check")
+    assert gone.status == 2
+    assert f"{images[-1].parent}: no rgb_*.jpg in it" in gone.err
+
+
+def test_frames_that_are_listed_twice(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    (data_root / "list.txt").write_text(f"{DRIVE} 1 l\n{DRIVE} 1 l\n")
+    result = cli("data", "check", *KITTI[:4], "list.txt", "--output", tmp_path / "check")
+    assert result.status == 1
+    assert "0000000001.png: listed 2 times" in result.err
 
 
 @pytest.mark.parametrize(
@@ -150,10 +160,13 @@ def test_several_damages_at_once(data_root: Path, tmp_path: Path, cli: Cli) -> N
         ((*KITTI, "--depth", "lidar"), "lidar"),
         (
             (*KITTI, "--data", "x.yaml"),
-            "name a reader with its arguments (VirtualKitti --root streets), or give --data",
+            "name a reader with its arguments (VirtualKitti --root streets), or else give --data",
         ),
         (("--data", "nowhere.yaml"), "nowhere.yaml: no such YAML"),
         (("no.such.Reader", "--root", "x"), "No module named 'no'"),
+        (("..X",), "..X: "),
+        (("VirtualKitti", "--root", "vkitti", "--scenes", "Scene01"), "expected a list: '[a, b]'"),
+        (("VirtualKitti", "--root", "vkitti", "--max_depth", "700"), "max_depth 700.0 is not between 0 and the sky's"),
     ],
 )
 def test_wrong_use_is_one_line(

@@ -10,7 +10,7 @@ import pytest
 from lightning_app.protocols import PROTOCOLS
 from tests.conftest import EXPERIMENTS, Cli
 from tests.fakes import write_diw, write_make3d, write_nyu_labeled, write_seven_scenes, write_tum
-from tests.lightning_app.conftest import results
+from tests.lightning_app.conftest import data_yaml, results
 
 BASE = EXPERIMENTS / "base.yaml"
 
@@ -35,7 +35,7 @@ def test_cross_data_scores_what_is_there(exported: Path, data_root: Path, tmp_pa
     output = tmp_path / "table.json"
     nothing = cli("cross-data", exported, "--output", output, "--data", EXPERIMENTS / "cross_data.yaml")
     assert nothing.status == 2
-    assert "not one test data set is there; " in nothing.err
+    assert "not one test data set can be scored; " in nothing.err
     write_nyu_labeled(data_root / "nyu")
     write_make3d(data_root / "make3d")
     write_diw(data_root / "diw")
@@ -63,6 +63,8 @@ def test_cross_data_scores_what_is_there(exported: Path, data_root: Path, tmp_pa
         ("", "no data section"),
         ("data: {init_args: {val: []}}", "names no class_path; give experiments/base.yaml before it"),
         ("data: [", "not a YAML"),
+        ("data:", "its data section is empty or no mapping"),
+        ("data: [1, 2]", "its data section is empty or no mapping"),
         ("data: {class_path: datamodules.Augmentation}", "data"),
         (
             "data: {class_path: datamodules.DepthDataModule, init_args: {train: [], val: [], test: []}}",
@@ -76,3 +78,28 @@ def test_wrong_yaml_is_one_line(content: str, message: str, exported: Path, tmp_
     assert result.status == 2
     assert message in result.err.splitlines()[-1]
     assert "Traceback" not in result.err
+
+
+def test_cross_data_says_what_it_does_not_score(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    kitti = "KittiRaw, root: kitti, split: kitti/val.txt, depth: forward_x"
+    yaml = data_yaml(tmp_path / "d.yaml", kitti, "Photos, root: photos", "Shards, root: nowhere")
+    result = cli("cross-data", exported, "--data", yaml)
+    assert result.status == 0, result.err
+    assert "not scored: Photos photos: no protocol for none truth" in result.out
+    assert "not there: " in result.out
+    assert "nowhere: no shards" in result.out
+    data_yaml(yaml, "Photos, root: photos")
+    for message in ("not one test data set can be scored; Photos photos: no protocol", "names no reader under test"):
+        result = cli("cross-data", exported, "--data", yaml)
+        assert result.status == 2
+        assert message in result.err
+        yaml.write_text(yaml.read_text().partition("test:")[0] + "test: []\n")
+
+
+def test_protocols_by_commas_or_repeated(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    kitti = "KittiRaw, root: kitti, split: kitti/val.txt, depth: forward_x"
+    yaml = data_yaml(tmp_path / "d.yaml", kitti, "Photos, root: photos")
+    result = cli("evaluate", exported, "--data", yaml, "--protocol", "kitti-eigen", "--protocol", "kitti-paper")
+    assert result.status == 0, result.err
+    assert "kitti-eigen   kitti-paper" in result.out
+    assert "on test: KITTI forward_x val (3 frames)\n" in result.out  # no photograph is pooled in

@@ -201,6 +201,14 @@ def test_ordinal_pairs(pair: tuple[int, ...], wrong: float) -> None:
     assert float(each.wrong(inverse * torch.nan, (4, 10), torch.tensor(pair))) != wrong
 
 
+def test_rounding_does_not_decide_ties() -> None:
+    each = PROTOCOLS["diw"]
+    assert isinstance(each, OrdinalProtocol)
+    for value in np.random.default_rng(0).uniform(0.1, 9, 100):
+        flat = torch.full((24, 32), float(value)).double()
+        assert float(each.wrong(1 / flat, (333, 500), torch.tensor((10, 20, 300, 411, 1)))) == 1
+
+
 def test_only_what_fits_is_scored() -> None:
     raw = KittiRaw("kitti", "list.txt", depth="forward_x")
     targets = KittiRaw("kitti", "list.txt", depth="camera_z")

@@ -95,6 +95,9 @@ def test_predictions_that_are_missing_damaged_or_unclear(annotated: Path, tmp_pa
         np.save(folder / f"{frame:010d}.npy", np.full((6, 8), 9, np.float32))
     (folder / "0000000001.npy").write_bytes(b"nothing")
     refused(1, "0000000001.npy: damaged prediction")
+    np.savez(folder / "more.npz", np.ones((6, 8)))
+    (folder / "more.npz").rename(folder / "0000000001.npy")
+    refused(1, "0000000001.npy: damaged prediction")
     skipped = cli(*call, "--skip-missing", "--output", tmp_path / "s.json")
     assert skipped.status == 0, skipped.err
     assert "skipped: " in skipped.err
@@ -147,6 +150,24 @@ def test_what_is_invalid_is_named(annotated: Path, tmp_path: Path, cli: Cli) -> 
     assert (found["frames"], found["missing"], found["invalid"]) == (2, 0, 1)
     assert "invalid under kitti-eigen-improved: " in result.err
     assert "0000000001.png" in result.err
+
+
+@pytest.mark.parametrize("depth", [-9.0, np.nan])
+def test_no_frame_that_can_be_scored_is_a_failure(depth: float, annotated: Path, tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    for frame in range(3):
+        np.save(folder / f"{frame:010d}.npy", np.full((6, 8), depth, np.float32))
+    result = cli("score", folder, "--data", annotated, "--protocol", "kitti-eigen-improved")
+    assert result.status == 1
+    assert result.err.splitlines()[-1].endswith("not one frame could be scored: all are missing or invalid")
+
+
+@pytest.mark.parametrize("scale", [0, -256, "nan"])
+def test_scales_that_divide_nothing_are_refused(scale: object, annotated: Path, tmp_path: Path, cli: Cli) -> None:
+    result = cli("score", tmp_path, "--data", annotated, "--scale", scale)
+    assert result.status == 2
+    assert "is not what a PNG's values can be divided by" in result.err
 
 
 def test_one_prediction_for_two_frames_is_refused(data_root: Path, tmp_path: Path, cli: Cli) -> None:
