@@ -102,7 +102,7 @@ class NyuFolders(Reader):
         return [self._entry(fields) for fields in read_list(self.split)]
 
     def scene(self, entry: tuple[Path, Path]) -> str:
-        return scene_name(entry[0].parent)
+        return scene_name(*entry[0].parents[1::-1])
 
     def read(self, entry: tuple[Path, Path]) -> Frame:
         image, depth = entry

@@ -162,9 +162,9 @@ def read_text(path: Path) -> str:
 
 
 @cache
-def scene_name(folder: Path) -> str:
-    """The names of a scene's folder and of the one above it, links followed: what stays when the data moves."""
-    return "/".join(folder.resolve().parts[-2:])
+def scene_name(*folders: Path) -> str:
+    """The names of folders that tell a scene, links followed: they stay when the data moves to another disk."""
+    return "/".join(folder.resolve().name for folder in folders)
 
 
 def pinhole(fx: float, fy: float, cx: float, cy: float) -> NDArray[np.float32]:

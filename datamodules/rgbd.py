@@ -62,7 +62,7 @@ class TumRgbd(Reader):
         return entries
 
     def scene(self, entry: _Entry) -> str:
-        return scene_name(entry.image.parent)
+        return scene_name(*entry.image.parents[1::-1])
 
     def read(self, entry: _Entry) -> Frame:
         camera = re.search(r"freiburg[123]", str(entry.image))
@@ -106,7 +106,7 @@ class SevenScenes(Reader):
         return [_Entry(image, image.with_name(image.name.split(".")[0] + ".depth.png")) for image in images]
 
     def scene(self, entry: _Entry) -> str:
-        return scene_name(entry.image.parent)
+        return scene_name(*entry.image.parents[1::-1])
 
     def read(self, entry: _Entry) -> Frame:
         depth = read_millimetres(entry.depth, invalid=65535)

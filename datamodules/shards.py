@@ -143,7 +143,8 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
             require_chunks(url)
             optimize(_as_sample, [content], f"{url}/{LIST}", num_workers=1, **options)
     except Exception as error:  # each kind of storage raises its own, some a page long
-        raise RuntimeError(f"{url}: not written ({str(error).strip().splitlines()[0]})") from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RuntimeError(f"{url}: not written ({reason})") from error
     finally:
         multiprocessing.set_start_method(start_method, force=True)  # LitData sets its own for the whole process
     _list.cache_clear()

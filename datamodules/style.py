@@ -50,7 +50,7 @@ class StyleTransfer:
         """Read the style images at (height, width).
 
         Raises:
-            DamagedFrameError: a damaged image, unless ``damaged`` is ``skip``; or nothing else.
+            DamagedFrameError: a damaged image, unless ``damaged`` is ``skip``, or not one whole image.
             ValueError: a style image is a frame of the validation or test split.
         """
         shared = [path for path in self.images.paths if path.resolve() in evaluated]

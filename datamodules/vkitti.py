@@ -90,7 +90,7 @@ class VirtualKitti(Reader):
         return entries
 
     def scene(self, entry: _Entry) -> str:
-        return scene_name(entry.scene)
+        return scene_name(self.root, entry.scene)
 
     def read(self, entry: _Entry) -> Frame:
         image, intrinsics = read_image(entry.image), entry.intrinsics
@@ -147,7 +147,7 @@ class VirtualKitti1(Reader):
         ]
 
     def scene(self, entry: _Entry) -> str:
-        return scene_name(entry.scene)
+        return scene_name(self.root, entry.scene)
 
     def read(self, entry: _Entry) -> Frame:
         assert entry.intrinsics is not None

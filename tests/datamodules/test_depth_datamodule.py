@@ -133,7 +133,7 @@ def test_scenes_that_two_splits_share_are_refused_or_reported(
     with pytest.raises(ValueError, match=r"1 scenes .* or allow it with shared_scenes: warn"):
         module(**splits).setup("fit")
     module(shared_scenes="warn", **splits).setup("fit")
-    assert f"1 scenes are trained on and evaluated on, e.g. {DRIVE}" in caplog.text
+    assert f"1 scenes are trained on and evaluated on, e.g. {Path(DRIVE).name}:" in caplog.text
 
 
 def test_empty_splits_are_refused(data_root: Path) -> None:
