@@ -11,7 +11,15 @@ from torch import Tensor
 
 from deploy.load import load_network
 from lightning_app.canonical import canonical_scale
-from lightning_app.evaluation import Results, describe, measure, read_data_module, require_scored, split_readers
+from lightning_app.evaluation import (
+    Results,
+    describe,
+    measure,
+    read_data_module,
+    require_scored,
+    split_readers,
+    warn_of_leaks,
+)
 from lightning_app.files import refuse_existing
 from lightning_app.protocols import PROTOCOLS
 from lightning_app.report import Row, print_cross_data, print_results, write_cross_data, write_results
@@ -50,6 +58,7 @@ def evaluate(
     network = load_network(model)
     module.size = network.size
     readers = split_readers(module, split)
+    warn_of_leaks(model, readers)
     names = protocols or module.protocols
     results = measure(module, readers, names, partial(_predict, network), network.predicts, f"evaluate {model.name}")
     described = describe(readers, names)
@@ -104,6 +113,7 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
                 continue
             if module.damaged == "refuse":
                 reader.require_files()
+            warn_of_leaks(model, [reader])
             results = measure(module, [reader], names, partial(_predict, network), network.predicts, str(reader))
         except FileNotFoundError as error:
             rows.append(Row(str(reader), "not there", {}, str(error)))

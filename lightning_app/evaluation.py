@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
 from datamodules.geometry import View
+from lightning_app.checkpoints import read_checkpoint
 from lightning_app.metrics import COUNTS, DepthMetrics
 from lightning_app.protocols import fitting, protocol, views
 
@@ -99,14 +101,19 @@ def read_data_module(paths: Sequence[Path]) -> DepthDataModule:
         raise ValueError(f"{', '.join(map(str, paths))}: no data section")
     if "class_path" not in section:
         raise ValueError(f"{paths[0]}: its data section names no class_path; give experiments/base.yaml before it")
+    return build_data_module(section, ", ".join(map(str, paths)))
+
+
+def build_data_module(section: dict[str, Any], source: str) -> DepthDataModule:
+    """Build the data module of a data section; raises ValueError, naming its source, where it does not fit."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(LightningDataModule, "data", required=True)
     try:
         module = parser.instantiate_classes(parser.parse_object({"data": section})).data
     except ArgumentError as error:
-        raise ValueError(f"{', '.join(map(str, paths))}: {error}") from error
+        raise ValueError(f"{source}: {error}") from error
     if not isinstance(module, DepthDataModule):
-        raise ValueError(f"{paths[-1]}: its data section is no datamodules.DepthDataModule")
+        raise ValueError(f"{source}: its data section is no datamodules.DepthDataModule")
     return module
 
 
@@ -128,6 +135,22 @@ def describe(readers: Sequence[Reader], names: Sequence[str]) -> str:
     readers = [reader for reader in readers if any(reader.truth in protocol(name).truths for name in names)]
     named = " and ".join(f"{reader} ({len(reader)} frames)" for reader in readers)
     return named + (", pooled" if len(readers) > 1 else "")
+
+
+def warn_of_leaks(model: Path, readers: Sequence[Reader]) -> None:
+    """Say which scenes a checkpoint was trained on and is scored on, as far as its training data is on this machine."""
+    if model.suffix != ".ckpt":
+        return
+    trained: set[str] = set()
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+        section = yaml.safe_load(read_checkpoint(model)["config"])["data"]
+        for reader in build_data_module(section, str(model)).train:
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                trained |= reader.scenes_found or {str(path.resolve()) for path in reader.paths}
+    for reader in readers:
+        seen = trained & (reader.scenes_found or {str(path.resolve()) for path in reader.paths})
+        if seen:
+            print(f"warning: {model} was trained on {len(seen)} scenes of {reader}, e.g. {min(seen)}", file=sys.stderr)
 
 
 def require_scored(results: Results) -> None:

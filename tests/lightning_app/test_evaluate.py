@@ -103,3 +103,15 @@ def test_protocols_by_commas_or_repeated(exported: Path, data_root: Path, tmp_pa
     assert result.status == 0, result.err
     assert "kitti-eigen   kitti-paper" in result.out
     assert "on test: KITTI forward_x val (3 frames)\n" in result.out  # no photograph is pooled in
+
+
+def test_a_checkpoint_that_was_trained_on_these_scenes_is_said(
+    fitted: Path, data_root: Path, tmp_path: Path, cli: Cli
+) -> None:
+    checkpoint = fitted / "checkpoints" / "last.ckpt"
+    yaml = data_yaml(tmp_path / "d.yaml", "VirtualKitti, root: vkitti, scenes: [Scene02]")
+    result = cli("evaluate", checkpoint, "--data", yaml, "--protocol", "kitti-eigen")
+    assert result.status == 0, result.err
+    assert "was trained on 1 scenes of VirtualKitti vkitti, e.g. vkitti/Scene02" in result.err
+    data_yaml(yaml, "KittiRaw, root: kitti, split: kitti/val.txt, depth: forward_x")
+    assert "was trained on" not in cli("evaluate", checkpoint, "--data", yaml, "--protocol", "kitti-eigen").err
