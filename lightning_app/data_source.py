@@ -72,7 +72,8 @@ def show_readers(name: str | None) -> None:
     """
     if name is not None:
         reader = _find(name)
-        signature = str(inspect.signature(reader)).replace("'", "").removesuffix(" -> None")
+        signature = str(inspect.signature(reader, eval_str=True)).removesuffix(" -> None")
+        signature = signature.replace("collections.abc.", "").replace("typing.", "")
         print(f"{reader.__name__}{signature}\n\n{inspect.getdoc(reader)}\n\nLooks for {reader.layout}.")
         return
     for known in _known():
