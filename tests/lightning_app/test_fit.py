@@ -181,3 +181,12 @@ class StopAt(Callback):
         if trainer.global_step == 4:
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "stopped.ckpt")
             trainer.should_stop = True
+
+
+def test_the_best_checkpoint_is_the_best_under_the_first_protocol(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    yaml, run = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "run"
+    fit = ("fit", "-c", BASE, "-c", yaml, "--trainer.default_root_dir", run)
+    result = cli(*fit, "--data.protocol", "[kitti-paper,kitti-eigen]")
+    assert result.status == 0, result.err
+    assert "monitor: val/kitti-paper/abs_rel" in (run / "config.yaml").read_text()
+    assert (run / "checkpoints" / "best.ckpt").is_file()
