@@ -100,6 +100,7 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
     module = read_data_module(data)
     network = load_network(model)
     module.size = network.size
+    warn_of_leaks(model, module.test)
     rows: list[Row] = []
     for reader in module.test:
         try:
@@ -113,7 +114,6 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
                 continue
             if module.damaged == "refuse":
                 reader.require_files()
-            warn_of_leaks(model, [reader])
             results = measure(module, [reader], names, partial(_predict, network), network.predicts, str(reader))
         except FileNotFoundError as error:
             rows.append(Row(str(reader), "not there", {}, str(error)))

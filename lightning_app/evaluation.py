@@ -141,16 +141,22 @@ def warn_of_leaks(model: Path, readers: Sequence[Reader]) -> None:
     """Say which scenes a checkpoint was trained on and is scored on, as far as its training data is on this machine."""
     if model.suffix != ".ckpt":
         return
-    trained: set[str] = set()
-    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+    training: list[Reader] = []
+    with contextlib.suppress(ValueError, KeyError, ImportError, yaml.YAMLError):
         section = yaml.safe_load(read_checkpoint(model)["config"])["data"]
-        for reader in build_data_module(section, str(model)).train:
-            with contextlib.suppress(FileNotFoundError, ValueError):
-                trained |= reader.scenes_found or {str(path.resolve()) for path in reader.paths}
+        training = build_data_module(section, str(model)).train
+    trained = {scene for reader in training for scene in _scenes(reader)}
     for reader in readers:
-        seen = trained & (reader.scenes_found or {str(path.resolve()) for path in reader.paths})
+        seen = trained & _scenes(reader)
         if seen:
             print(f"warning: {model} was trained on {len(seen)} scenes of {reader}, e.g. {min(seen)}", file=sys.stderr)
+
+
+def _scenes(reader: Reader) -> set[str]:
+    """The scenes of a reader, or its frames where scenes are not known; none where it is not on this machine."""
+    with contextlib.suppress(FileNotFoundError, ValueError, ImportError):
+        return reader.scenes_found or {str(path.resolve()) for path in reader.paths}
+    return set()
 
 
 def require_scored(results: Results) -> None:
