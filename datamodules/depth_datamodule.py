@@ -100,7 +100,7 @@ class DepthDataModule(LightningDataModule):
                 )
             self.refuse_leaks()
             if self.style is not None:
-                self.style.load(self.size, self._evaluated_paths(), self.damaged)
+                self.style.load(self.size, self.evaluated_paths(), self.damaged)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         lengths = [len(reader) for reader in self.train]
@@ -150,7 +150,8 @@ class DepthDataModule(LightningDataModule):
                 if len(reader):
                     yield reader
 
-    def _evaluated_paths(self) -> set[Path]:
+    def evaluated_paths(self) -> set[Path]:
+        """The files of the validation and, where they are on this machine, of the test frames."""
         return {path.resolve() for reader in self._evaluated() for path in reader.paths}
 
     def refuse_leaks(self) -> None:
@@ -161,7 +162,7 @@ class DepthDataModule(LightningDataModule):
         twice = [path for reader in self._there(self.test) for path in reader.paths if path.resolve() in chosen]
         if twice:
             raise ValueError(f"{len(twice)} validation frames are test frames too, e.g. {twice[0]}: report on others")
-        evaluated = self._evaluated_paths()
+        evaluated = self.evaluated_paths()
         leaks = [path for reader in self.train for path in reader.paths if path.resolve() in evaluated]
         if leaks:
             raise ValueError(f"{len(leaks)} training frames are validation or test frames too, e.g. {leaks[0]}")

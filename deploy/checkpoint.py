@@ -38,7 +38,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         FileNotFoundError: no such file.
         ValueError: not a checkpoint of PocketDepth.
     """
-    size = read_checkpoint(path)["pocketdepth"]["size"]
+    size = read_checkpoint(path, "lightning_app.depth_module.DepthModule")["pocketdepth"]["size"]
     module = DepthModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     network = module.network.eval().requires_grad_(False)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()

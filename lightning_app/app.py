@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lightning_app.app_data import data
+from lightning_app.app_style import style
 from lightning_app.messages import one_line
-from lightning_app.options import Json, Overwrite, call
+from lightning_app.options import Data, Json, Overwrite, call
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -30,15 +32,13 @@ _LIGHTNING: dict[str, Any] = {
 _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ONNX file)"}
 
 Model = Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or an ONNX file (.onnx).", show_default=False)]
-Data = Annotated[
-    list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
-]
 Split = Annotated[str, typer.Option(help="val (to choose on) or test (to report on).")]
 Protocols = Annotated[
     list[str] | None, typer.Option("--protocol", help="Names, by commas or repeated; the YAML's if left out.")
 ]
 
 app.add_typer(data, name="data", help="Look at data, time it, and write it anew.", rich_help_panel="From a folder")
+app.add_typer(style, name="style", help="Banks of styles, stylised copies, cost.", rich_help_panel="From a folder")
 
 
 def _show_version(wanted: bool) -> None:
@@ -72,6 +72,32 @@ def validate(context: typer.Context) -> None:
 def test(context: typer.Context) -> None:
     """Score on the frames to report on: the same YAMLs and --ckpt_path."""
     call("lightning_app.cli:run", "test", context.args)
+
+
+@app.command(**_LIGHTNING | {"add_help_option": True})
+def compare(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            help="A YAML for each variant, the first is the baseline; then what each fit gets, too.",
+            metavar="VARIANT.yaml ... [--key value ...]",
+            show_default=False,
+        ),
+    ],
+    config: Annotated[
+        list[Path], typer.Option("--config", "-c", help="The YAMLs below all variants.", show_default=False)
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each variant.")] = 3,
+    split: Split = "val",
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at the same time.")] = 1,
+    output: Annotated[Path, typer.Option(help="Folder of the runs, the table and the pictures.")] = Path(
+        "runs/compare"
+    ),
+) -> None:
+    """Train variants of an experiment with several seeds, and draw what they score."""
+    variants = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
+    rest = arguments[len(variants) :]
+    call("lightning_app.compare:compare", list(map(Path, variants)), config, rest, seeds, split, jobs, output)
 
 
 @app.command(**_FILES)

@@ -10,12 +10,16 @@ import torch
 from torch import nn
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, module: str | None = None) -> dict[str, Any]:
     """Read what a run saved: ``state_dict``, ``hyper_parameters``, ``config`` (its YAML), ``pocketdepth`` and more.
+
+    Args:
+        path: the checkpoint.
+        module: the class path of the LightningModule that it must be of.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a checkpoint of PocketDepth, or a damaged one.
+        ValueError: not a checkpoint of PocketDepth, a damaged one, or one of another module.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
@@ -28,6 +32,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     if not known:
         raise ValueError(f"{path}: not a checkpoint of PocketDepth")
+    theirs = content["hyper_parameters"].get("_class_path", module)
+    if module not in (None, theirs):
+        raise ValueError(f"{path}: a checkpoint of {theirs}, not of {module}")
     return content
 
 

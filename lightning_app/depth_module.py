@@ -84,6 +84,12 @@ class DepthModule(LightningModule):
     def forward(self, image: Tensor) -> Tensor:
         return self.network(image)  # type: ignore[no-any-return]
 
+    @torch.no_grad()
+    def predict_metres(self, batch: dict[str, Any]) -> Tensor:
+        """Depth in metres of a batch, (B, 1, h, w)."""
+        depth: Tensor = self(batch["image"]) / self._canonical_scale(batch)
+        return depth
+
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         return self._step(batch, "train")
 

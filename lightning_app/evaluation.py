@@ -85,6 +85,16 @@ def read_data_module(paths: Sequence[Path]) -> DepthDataModule:
         FileNotFoundError: no such YAML.
         ValueError: no data section, or one that does not fit.
     """
+    return build_data_module(read_section(paths, "data"), ", ".join(map(str, paths)))
+
+
+def read_section(paths: Sequence[Path], name: str) -> dict[str, Any]:
+    """A section of one or several YAMLs, the later wins.
+
+    Raises:
+        FileNotFoundError: no such YAML.
+        ValueError: no such section, or one that names no class_path.
+    """
     section: dict[str, Any] = {}
     for path in paths:
         if not path.is_file():
@@ -93,28 +103,33 @@ def read_data_module(paths: Sequence[Path]) -> DepthDataModule:
             content = yaml.safe_load(path.read_text())
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: not a YAML ({error})") from error
-        data = content.get("data", {}) if isinstance(content, dict) else {}
-        if not isinstance(data, dict):
-            raise ValueError(f"{path}: its data section is empty or no mapping")
-        section = _merge(section, data)
+        found = content.get(name, {}) if isinstance(content, dict) else {}
+        if not isinstance(found, dict):
+            raise ValueError(f"{path}: its {name} section is empty or no mapping")
+        section = _merge(section, found)
     if not section:
-        raise ValueError(f"{', '.join(map(str, paths))}: no data section")
+        raise ValueError(f"{', '.join(map(str, paths))}: no {name} section")
     if "class_path" not in section:
-        raise ValueError(f"{paths[0]}: its data section names no class_path; give experiments/base.yaml before it")
-    return build_data_module(section, ", ".join(map(str, paths)))
+        raise ValueError(f"{paths[0]}: its {name} section names no class_path; give experiments/base.yaml before it")
+    return section
 
 
 def build_data_module(section: dict[str, Any], source: str) -> DepthDataModule:
     """Build the data module of a data section; raises ValueError, naming its source, where it does not fit."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(LightningDataModule, "data", required=True)
-    try:
-        module = parser.instantiate_classes(parser.parse_object({"data": section})).data
-    except ArgumentError as error:
-        raise ValueError(f"{source}: {error}") from error
+    module = build(LightningDataModule, section, source)
     if not isinstance(module, DepthDataModule):
         raise ValueError(f"{source}: its data section is no datamodules.DepthDataModule")
     return module
+
+
+def build(kind: type, section: dict[str, Any], source: str) -> Any:
+    """An instance of a subclass of ``kind``; raises ValueError, naming the section's source, where it does not fit."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(kind, "it", required=True)
+    try:
+        return parser.instantiate_classes(parser.parse_object({"it": section})).it
+    except ArgumentError as error:
+        raise ValueError(f"{source}: {error}") from error
 
 
 def split_readers(data: DepthDataModule, split: str) -> list[Reader]:

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+Data = Annotated[
+    list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
+]
 Json = Annotated[Path | None, typer.Option("--output", help="Write the metrics as JSON, too.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 

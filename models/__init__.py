@@ -7,11 +7,28 @@ The contract of a network:
 - ``predicts``: ``"depth"`` (metres) or ``"inv_depth"`` (inverse depth up to scale and shift).
 - ``check_size((height, width))``: raises where a stride does not divide the size.
 - ``load_pretrained()``: once before training starts, never when a checkpoint is opened.
+
+The contract of a style network, which gives an image the look of another:
+
+- ``statistics(style)``: RGB in [0, 1], (N, 3, H, W) -> (N, ...), all that is kept of a style image.
+- ``forward(content, statistics, strength)``: RGB in [0, 1], (N, 3, H, W); the statistics of a style each; (N,) from 0,
+  the content as it is, to 1, the style whole -> RGB in [0, 1], (N, 3, H, W), pixel upon pixel.
+- ``fingerprint()``: a line that changes with anything that statistics depend on.
 """
 
-from models.adain import ImageAdaIN
+from models.adain import AdaIN
 from models.decoder import LightDecoder, UpConvDecoder
 from models.depth_net import DepthNet
 from models.encoder import Encoder
+from models.image_style import FourierAdaptation, HistogramMatching, ImageAdaIN
 
-__all__ = ["DepthNet", "Encoder", "ImageAdaIN", "LightDecoder", "UpConvDecoder"]
+__all__ = [
+    "AdaIN",
+    "DepthNet",
+    "Encoder",
+    "FourierAdaptation",
+    "HistogramMatching",
+    "ImageAdaIN",
+    "LightDecoder",
+    "UpConvDecoder",
+]

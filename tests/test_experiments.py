@@ -18,11 +18,26 @@ from tests.conftest import EXPERIMENTS, SMALLEST, Cli
 ROOT = EXPERIMENTS.parent
 NEEDS_DATA = ("quickstart", "streets_to_kitti", "description")
 OVERLAYS = ("small", "wandb")
+STYLIZER = "adain"  # tests/lightning_app/test_style_module.py trains it
+STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob("*.yaml"))]
 DATA_ONLY = ("cross_data",)  # no experiment: tests/lightning_app/test_evaluate.py reads it
 
 
 def test_every_yaml_is_known_here() -> None:
-    assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"base", *NEEDS_DATA, *OVERLAYS, *DATA_ONLY}
+    assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"base", *NEEDS_DATA, *OVERLAYS, STYLIZER, *DATA_ONLY}
+    assert set(STYLES) == {"none", "photometric", "image_adain", "histogram", "fourier", "adain"}
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_styles_differ_in_one_line(name: str, cli: Cli) -> None:
+    chain = [
+        EXPERIMENTS / f"{file}.yaml"
+        for file in ("base", "streets_to_kitti", "ablation/common", f"ablation/style/{name}")
+    ]
+    result = cli("fit", *(part for file in chain for part in ("-c", file)), "--print_config")
+    assert result.status == 0, result.err
+    own = yaml.safe_load(chain[-1].read_text())
+    assert [list(own), len(own["data"]["init_args"])] == [["data"], 1]
 
 
 @pytest.mark.parametrize("name", [*NEEDS_DATA, *OVERLAYS])

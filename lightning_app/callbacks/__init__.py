@@ -5,6 +5,7 @@ from lightning_app.callbacks.panels import Panels
 from lightning_app.callbacks.progress import StepProgress
 from lightning_app.callbacks.results import Results
 from lightning_app.callbacks.run_config import RunConfig
+from lightning_app.callbacks.style_panels import StylePanels
 from lightning_app.callbacks.throughput import Throughput
 
-__all__ = ["Panels", "Results", "RunConfig", "StepProgress", "Throughput", "logger_errors"]
+__all__ = ["Panels", "Results", "RunConfig", "StepProgress", "StylePanels", "Throughput", "logger_errors"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lightning_app.files import written_whole
 from losses.masked import resize_depth
 
 HEADER = 16
+COLUMNS = ("image", "prediction", "truth", "error")
 
 
 class Panels(Callback):
@@ -67,23 +69,45 @@ class Panels(Callback):
         rows, self._rows = self._rows, []
         if not rows or trainer.sanity_checking:
             return
-        panel = np.concatenate([_header(rows[0].shape[1]), *rows])
+        panel = np.concatenate([header(rows[0].shape[1], COLUMNS), *rows])
         path = Path(trainer.default_root_dir) / "panels" / f"{split}-{trainer.global_step:06d}.png"
         with written_whole(path) as temporary:
             Image.fromarray(panel).save(temporary)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image(f"{split}/panels", [str(path)], step=trainer.global_step)
-            elif isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(f"{split}/panels", panel, trainer.global_step, dataformats="HWC")
+        log_picture(trainer, f"{split}/panels", path, panel)
 
 
-def _header(width: int) -> NDArray[np.uint8]:
-    """A line of names above the columns: RGB uint8, (HEADER, width, 3)."""
+def log_picture(trainer: Trainer, name: str, path: Path, picture: NDArray[np.uint8]) -> None:
+    """Hand a picture, RGB uint8 (H, W, 3), and its file to the loggers that take pictures."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_image(name, [str(path)], step=trainer.global_step)
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
+
+
+def header(width: int, names: Sequence[str]) -> NDArray[np.uint8]:
+    """A line of names above columns of one width: RGB uint8, (HEADER, width, 3)."""
     strip = Image.new("RGB", (width, HEADER), "white")
-    for column, name in enumerate(("image", "prediction", "truth", "error")):
-        ImageDraw.Draw(strip).text((column * width // 4 + 3, 1), name, fill="black", font_size=HEADER - 4)
+    for column, name in enumerate(names):
+        ImageDraw.Draw(strip).text((column * width // len(names) + 3, 1), name, fill="black", font_size=HEADER - 4)
     return np.asarray(strip)
+
+
+def is_sparse(truth: Tensor) -> bool:
+    """Whether so little of a truth is known that single pixels would not be seen, as LiDAR's."""
+    return bool((truth > 0).float().mean() < 0.3)
+
+
+def widened(truth: Tensor) -> Tensor:
+    """Depth, (1, H, W), with each known pixel three pixels wide, the nearest in front."""
+    near = F.max_pool2d(torch.where(truth > 0, 1 / truth.clamp_min(1e-3), 0)[None], 3, 1, 1)[0]
+    return torch.where(near > 0, 1 / near.clamp_min(1e-6), 0)
+
+
+def to_picture(image: Tensor) -> NDArray[np.uint8]:
+    """RGB in [0, 1], (3, H, W) -> uint8, (H, W, 3)."""
+    picture: NDArray[np.uint8] = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
+    return picture
 
 
 def _row(image: Tensor, prediction: Tensor, truth: Tensor) -> NDArray[np.uint8]:
@@ -92,16 +116,13 @@ def _row(image: Tensor, prediction: Tensor, truth: Tensor) -> NDArray[np.uint8]:
     prediction = resize_depth(prediction[None].float(), (height, width))[0]
     known = truth > 0
     error = torch.where(known, (prediction - truth).abs() / truth.clamp_min(1e-3), 0)
-    # LiDAR is sparse: points are drawn three pixels wide, the nearest in front.
-    if known.float().mean() < 0.3:
-        near = F.max_pool2d(torch.where(known, 1 / truth.clamp_min(1e-3), 0)[None], 3, 1, 1)[0]
-        truth = torch.where(near > 0, 1 / near.clamp_min(1e-6), 0)
-        error = F.max_pool2d(error[None], 3, 1, 1)[0]
+    if is_sparse(truth):
+        truth, error = widened(truth), F.max_pool2d(error[None], 3, 1, 1)[0]
     shown = prediction[0].cpu().numpy()
     near_m, far_m = (float(np.percentile(shown, q)) for q in (2, 98))
     grey = (error[0].cpu().numpy() / 0.5 * 255).clip(0, 255).astype(np.uint8)
     columns = [
-        (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8),
+        to_picture(image),
         colour_depth(shown, near_m, far_m),
         colour_depth(truth[0].cpu().numpy(), near_m, far_m),
         np.repeat(grey[..., None], 3, axis=-1),

@@ -1,0 +1,52 @@
+"""Pictures of what the stylizer paints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from lightning_app.callbacks.panels import header, log_picture, to_picture
+from lightning_app.files import written_whole
+from lightning_app.style_module import content_and_style
+
+STRENGTHS = (0.0, 0.5, 1.0)
+
+
+class StylePanels(Callback):
+    """Draws frames of a training batch, the style that each is given, and what is painted at strength 0, 0.5 and 1.
+
+    Written to ``panels/`` in the run's folder, and to the run's logger.
+
+    Args:
+        every: steps between two panels.
+        frames: how many.
+    """
+
+    def __init__(self, every: int = 250, frames: int = 4) -> None:
+        self.every, self.frames = every, frames
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: dict[str, Any], batch_idx: int
+    ) -> None:
+        due = trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps
+        if due and trainer.is_global_zero:
+            self._draw(trainer, pl_module.network, batch)  # type: ignore[arg-type]
+
+    def _draw(self, trainer: Trainer, network: Any, batch: dict[str, Any]) -> None:
+        content, style = (images[: self.frames] for images in content_and_style(batch))
+        with torch.no_grad():
+            statistics = network.statistics(style)
+            painted = [network(content, statistics, content.new_full((len(content),), alpha)) for alpha in STRENGTHS]
+        columns = [content, style, *painted]
+        names = ["content", "style", *(f"strength {alpha:g}" for alpha in STRENGTHS)]
+        rows = [np.concatenate([to_picture(column[row]) for column in columns], 1) for row in range(len(content))]
+        panel = np.concatenate([header(rows[0].shape[1], names), *rows])
+        path = Path(trainer.default_root_dir) / "panels" / f"style-{trainer.global_step:06d}.png"
+        with written_whole(path) as temporary:
+            Image.fromarray(panel).save(temporary)
+        log_picture(trainer, "train/panels", path, panel)

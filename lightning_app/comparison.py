@@ -1,0 +1,187 @@
+"""What variants scored, frame by frame and seed by seed: what that allows to be concluded, as a table and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from torch import Tensor
+
+from lightning_app.callbacks.panels import header, is_sparse, to_picture, widened
+from lightning_app.colour import colour_depth
+from lightning_app.files import written_whole
+from lightning_app.report import print_table
+from losses.masked import resize_depth
+
+METRICS = ("abs_rel", "delta1")
+DRAWS = 10_000  # of the bootstrap
+WIDTH = 320  # of a picture in a panel
+
+Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Variants under several protocols; the first is what the others are compared with.
+
+    Attributes:
+        frames: the frames that all runs scored under every protocol.
+        values: by variant, protocol and metric: (seeds, frames).
+    """
+
+    frames: list[str]
+    values: dict[str, dict[str, dict[str, NDArray[np.float64]]]]
+
+    @classmethod
+    def of(cls, scores: Sequence[tuple[str, Scores]]) -> Comparison:
+        """From the scores of each run, by protocol, frame and metric, with its variant's name.
+
+        Raises:
+            RuntimeError: not one frame was scored by all.
+        """
+        each = [set(frames) for _, score in scores for frames in score.values()]
+        frames = sorted(set.intersection(*each)) if each else []
+        if not frames:
+            raise RuntimeError("not one frame was scored by all runs")
+        values: dict[str, dict[str, dict[str, NDArray[np.float64]]]] = {}
+        for variant in dict.fromkeys(name for name, _ in scores):
+            own = [score for name, score in scores if name == variant]
+            values[variant] = {
+                protocol: {
+                    metric: np.array([[score[protocol][frame][metric] for frame in frames] for score in own])
+                    for metric in METRICS
+                }
+                for protocol in own[0]
+            }
+        return cls(frames, values)
+
+    @property
+    def protocols(self) -> list[str]:
+        return list(next(iter(self.values.values())))
+
+    def difference(self, variant: str, protocol: str, metric: str = "abs_rel") -> tuple[float, float, float]:
+        """By how much a variant differs from the first: the mean, and the interval that holds 95 % of the means of
+        redrawn frames and seeds (a bootstrap over both; frames are paired, seeds are not).
+        """
+        ours, first = self.values[variant][protocol][metric], next(iter(self.values.values()))[protocol][metric]
+        random = np.random.default_rng(0)
+        frames = random.integers(ours.shape[1], size=(DRAWS, ours.shape[1]))
+        means = [
+            each[random.integers(len(each), size=(DRAWS, len(each)))[:, :, None], frames[:, None]].mean((1, 2))
+            for each in (ours, first)
+        ]
+        low, high = np.percentile(means[0] - means[1], (2.5, 97.5))
+        return float(ours.mean() - first.mean()), float(low), float(high)
+
+    def summary(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        results = {
+            variant: {
+                protocol: {
+                    metric: {
+                        "mean": float(table.mean()),
+                        "seeds": table.mean(1).tolist(),
+                        "frames": table.mean(0).tolist(),
+                        "difference": self.difference(variant, protocol, metric),
+                    }
+                    for metric, table in by_metric.items()
+                }
+                for protocol, by_metric in by_protocol.items()
+            }
+            for variant, by_protocol in self.values.items()
+        }
+        return {"frames": self.frames, "results": results}
+
+
+def print_comparison(result: Comparison, title: str) -> None:
+    """Print a line for each variant: means over seeds and frames, the standard deviation of the seeds' means, and the
+    difference to the first variant with its interval.
+    """
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("")
+    for protocol in result.protocols:
+        for name in (f"{protocol}\nabs_rel", "delta1", f"abs_rel less\n{next(iter(result.values))}'s"):
+            table.add_column(name, justify="right", no_wrap=True)
+    for place, (variant, by_protocol) in enumerate(result.values.items()):
+        cells = []
+        for protocol, by_metric in by_protocol.items():
+            error, delta1 = by_metric["abs_rel"], by_metric["delta1"]
+            spread = f" ± {error.mean(1).std(ddof=1):.3f}" if len(error) > 1 else ""
+            mean, low, high = result.difference(variant, protocol)
+            difference = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" if place else ""
+            cells += [f"{error.mean():.3f}{spread}", f"{delta1.mean():.3f}", difference]
+        table.add_row(variant, *cells)
+    print_table(table, title)
+
+
+def draw_bars(result: Comparison, path: Path) -> None:
+    """Draw abs_rel of each variant: the bar to the mean, a point for each seed, a line over the middle 95 % of what
+    redrawn frames give.
+    """
+    variants, protocols = list(result.values), result.protocols
+    figure = Figure(figsize=(1.5 + 4.2 * len(protocols), 1.6 + 0.45 * len(variants)), layout="constrained")
+    random = np.random.default_rng(0)
+    frames = random.integers(len(result.frames), size=(DRAWS, len(result.frames)))
+    for place, protocol in enumerate(protocols):
+        axes = figure.add_subplot(1, len(protocols), place + 1)
+        for row, variant in enumerate(variants):
+            table = result.values[variant][protocol]["abs_rel"]
+            low, high = np.percentile(table.mean(0)[frames].mean(1), (2.5, 97.5))
+            axes.barh(row, table.mean(), color="#3b6fb6" if row else "#9aa5b1", height=0.62)
+            axes.hlines(row, low, high, color="#333333", linewidth=1.2)
+            axes.plot(table.mean(1), np.full(len(table), row), "o", color="white", markeredgecolor="#333333", ms=4)
+            axes.text(high, row, f"  {table.mean():.3f}", va="center", fontsize=8)
+        axes.set_yticks(range(len(variants)), variants if place == 0 else [""] * len(variants))
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.15 * axes.get_xlim()[1])
+        axes.set_title(f"{protocol} abs_rel", fontsize=9, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+    how = f"{len(result.frames)} frames: bar the mean, points the seeds, line 95 % of redrawn frames"
+    figure.supxlabel(how, fontsize=8, color="#555555")
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def draw_panels(variants: Mapping[str, Sequence[tuple[Tensor, Tensor, Tensor]]], path: Path) -> None:
+    """Draw the same frames side by side: image and truth, then each variant's prediction, brought to the truth's median
+    and in its colours.
+
+    Args:
+        variants: by name: image, truth and prediction of each frame.
+        path: of the PNG.
+    """
+    rows = []
+    for frame in zip(*variants.values(), strict=True):
+        image, truth, _ = frame[0]
+        pictures = [to_picture(image), *_coloured(truth, [each[2] for each in frame])]
+        rows.append(np.concatenate([_narrow(picture) for picture in pictures], axis=1))
+    names = header(rows[0].shape[1], ["image", "truth", *variants])
+    with written_whole(path) as temporary:
+        Image.fromarray(np.concatenate([names, *rows])).save(temporary)
+
+
+def _coloured(truth: Tensor, predictions: Sequence[Tensor]) -> list[NDArray[np.uint8]]:
+    known = truth > 0
+    near, far = (float(np.percentile(truth[known].cpu().numpy(), q)) for q in (2, 98)) if known.any() else (1.0, 80.0)
+    pictures = [colour_depth((widened(truth) if is_sparse(truth) else truth)[0].cpu().numpy(), near, far)]
+    for prediction in predictions:
+        shown = resize_depth(prediction[None].float(), (truth.shape[-2], truth.shape[-1]))[0]
+        scale = truth[known].median() / shown[known].median() if known.any() else 1.0
+        pictures.append(colour_depth((shown * scale)[0].cpu().numpy(), near, far))
+    return pictures
+
+
+def _narrow(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """At most WIDTH wide."""
+    height, width = picture.shape[:2]
+    if width <= WIDTH:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((WIDTH, round(height * WIDTH / width)), Image.Resampling.BOX))

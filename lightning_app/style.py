@@ -1,0 +1,174 @@
+"""``pocketdepth style``: banks of style statistics, stylised copies of data sets, and what style transfer costs."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from pytorch_lightning import LightningModule
+from rich.progress import track
+
+from datamodules import DepthDataModule, Frame, Reader, StyleTransfer
+from lightning_app.callbacks.panels import to_picture
+from lightning_app.evaluation import build, read_data_module, read_section
+from lightning_app.files import refuse_existing, written_whole
+
+
+def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> None:
+    """Look at the style images of a data section once, and write what its style network needs of them.
+
+    Args:
+        data: YAMLs with a ``data`` section, the later wins.
+        output: .npz file.
+        overwrite: replace an ``output`` that exists.
+
+    Raises:
+        FileNotFoundError: no such YAML or image.
+        FileExistsError: ``output`` exists.
+        DamagedFrameError: an image that cannot be used, unless the data section says ``damaged: skip``.
+        ValueError: no style in the data section, or a style image that is a frame of its val or test.
+    """
+    refuse_existing(output, overwrite=overwrite)
+    module, style = _read(data)
+
+    def bar(places: range) -> Iterator[int]:
+        yield from track(places, f"bank {output.name}")
+
+    bank = style.gather(module.size, module.evaluated_paths(), module.damaged, progress=bar)
+    with written_whole(output) as temporary, temporary.open("wb") as file:
+        bank.write(file)
+    print(f"{output}: {len(bank.sources)} styles, {output.stat().st_size / 1000:.1f} kB, for {bank.fingerprint}")
+
+
+def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool = False) -> None:
+    """Write a copy of the synthetic training data whose images are stylised, in the same layout; all else is copied as
+    it is.
+
+    Args:
+        data: YAMLs with a ``data`` section, the later wins.
+        output: folder, which gets a folder for each reader, named as its own.
+        seed: of what is drawn: which frames, which styles, how strongly.
+        overwrite: replace an ``output`` that exists.
+
+    Raises:
+        FileNotFoundError: no such YAML or data.
+        FileExistsError: ``output`` exists.
+        DamagedFrameError: a frame that cannot be read.
+        ValueError: no style or no synthetic training data in the data section, or frames that are no files.
+    """
+    refuse_existing(output, overwrite=overwrite)
+    module, style = _read(data)
+    readers = [reader for reader in module.train if len(reader) and reader[0].domain == "synthetic"]
+    if not readers:
+        raise ValueError(f"{', '.join(map(str, data))}: no synthetic frames under data.train")
+    names = [reader.root.name for reader in readers]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two training readers are called {max(names, key=names.count)}: stylise one at a time")
+    style.load(module.size, module.evaluated_paths(), module.damaged)
+    with _folder_written_whole(output) as temporary:
+        for reader in readers:
+            for index in track(range(len(reader)), f"stylise {reader}"):
+                key = int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0] >> 1)
+                _write_frame(reader, index, _stylised(style, reader[index], key), temporary / reader.root.name)
+    print(f"{output}: {', '.join(f'{reader} ({len(reader)} frames)' for reader in readers)}")
+
+
+def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
+    """Time the style transfer of an experiment's batch beside its training step, in turn, and print medians.
+
+    Args:
+        config: the experiment's YAMLs, the later wins.
+        runs: how often each is timed.
+
+    Raises:
+        FileNotFoundError: no such YAML or data.
+        ValueError: no style in the data section, or a section that does not fit.
+    """
+    module, style = _read(config)
+    learner = build(LightningModule, read_section(config, "model"), ", ".join(map(str, config)))
+    module.setup("fit")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    batch = {name: value.to(device) if torch.is_tensor(value) else value for name, value in _first(module).items()}
+    batch |= {"image": batch["image"].float() / 255, "valid": batch["depth"] > 0}
+    learner.to(device, memory_format=torch.channels_last)
+    optimizer = learner.optimizer(learner.parameters())
+
+    def step() -> None:
+        learner.train()
+        optimizer.zero_grad()
+        learner.loss(learner.network.multiscale(batch["image"]), batch)["loss"].backward()
+        optimizer.step()
+
+    seconds: dict[str, list[float]] = {"step": [], "style": []}
+    for run in track(range(-3, runs), "style cost"):
+        for name, call in (("step", step), ("style", lambda: style(batch))):
+            taken = _seconds(call, device)
+            if run >= 0:  # the first ones warm up
+                seconds[name].append(taken)
+    step_ms, style_ms = (1000 * statistics.median(seconds[name]) for name in ("step", "style"))
+    size = f"{len(batch['image'])} frames of {module.size[0]}x{module.size[1]}"
+    print(
+        f"{type(style.network).__name__}, {size}, on {device.type} with {torch.get_num_threads()} threads: step "
+        f"{step_ms:.1f} ms, style {style_ms:.1f} ms, {100 * style_ms / step_ms:.1f} % of the step (medians of {runs})"
+    )
+
+
+def _read(data: Sequence[Path]) -> tuple[DepthDataModule, StyleTransfer]:
+    module = read_data_module(data)
+    if module.style is None:
+        raise ValueError(f"{', '.join(map(str, data))}: the data section names no style")
+    return module, module.style
+
+
+def _stylised(style: StyleTransfer, frame: Frame, key: int) -> Image.Image:
+    image = torch.from_numpy(frame.image.copy()).permute(2, 0, 1)[None].float() / 255
+    batch = style({"image": image, "key": torch.tensor([key]), "domain": [frame.domain]})
+    return Image.fromarray(to_picture(batch["image"][0]))
+
+
+def _write_frame(reader: Reader, index: int, image: Image.Image, root: Path) -> None:
+    first, *others = reader.files(reader.entries[index])
+    if not first.is_relative_to(reader.root) or not first.is_file():
+        raise ValueError(f"{reader}: its frames are no files that could be copied")
+    target = root / first.relative_to(reader.root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    image.save(target, quality=95, subsampling=0)  # for JPEG; PNG knows neither
+    for file in others:
+        copy = root / file.relative_to(reader.root)
+        if file.is_file() and not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
+
+@contextmanager
+def _folder_written_whole(path: Path) -> Iterator[Path]:
+    """A temporary folder that takes the name of ``path`` once the block has ended well, and is removed otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _first(module: DepthDataModule) -> dict[str, Any]:
+    return next(iter(module.train_dataloader()))
+
+
+def _seconds(call: Callable[[], Any], device: torch.device) -> float:
+    start = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

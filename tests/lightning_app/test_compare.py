@@ -1,0 +1,82 @@
+"""``pocketdepth compare`` from its runs to its pictures, and the statistics behind it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_app.comparison import Comparison
+from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
+
+
+def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    tiny, output = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "compare"
+    variants = [tmp_path / "plain.yaml", tmp_path / "deep.yaml"]
+    variants[0].write_text("model: {init_args: {network: {init_args: {output_stride: 2}}}}")
+    variants[1].write_text("model: {init_args: {network: {init_args: {output_stride: 16}}}}")
+    call = ("compare", *variants, "-c", EXPERIMENTS / "base.yaml", "-c", tiny, "--seeds", 2, "--output", output)
+    result = cli(*call, "--trainer.max_steps", 2)
+    assert result.status == 0, result.err
+    assert "plain's" in result.out
+    content = json.loads((output / "val.json").read_text())
+    assert content["arguments"] == ["--trainer.max_steps", "2"]
+    assert list(content["results"]) == ["plain", "deep"]
+    entry = content["results"]["deep"]["kitti-eigen"]["abs_rel"]
+    assert len(entry["seeds"]) == 2
+    assert len(entry["frames"]) == len(content["frames"]) == 3
+    fit = json.loads((output / "deep" / "1" / "fit.json").read_text())["results"]
+    assert entry["seeds"][1] == pytest.approx(fit["val step 2 kitti-eigen"]["abs_rel"], rel=1e-4)
+    assert Image.open(output / "val-panels.png").size[0] == 4 * 96
+    assert (output / "val.png").is_file()
+    stamp = (output / "deep" / "1" / "fit.json").stat().st_mtime_ns
+    again = cli(*call, "--split", "test")  # trains nothing
+    assert again.status == 0, again.err
+    assert (output / "test.json").is_file()
+    assert (output / "deep" / "1" / "fit.json").stat().st_mtime_ns == stamp
+
+
+def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    tiny, wrong = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "wrong.yaml"
+    wrong.write_text("data: {init_args: {size: [65, 96]}}")
+    call = ("compare", wrong, "-c", EXPERIMENTS / "base.yaml", "-c", tiny, "--seeds", 1)
+    result = cli(*call, "--output", tmp_path / "compare")
+    assert result.status == 1
+    assert "1 of 1 runs failed: wrong with seed 0: pocketdepth: error: size 65x96" in result.err
+    for options, message in (
+        ((wrong, wrong), "two variants are called wrong"),
+        ((tmp_path / "nowhere.yaml",), "no such YAML"),
+        ((wrong, "--split", "train"), "is not val or test"),
+    ):
+        refused = cli("compare", *options, "-c", tiny)
+        assert refused.status == 2
+        assert message in refused.err
+
+
+def scores(values: Any) -> dict[str, dict[str, dict[str, float]]]:
+    return {"p": {f"frame{i}": {"abs_rel": float(value), "delta1": 0.5} for i, value in enumerate(values)}}
+
+
+def test_differences_are_paired_by_frame() -> None:
+    random = np.random.default_rng(0)
+    hard = random.uniform(0.1, 0.9, 10)  # frames differ much more than variants do
+    runs = [("one", scores(hard + random.normal(0, 0.002, 10))) for _ in range(3)]
+    runs += [("two", scores(hard - 0.05 + random.normal(0, 0.002, 10))) for _ in range(3)]
+    result = Comparison.of(runs)
+    mean, low, high = result.difference("two", "p")
+    assert mean == pytest.approx(-0.05, abs=0.005)
+    assert -0.06 < low < mean < high < -0.04
+    assert result.difference("two", "p") == (mean, low, high)
+    assert result.difference("one", "p")[0] == 0
+
+
+def test_frames_that_one_run_lacks_do_not_count() -> None:
+    short = scores([0.1, 0.2])
+    result = Comparison.of([("one", scores([0.1, 0.2, 0.3])), ("two", short)])
+    assert result.frames == ["frame0", "frame1"]
+    with pytest.raises(RuntimeError, match="not one frame"):
+        Comparison.of([("one", {"p": {}}), ("two", short)])
