@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,6 +22,8 @@ from datamodules.reader import (
     require_folder,
     scene_name,
 )
+
+log = logging.getLogger(__name__)
 
 Beyond = Literal["mask", "clamp"]
 SKY = 655.35  # metres
@@ -48,6 +51,7 @@ class VirtualKitti(Reader):
         cameras: 0 (left) and 1 (right).
         max_depth: the cap in metres.
         beyond: what happens to the sky and to what is farther than the cap: ``mask`` (unknown) or ``clamp``.
+        exclude: frames to leave out in all variations, e.g. ``Scene01/11``.
 
     Raises:
         FileNotFoundError: no such folder, scene or variation, or no frame in one of them.
@@ -68,11 +72,23 @@ class VirtualKitti(Reader):
         cameras: Sequence[int] = (0,),
         max_depth: float = 80.0,
         beyond: Beyond = "mask",
+        exclude: Sequence[str] = (),
     ) -> None:
         self.root, self.scenes, self.variations = data_path(root), scenes, variations
         self.cameras, self.max_depth, self.beyond = cameras, _checked(max_depth), beyond
+        self.exclude = exclude
 
     def scan(self) -> list[_Entry]:
+        entries = self._found()
+        numbers = [
+            f"{entry.scene.name}/{entry.image.stem.removeprefix('rgb_').lstrip('0') or '0'}" for entry in entries
+        ]
+        absent = sorted(set(self.exclude) - set(numbers))
+        if absent:
+            log.warning("%s: exclude names %s, no frame of it", self, ", ".join(absent))
+        return [entry for entry, number in zip(entries, numbers, strict=True) if number not in self.exclude]
+
+    def _found(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
         rgb, depth, text = (self._tree(kind) for kind in ("rgb", "depth", "textgt"))
         entries = []

@@ -119,6 +119,7 @@ def _quiet() -> None:
         "Experiment logs directory .* exists",
         "Checkpoint directory .* exists",
         ".*does not have many workers",
+        "Found .* module\\(s\\) in eval mode",  # a frozen encoder's
         "You passed in a `val_dataloader` but have no `validation_step`",  # a stylizer is not validated
         ".*callbacks used to create the checkpoint",
         ".*recommended to use `self.log",  # the metrics are synchronised by torchmetrics

@@ -59,6 +59,16 @@ def test_vkitti_depth_survives_a_round_trip(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_vkitti_depth(tmp_path / "d.png"), depth, atol=0.00502)
 
 
+def test_vkitti_leaves_frames_out(data_root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    reader = VirtualKitti("vkitti", exclude=["Scene01/0", "Scene02/2"])
+    assert len(reader) == 12 - 2 * 2
+    names = {f"{path.parents[4].name}/{path.name}" for path in reader.paths}
+    assert "Scene01/rgb_00001.jpg" in names
+    assert not names & {"Scene01/rgb_00000.jpg", "Scene02/rgb_00002.jpg"}
+    assert len(VirtualKitti("vkitti", exclude=["Scene01/7"])) == 12
+    assert "exclude names Scene01/7, no frame of it" in caplog.text
+
+
 def test_vkitti_names_what_is_missing(data_root: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"no Scene99; there is Scene01, Scene02; looked for Virtual KITTI 2\.0\.3"
