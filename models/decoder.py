@@ -29,6 +29,8 @@ class LightDecoder(nn.Module):
         heads: how many levels predict, counted from the finest.
         widths: channels per level, from the deepest; the last of them that ``output_stride`` reaches is the finest.
         skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
+        finest_skip: stride of the finest map that joins; those above it carry textures, by which rendered and real
+            images differ most.
         upsampling: ``nearest`` (what every runtime does fast) or ``bilinear``.
     """
 
@@ -39,10 +41,11 @@ class LightDecoder(nn.Module):
         heads: int,
         widths: Sequence[int] = (128, 64, 48, 32, 24),
         skips: Skips = "add",
+        finest_skip: int = 1,
         upsampling: Literal["nearest", "bilinear"] = "nearest",
     ) -> None:
         super().__init__()
-        levels = _levels(features, output_stride, widths, heads)
+        levels = _levels(features, output_stride, widths, heads, finest_skip)
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
@@ -67,6 +70,7 @@ class UpConvDecoder(nn.Module):
         heads: how many levels predict, counted from the finest.
         widths: channels of all levels but the last, from the deepest.
         skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
+        finest_skip: stride of the finest map that joins.
     """
 
     def __init__(
@@ -76,9 +80,10 @@ class UpConvDecoder(nn.Module):
         heads: int,
         widths: Sequence[int] = (64, 32, 16),
         skips: Skips = "add",
+        finest_skip: int = 1,
     ) -> None:
         super().__init__()
-        levels = _levels(features, output_stride, [*widths, 1], heads)[:-1]
+        levels = _levels(features, output_stride, [*widths, 1], heads, finest_skip)[:-1]
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
@@ -142,21 +147,21 @@ class _Join(nn.Module):
 
     def __init__(self, width: int, skip: int, skips: Skips) -> None:
         super().__init__()
-        self.concat = skips == "concat"
+        self.joins, self.concat = skip > 0, skips == "concat"
         self.project = nn.Conv2d(skip, width, 1) if skip and not self.concat else nn.Identity()
         self.channels = width + skip if self.concat else width
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        if skip is None:
+        if skip is None or not self.joins:
             return x
         return torch.cat([x, skip], dim=1) if self.concat else x + self.project(skip)
 
 
 def _levels(
-    features: Sequence[FeatureInfo], output_stride: int, widths: Sequence[int], heads: int
+    features: Sequence[FeatureInfo], output_stride: int, widths: Sequence[int], heads: int, finest_skip: int
 ) -> list[tuple[int, int]]:
     """(width, channels of the skip or 0) of each level, from the deepest."""
-    skips = {feature.stride: feature.channels for feature in features}
+    skips = {feature.stride: feature.channels for feature in features if feature.stride >= finest_skip}
     strides = []
     stride = features[-1].stride // 2
     while stride >= output_stride:

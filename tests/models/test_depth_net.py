@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from models import DepthNet, ImageAdaIN, LightDecoder, UpConvDecoder
+from models import DepthNet, LightDecoder, UpConvDecoder
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "description": {"encoder": "resnet18", "decoder": UpConvDecoder},
@@ -17,6 +17,11 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "small, concat, bilinear": {
         "encoder": "mobilenetv4_conv_small",
         "decoder": partial(LightDecoder, skips="concat", upsampling="bilinear"),
+    },
+    "base, coarse skips": {"encoder": "tf_efficientnet_lite0", "decoder": partial(LightDecoder, finest_skip=16)},
+    "description, concat, no skips": {
+        "encoder": "resnet18",
+        "decoder": partial(UpConvDecoder, skips="concat", finest_skip=32),
     },
     "four levels": {"encoder": "convnext_atto"},
 }
@@ -81,13 +86,11 @@ def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) ->
         DepthNet(**({"encoder": "mobilenetv4_conv_small"} | arguments))
 
 
-def test_image_adain_gives_the_style_its_statistics() -> None:
-    generator = torch.Generator().manual_seed(0)
-    content = 0.4 + 0.05 * torch.randn(2, 3, 20, 30, generator=generator)
-    style = 0.5 + 0.03 * torch.randn(2, 3, 10, 12, generator=generator)
-    result = ImageAdaIN()(content, style, torch.tensor([1.0, 0.0]))
-    torch.testing.assert_close(result[0].mean((1, 2)), style[0].mean((1, 2)), atol=1e-4, rtol=0)
-    torch.testing.assert_close(result[0].std((1, 2)), style[0].std((1, 2)), atol=1e-4, rtol=0)
-    assert torch.equal(result[1], content[1])
-    flat = ImageAdaIN()(torch.full((1, 3, 4, 4), 0.3), style[:1], torch.ones(1))
-    assert flat.isfinite().all()
+def test_skips_above_the_finest_one_do_not_join() -> None:
+    network = DepthNet(decoder=partial(LightDecoder, finest_skip=16)).eval()
+    features = network.encoder(torch.rand(1, 3, 64, 96))
+    expected = network.decoder(features)[0]
+    changed = [torch.zeros_like(features[place]) if place < 3 else features[place] for place in range(5)]
+    assert torch.equal(network.decoder(changed)[0], expected)
+    changed[3] = torch.zeros_like(features[3])
+    assert not torch.equal(network.decoder(changed)[0], expected)

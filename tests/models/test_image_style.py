@@ -34,6 +34,7 @@ def test_image_adain_takes_mean_and_deviation() -> None:
     result = stylise(ImageAdaIN(), content, style, 1.0)
     torch.testing.assert_close(result.mean((2, 3)), style.mean((2, 3)), atol=1e-3, rtol=0)
     torch.testing.assert_close(result.std((2, 3)), style.std((2, 3)), atol=2e-3, rtol=0)
+    assert stylise(ImageAdaIN(), torch.full((2, 3, 4, 4), 0.3), style, 1.0).isfinite().all()
 
 
 def test_histogram_matching_agrees_with_sorted_values() -> None:
