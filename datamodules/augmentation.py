@@ -33,7 +33,8 @@ class Augmentation:
     Args:
         zoom: the smallest crop is 1/zoom of the frame's width; 1 crops nothing.
         flip: probability of a left-right flip.
-        photometric: probability of brightness, contrast, colour, gamma, blur and noise, each drawn by itself.
+        photometric: probability of colour jitter, of gamma, of blur or sharpening and of noise, each drawn by itself;
+            of JPEG's artefacts half, of grey and of swapped channels a fifth of it.
 
     Raises:
         ValueError: a zoom below 1 or a probability outside [0, 1].
@@ -48,15 +49,18 @@ class Augmentation:
         self._colours = A.Compose(
             [
                 A.ColorJitter(
-                    brightness=(0.6, 1.4),
-                    contrast=(0.6, 1.4),
-                    saturation=(0.5, 1.5),
-                    hue=(-0.05, 0.05),
+                    brightness=(0.4, 1.6),
+                    contrast=(0.4, 1.6),
+                    saturation=(0.0, 1.8),
+                    hue=(-0.1, 0.1),
                     p=photometric,
                 ),
-                A.RandomGamma(gamma_limit=(60, 160), p=photometric),
-                A.GaussianBlur(sigma_limit=(0.3, 1.5), p=photometric / 2),
-                A.GaussNoise(std_range=(0.01, 0.06), p=photometric),
+                A.RandomGamma(gamma_limit=(50, 200), p=photometric),
+                A.ToGray(p=photometric / 5),
+                A.ChannelShuffle(p=photometric / 5),
+                A.OneOf([A.GaussianBlur(sigma_limit=(0.3, 2.0)), A.Sharpen()], p=photometric),
+                A.GaussNoise(std_range=(0.01, 0.1), p=photometric),
+                A.ImageCompression(quality_range=(30, 90), p=photometric / 2),
             ]
         )
 
