@@ -8,17 +8,17 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from rich.progress import Progress, track
 
 from lightning_app.comparison import Comparison, draw_bars, draw_panels, print_comparison
 from lightning_app.depth_module import DepthModule
-from lightning_app.evaluation import read_data_module, split_readers
+from lightning_app.evaluation import read_data_module
 from lightning_app.files import written_whole
-from lightning_app.metrics import DepthMetrics
-from lightning_app.protocols import fitting, views
+from lightning_app.frame_scores import Scorer, Scores, mean_depth
+
+BLIND = "mean depth"
 
 
 class Run(NamedTuple):
@@ -46,7 +46,8 @@ def compare(
 ) -> None:
     """Train each variant with each seed, score the best checkpoints on each frame of a split, and draw the result.
 
-    A run that is finished is not trained again, one that was broken off is resumed.
+    A run that is finished is not trained again, one that was broken off is resumed. Beside the variants stands what
+    looks at no image, the mean depth map of the training frames.
 
     Args:
         variants: a YAML each; the first is what the others are compared with.
@@ -59,7 +60,7 @@ def compare(
 
     Raises:
         FileNotFoundError: no such YAML or data.
-        ValueError: two variants of one name, or a split that is not val or test.
+        ValueError: two variants of one name, a split that is not val or test, or runs in ``output`` of other settings.
         RuntimeError: runs that failed.
     """
     names = [variant.stem for variant in variants]
@@ -72,16 +73,29 @@ def compare(
     if split not in ("val", "test"):
         raise ValueError(f"split {split!r} is not val or test")
     runs = [Run(variant, seed, output / variant.stem / str(seed)) for seed in range(seeds) for variant in variants]
+    for run in runs:
+        _claim(run, [*arguments, *(path.read_text() for path in (*config, run.variant))])
     _train([run for run in runs if not (run.folder / "fit.json").is_file()], config, arguments, jobs)
-    scores = [_score(run, split) for run in track(runs, f"score {split}")]
-    result = Comparison.of([(run.variant.stem, score) for run, score in zip(runs, scores, strict=True)])
+    scores = [(run.variant.stem, _score(run, split)) for run in track(runs, f"score {split}")]
+    blind = _blind(runs[0], split)
+    result = Comparison.of([*scores, (BLIND, blind.scores())])
     print_comparison(result, f"{output}, {split}: {len(result.frames)} frames, {seeds} seeds")
     with written_whole(output / f"{split}.json") as temporary:
         temporary.write_text(json.dumps({"arguments": list(arguments), **result.summary()}, indent=2) + "\n")
     draw_bars(result, output / f"{split}.png")
-    first = {run.variant.stem: run for run in reversed(runs)}
-    draw_panels({name: _predictions(run, split) for name, run in first.items()}, output / f"{split}-panels.png")
+    scorers = {run.variant.stem: _open(run, split) for run in runs if run.seed == 0} | {BLIND: blind}
+    draw_panels({name: scorer.pictures() for name, scorer in scorers.items()}, output / f"{split}-panels.png")
     print(f"{output / split}.json, {output / split}.png, {output / split}-panels.png")
+
+
+def _claim(run: Run, settings: Sequence[str]) -> None:
+    """Keep the arguments and YAMLs of a run, and refuse to take one of others for it."""
+    path, text = run.folder / "settings.txt", "\n".join(settings)
+    if not path.is_file():
+        with written_whole(path) as temporary:
+            temporary.write_text(text)
+    elif path.read_text() != text:
+        raise ValueError(f"{run.folder} was trained with other YAMLs or arguments: give another --output")
 
 
 def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str], jobs: int) -> None:
@@ -103,7 +117,6 @@ def _fit(run: Run, config: Sequence[Path], arguments: Sequence[str]) -> str:
     own = ["--seed_everything", str(run.seed), "--trainer.default_root_dir", str(run.folder)]
     last = run.folder / "checkpoints" / "last.ckpt"
     resume = ["--ckpt_path", str(last)] if last.is_file() else []
-    run.folder.mkdir(parents=True, exist_ok=True)
     log = run.folder / "fit.log"
     with log.open("w") as stream:
         command = [sys.executable, "-m", "lightning_app", "fit", *yamls, *arguments, *own, *resume]
@@ -111,49 +124,28 @@ def _fit(run: Run, config: Sequence[Path], arguments: Sequence[str]) -> str:
     return log.read_text().strip().splitlines()[-1] if status else ""
 
 
-def _open(run: Run, split: str) -> tuple[DepthModule, Any, Sequence[Any]]:
-    """The best checkpoint of a run, its data module and the readers of a split."""
+def _open(run: Run, split: str) -> Scorer:
+    module = DepthModule.load_from_checkpoint(
+        run.folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True
+    )
     data = read_data_module([run.folder / "config.yaml"])
-    data.batch_size = 1
-    path = run.folder / "checkpoints" / "best.ckpt"
-    module = DepthModule.load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()
-    return module, data, split_readers(data, split)
+    return Scorer(module.eval().predict_metres, str(module.network.predicts), data, split)
 
 
-def _score(run: Run, split: str) -> dict[str, dict[str, dict[str, float]]]:
-    """The metrics of each frame by protocol, path and name; kept in the run's folder."""
+def _score(run: Run, split: str) -> Scores:
+    """The metrics of each frame; kept in the run's folder."""
     cache = run.folder / f"{split}-frames.json"
     if cache.is_file():
-        found: dict[str, dict[str, dict[str, float]]] = json.loads(cache.read_text())
+        found: Scores = json.loads(cache.read_text())
         return found
-    module, data, readers = _open(run, split)
-    predicts = str(module.network.predicts)
-    protocols = fitting(data.protocols, readers, predicts)
-    data.views = views(protocols)
-    scores: dict[str, dict[str, dict[str, float]]] = {each.name: {} for each in protocols}
-    metrics = [DepthMetrics(each, predicts) for each in protocols]
-    for batch in data.evaluation_dataloader(readers):
-        moved = data.on_after_batch_transfer(batch, 0)
-        prediction = module.predict_metres(moved)
-        for metric in metrics:
-            metric.update(prediction, moved)
-            values = {name: float(value) for name, value in metric.compute().items() if "/" not in name}
-            metric.reset()
-            if values["frames"]:
-                scores[metric.protocol.name][moved["path"][0]] = values
+    scores = _open(run, split).scores()
     with written_whole(cache) as temporary:
         temporary.write_text(json.dumps(scores))
     return scores
 
 
-def _predictions(run: Run, split: str, most: int = 6) -> list[tuple[Any, Any, Any]]:
-    """Image, truth and prediction of frames that are spread over a split."""
-    module, data, readers = _open(run, split)
-    loader = data.evaluation_dataloader(readers)
-    chosen = set(torch.linspace(0, len(loader) - 1, min(most, len(loader))).round().int().tolist())
-    frames = []
-    for index, batch in enumerate(loader):
-        if index in chosen:
-            moved = data.on_after_batch_transfer(batch, 0)
-            frames.append((moved["image"][0], moved["depth"][0], module.predict_metres(moved)[0]))
-    return frames
+def _blind(run: Run, split: str) -> Scorer:
+    """What looks at no image: the mean depth map of a run's training frames. Who learned less is worse than it."""
+    data = read_data_module([run.folder / "config.yaml"])
+    depth = mean_depth(data.train, data.size)
+    return Scorer(lambda batch: depth.expand(len(batch["image"]), -1, -1, -1), "depth", data, split)

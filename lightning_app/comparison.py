@@ -18,14 +18,13 @@ from torch import Tensor
 from lightning_app.callbacks.panels import header, is_sparse, to_picture, widened
 from lightning_app.colour import colour_depth
 from lightning_app.files import written_whole
+from lightning_app.frame_scores import Scores
 from lightning_app.report import print_table
 from losses.masked import resize_depth
 
 METRICS = ("abs_rel", "delta1")
 DRAWS = 10_000  # of the bootstrap
 WIDTH = 320  # of a picture in a panel
-
-Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 @dataclass(frozen=True)

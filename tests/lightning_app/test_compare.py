@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datamodules import VirtualKitti
 from lightning_app.comparison import Comparison
+from lightning_app.frame_scores import mean_depth
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
+from tests.fakes import road
 
 
 def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, cli: Cli) -> None:
@@ -25,19 +28,22 @@ def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, 
     assert "plain's" in result.out
     content = json.loads((output / "val.json").read_text())
     assert content["arguments"] == ["--trainer.max_steps", "2"]
-    assert list(content["results"]) == ["plain", "deep"]
+    assert list(content["results"]) == ["plain", "deep", "mean depth"]
     entry = content["results"]["deep"]["kitti-eigen"]["abs_rel"]
     assert len(entry["seeds"]) == 2
     assert len(entry["frames"]) == len(content["frames"]) == 3
     fit = json.loads((output / "deep" / "1" / "fit.json").read_text())["results"]
     assert entry["seeds"][1] == pytest.approx(fit["val step 2 kitti-eigen"]["abs_rel"], rel=1e-4)
-    assert Image.open(output / "val-panels.png").size[0] == 4 * 96
+    assert Image.open(output / "val-panels.png").size[0] == 5 * 96
     assert (output / "val.png").is_file()
     stamp = (output / "deep" / "1" / "fit.json").stat().st_mtime_ns
-    again = cli(*call, "--split", "test")  # trains nothing
+    again = cli(*call, "--split", "test", "--trainer.max_steps", 2)  # trains nothing
     assert again.status == 0, again.err
     assert (output / "test.json").is_file()
     assert (output / "deep" / "1" / "fit.json").stat().st_mtime_ns == stamp
+    other = cli(*call, "--trainer.max_steps", 3)
+    assert other.status == 2
+    assert "was trained with other YAMLs or arguments" in other.err
 
 
 def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) -> None:
@@ -80,3 +86,10 @@ def test_frames_that_one_run_lacks_do_not_count() -> None:
     assert result.frames == ["frame0", "frame1"]
     with pytest.raises(RuntimeError, match="not one frame"):
         Comparison.of([("one", {"p": {}}), ("two", short)])
+
+
+def test_the_mean_depth_is_that_of_the_known_pixels(data_root: Path) -> None:
+    depth = mean_depth([VirtualKitti("vkitti")], (64, 96))[0, 0].numpy()
+    expected = road((64, 96), 56.0)
+    np.testing.assert_allclose(depth[34:], expected[34:].clip(max=80), atol=0.006)
+    np.testing.assert_allclose(depth[:30], depth.max())  # the sky is not known
