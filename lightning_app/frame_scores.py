@@ -72,14 +72,15 @@ def mean_depth(readers: Sequence[Reader], size: tuple[int, int], most: int = 128
     Args:
         readers: of the frames.
         size: (height, width).
-        most: frames of each reader, spread evenly; a pixel that none of them knows has the depth of the farthest.
+        most: frames of each reader, spread evenly; a pixel that few of them know, in the sky, is as far as any.
     """
-    total, count = torch.zeros(size), torch.zeros(size)
+    total, count, frames = torch.zeros(size), torch.zeros(size), 0
     for reader in readers:
         for index in range(0, len(reader), -(-len(reader) // most)):
             depth: Tensor = resized(reader[index], size)["depth"][0]
             for each in (depth, depth.flip(-1)):
                 total += torch.where(each > 0, each, 1).log()
                 count += each > 0
+                frames += 1
     mean = (total / count.clamp_min(1)).exp()
-    return torch.where(count > 0, mean, mean.max())[None, None]
+    return torch.where(count > frames / 5, mean, mean.max())[None, None]
