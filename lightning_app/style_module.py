@@ -60,9 +60,8 @@ class StyleModule(LightningModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         content, style = content_and_style(batch)
-        strength = torch.linspace(
-            0, 1, len(content), device=content.device
-        )  # so that it learns what each of them means
+        # Of all strengths, so that it learns what each of them means.
+        strength = torch.linspace(1, 0, len(content), device=content.device)
         contents, styles = ([image, *self.network.encode(image)] for image in (content, style))
         wanted = [
             torch.lerp(channel_statistics(ours), channel_statistics(theirs), strength.view(-1, 1, 1))
@@ -116,4 +115,5 @@ def load_stylizer(checkpoint: str) -> nn.Module:
         module = StyleModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     except RuntimeError as error:
         raise ValueError(f"{path}: its weights do not fit the network that it describes") from error
+    module.network.trained = True
     return module.network.eval().requires_grad_(False)

@@ -13,7 +13,7 @@ The contract of a style network, which gives an image the look of another:
 - ``statistics(style)``: RGB in [0, 1], (N, 3, H, W) -> (N, ...), all that is kept of a style image.
 - ``forward(content, statistics, strength)``: RGB in [0, 1], (N, 3, H, W); the statistics of a style each; (N,) from 0,
   the content as it is, to 1, the style whole -> RGB in [0, 1], (N, 3, H, W), pixel upon pixel.
-- ``fingerprint()``: a line that changes with anything that statistics depend on.
+- ``fingerprint()``: a line that changes with anything that statistics depend on; raises ValueError before training.
 """
 
 from models.adain import AdaIN

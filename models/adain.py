@@ -26,7 +26,12 @@ class AdaIN(nn.Module):
 
     Raises:
         ValueError: an unknown backbone, or one without a feature map of this stride.
+
+    Attributes:
+        trained: whether the weights are those of a finished run, and not random.
     """
+
+    trained = False
 
     def __init__(
         self, encoder: str = "tf_efficientnet_lite0", weights: str = "pypi", stride: int = 4, width: int = 16
@@ -76,7 +81,15 @@ class AdaIN(nn.Module):
         return self.decode(features, (content.shape[-2], content.shape[-1]))
 
     def fingerprint(self) -> str:
-        """The encoder, the depth and a checksum of its weights: what statistics depend on."""
+        """The encoder, the depth and a checksum of its weights: what statistics depend on.
+
+        Raises:
+            ValueError: the weights are random.
+        """
+        if not self.trained:
+            raise ValueError(
+                "AdaIN has random weights: name a trained one, by lightning_app.style_module.load_stylizer"
+            )
         digest = hashlib.sha256()
         for value in self.encoder.state_dict().values():
             digest.update(value.cpu().contiguous().numpy().tobytes())

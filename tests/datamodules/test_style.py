@@ -13,6 +13,7 @@ from datamodules.reader import DamagedFrameError
 from datamodules.style import read_bank
 from models import AdaIN, FourierAdaptation, HistogramMatching, ImageAdaIN
 from tests.datamodules.test_depth_datamodule import module, same
+from tests.models.test_image_style import adain
 
 
 def write_bank(path: Path, network: nn.Module) -> str:
@@ -24,7 +25,7 @@ def write_bank(path: Path, network: nn.Module) -> str:
 
 @pytest.mark.parametrize(
     "network",
-    [ImageAdaIN(), HistogramMatching(), FourierAdaptation(), AdaIN(weights="none")],
+    [ImageAdaIN(), HistogramMatching(), FourierAdaptation(), adain()],
     ids=lambda n: type(n).__name__,
 )
 @pytest.mark.parametrize("size", [(64, 96), (75, 93)])
@@ -84,8 +85,8 @@ def test_a_bank_gives_what_its_images_give(data_root: Path, tmp_path: Path) -> N
 
 
 def test_a_bank_that_does_not_fit_is_refused(data_root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    bank = write_bank(tmp_path / "bank.npz", AdaIN("mobilenetv2_100", "none"))
-    for other in (AdaIN("mobilenetv2_100", "none"), AdaIN("resnet18", "none"), ImageAdaIN()):
+    bank = write_bank(tmp_path / "bank.npz", adain("mobilenetv2_100"))
+    for other in (adain("mobilenetv2_100"), adain("resnet18"), ImageAdaIN()):
         with pytest.raises(ValueError, match=r"a bank of AdaIN on mobilenetv2_100 at stride 4, weights .*, but the"):
             StyleTransfer(other, bank=bank).load((64, 96), set())
     (tmp_path / "broken.npz").write_bytes(Path(bank).read_bytes()[:300])
@@ -124,6 +125,11 @@ def test_style_images_without_a_look_are_refused_or_skipped(data_root: Path) -> 
     (photos / "b.png").unlink()
     with pytest.raises(DamagedFrameError, match="Photos photos: 1 usable style images"):
         StyleTransfer(ImageAdaIN(), Photos("photos")).load((64, 96), set(), damaged="skip")
+
+
+def test_a_stylizer_of_random_weights_is_refused(data_root: Path) -> None:
+    with pytest.raises(ValueError, match="AdaIN has random weights"):
+        StyleTransfer(AdaIN(weights="none"), Photos("photos")).load((64, 96), set())
 
 
 def test_neither_images_nor_bank_is_refused() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,13 @@ def images(seed: int, size: tuple[int, int] = (64, 96), number: int = 2) -> Tens
     random = torch.Generator().manual_seed(seed)
     coarse = torch.rand(number, 3, 6, 8, generator=random) * torch.rand(number, 3, 1, 1, generator=random)
     return (nn.functional.interpolate(coarse, size, mode="bicubic").clamp(0, 1) * 255).round() / 255
+
+
+def adain(*arguments: Any, **options: Any) -> AdaIN:
+    """One that passes for trained, of random weights."""
+    network = AdaIN(*arguments, **{"weights": "none", **options})
+    network.trained = True
+    return network
 
 
 def stylise(network: nn.Module, content: Tensor, style: Tensor, strength: float) -> Tensor:
@@ -78,6 +87,6 @@ def test_statistics_of_a_style_hardly_depend_on_its_size() -> None:
 def test_fingerprints_tell_networks_apart() -> None:
     networks = (
         *(ImageAdaIN(), HistogramMatching(), FourierAdaptation(), FourierAdaptation(2)),
-        *(AdaIN(weights="none"), AdaIN(weights="none"), AdaIN(weights="none", stride=8)),
+        *(adain(), adain(), adain(stride=8)),
     )
     assert len({network.fingerprint() for network in networks}) == len(networks)
