@@ -20,6 +20,7 @@ NEEDS_DATA = ("quickstart", "streets_to_kitti", "description")
 OVERLAYS = ("small", "wandb")
 STYLIZER = "adain"  # tests/lightning_app/test_style_module.py trains it
 STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob("*.yaml"))]
+DECODERS = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "decoder").glob("*.yaml"))]
 DATA_ONLY = ("cross_data",)  # no experiment: tests/lightning_app/test_evaluate.py reads it
 
 
@@ -29,15 +30,16 @@ def test_every_yaml_is_known_here() -> None:
     assert set(STYLES) == alone | {"adain_photometric", "image_adain_photometric"}
 
 
-@pytest.mark.parametrize("name", STYLES)
-def test_styles_differ_in_one_place(name: str, cli: Cli) -> None:
-    chain = [
-        EXPERIMENTS / f"{file}.yaml"
-        for file in ("base", "streets_to_kitti", "ablation/common", f"ablation/style/{name}")
-    ]
-    result = cli("fit", *(part for file in chain for part in ("-c", file)), "--print_config")
+@pytest.mark.parametrize("variant", [*(f"style/{name}" for name in STYLES), *(f"decoder/{name}" for name in DECODERS)])
+def test_every_variant_is_parsed(variant: str, cli: Cli) -> None:
+    files = ("base", "streets_to_kitti", "ablation/common", f"ablation/{variant}")
+    result = cli("fit", *(part for file in files for part in ("-c", EXPERIMENTS / f"{file}.yaml")), "--print_config")
     assert result.status == 0, result.err
-    own = yaml.safe_load(chain[-1].read_text())
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_styles_differ_in_one_place(name: str) -> None:
+    own = yaml.safe_load((EXPERIMENTS / "ablation" / "style" / f"{name}.yaml").read_text())
     assert list(own) == ["data"]
     assert len(own["data"]["init_args"]) == (2 if name.endswith("_photometric") else 1)
 
