@@ -38,5 +38,5 @@ def test_numbers_do_not_depend_on_processes_or_batches(fitted: Path, tmp_path: P
     for protocol, expected in results[1, 1].items():
         assert (expected["frames"], expected["missing"]) == (4, 1), protocol
         for result in results.values():
-            # The metrics agree to the last bit; a network's convolutions round differently in batches of other sizes.
+            # A network's convolutions round differently in batches of other sizes.
             assert result[protocol] == pytest.approx(expected, rel=1e-5, nan_ok=True), protocol
