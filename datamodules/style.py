@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,7 +18,6 @@ from datamodules.reader import Damaged, DamagedFrameError, Frame, Reader, data_p
 log = logging.getLogger(__name__)
 
 SMALLEST = 32  # pixels of a side of a style image; below it statistics say little
-STRENGTH = (0.5, 1.0)
 
 
 class StyleBank(NamedTuple):
@@ -87,7 +85,7 @@ class StyleTransfer:
         images: Reader | None = None,
         bank: str | None = None,
         probability: float = 0.8,
-        strength: tuple[float, float] = STRENGTH,
+        strength: tuple[float, float] = (0.5, 1.0),
         max_images: int = 256,
     ) -> None:
         if not 0 <= probability <= 1:
@@ -190,7 +188,7 @@ def _style_image(frame: Frame, size: tuple[int, int]) -> Tensor:
 
 def _name(path: Path) -> str:
     """A path relative to the data root where it lies below it, so that a bank moves with its data."""
-    root, path = Path(os.path.realpath(data_path(""))), path.resolve()
+    root, path = data_path("").resolve(), path.resolve()
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 

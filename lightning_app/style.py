@@ -66,6 +66,11 @@ def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool =
     """
     refuse_existing(output, overwrite=overwrite)
     module, style = _read(data)
+    foreign = [file for file in _inside(output) if file.name not in {reader.root.name for reader in module.train}]
+    within = [reader for reader in module.train if reader.root.resolve().is_relative_to(output.resolve())]
+    if foreign or within:
+        lost = foreign[0] if foreign else within[0].root
+        raise FileExistsError(f"{lost} is no stylised copy and would be lost; give another --output")
     readers = [reader for reader in module.train if len(reader) and reader[0].domain == "synthetic"]
     if not readers:
         raise ValueError(f"{', '.join(map(str, data))}: no synthetic frames under data.train")
@@ -94,6 +99,7 @@ def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
     """
     module, style = _read(config)
     learner = build(LightningModule, read_section(config, "model"), ", ".join(map(str, config)))
+    learner.network.check_size(module.size)
     module.setup("fit")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batch = {name: value.to(device) if torch.is_tensor(value) else value for name, value in _first(module).items()}
@@ -122,7 +128,7 @@ def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
 
 
 def _read(data: Sequence[Path]) -> tuple[DepthDataModule, StyleTransfer]:
-    module = read_data_module(data)
+    module = read_data_module(data, style=True)
     if module.style is None:
         raise ValueError(f"{', '.join(map(str, data))}: the data section names no style")
     return module, module.style
@@ -160,6 +166,11 @@ def _folder_written_whole(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What lies in a folder, or the file itself that stands in its place."""
+    return sorted(folder.iterdir()) if folder.is_dir() else [folder] if folder.exists() else []
 
 
 def _first(module: DepthDataModule) -> dict[str, Any]:

@@ -70,7 +70,6 @@ class UpConvDecoder(nn.Module):
         heads: how many levels predict, counted from the finest.
         widths: channels of all levels but the last, from the deepest.
         skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
-        finest_skip: stride of the finest map that joins.
     """
 
     def __init__(
@@ -80,10 +79,9 @@ class UpConvDecoder(nn.Module):
         heads: int,
         widths: Sequence[int] = (64, 32, 16),
         skips: Skips = "add",
-        finest_skip: int = 1,
     ) -> None:
         super().__init__()
-        levels = _levels(features, output_stride, [*widths, 1], heads, finest_skip)[:-1]
+        levels = _levels(features, output_stride, [*widths, 1], heads)[:-1]
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
@@ -158,7 +156,7 @@ class _Join(nn.Module):
 
 
 def _levels(
-    features: Sequence[FeatureInfo], output_stride: int, widths: Sequence[int], heads: int, finest_skip: int
+    features: Sequence[FeatureInfo], output_stride: int, widths: Sequence[int], heads: int, finest_skip: int = 1
 ) -> list[tuple[int, int]]:
     """(width, channels of the skip or 0) of each level, from the deepest."""
     skips = {feature.stride: feature.channels for feature in features if feature.stride >= finest_skip}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,11 +33,12 @@ def test_numbers_do_not_depend_on_processes_or_batches(fitted: Path, tmp_path: P
         command += ["--trainer.devices", str(processes), "--trainer.default_root_dir", str(run)]
         command += ["--trainer.strategy", "ddp" if processes > 1 else "auto"]
         command += ["--data.protocol", "[kitti-eigen,kitti-paper]"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        # With one thread convolutions round alike in batches of any size.
+        alone = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         results[processes, batch] = json.loads((run / "test.json").read_text())["results"]
     for protocol, expected in results[1, 1].items():
         assert (expected["frames"], expected["missing"]) == (4, 1), protocol
         for result in results.values():
-            # A network's convolutions round differently in batches of other sizes.
-            assert result[protocol] == pytest.approx(expected, rel=1e-5, nan_ok=True), protocol
+            assert result[protocol] == pytest.approx(expected, rel=1e-6, nan_ok=True), protocol

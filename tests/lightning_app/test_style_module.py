@@ -55,6 +55,9 @@ def test_depth_is_trained_with_a_stylizer(stylizer: Path, tmp_path: Path, cli: C
     result = cli(*fit)
     assert result.status == 0, result.err
     (stylizer / "checkpoints" / "last.ckpt").unlink()  # a network that learned from it is opened without it
+    data = ("--data", EXPERIMENTS / "base.yaml", "--data", depth, "--split", "val")
+    result = cli("evaluate", run / "checkpoints" / "last.ckpt", *data)
+    assert result.status == 0, result.err
     result = cli("export", run / "checkpoints" / "last.ckpt", "--output", tmp_path / "depth.onnx")
     assert result.status == 0, result.err
 

@@ -19,9 +19,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "decoder": partial(LightDecoder, skips="concat", upsampling="bilinear"),
     },
     "base, coarse skips": {"encoder": "tf_efficientnet_lite0", "decoder": partial(LightDecoder, finest_skip=16)},
-    "description, concat, no skips": {
-        "encoder": "resnet18",
-        "decoder": partial(UpConvDecoder, skips="concat", finest_skip=32),
+    "base, concat, no skips": {
+        "encoder": "tf_efficientnet_lite0",
+        "decoder": partial(LightDecoder, skips="concat", finest_skip=32),
     },
     "four levels": {"encoder": "convnext_atto"},
 }
