@@ -23,7 +23,20 @@ def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, 
     variants = [tmp_path / "plain.yaml", tmp_path / "deep.yaml"]
     variants[0].write_text("model: {init_args: {network: {init_args: {output_stride: 2}}}}")
     variants[1].write_text("model: {init_args: {network: {init_args: {output_stride: 16}}}}")
-    call = ("compare", *variants, "-c", EXPERIMENTS / "base.yaml", "-c", tiny, "--seeds", 2, "--jobs", 2, "--output", output)
+    call = (
+        "compare",
+        *variants,
+        "-c",
+        EXPERIMENTS / "base.yaml",
+        "-c",
+        tiny,
+        "--seeds",
+        2,
+        "--jobs",
+        2,
+        "--output",
+        output,
+    )
     result = cli(*call, "--trainer.max_steps", 2)
     assert result.status == 0, result.err
     assert "plain's" in result.out
