@@ -28,24 +28,40 @@ warnings.filterwarnings("ignore", "The given NumPy array is not writable")
 
 
 class Augmentation:
-    """Random zoom, flip and photometric noise; the intrinsics follow the geometry.
+    """Random turns of the camera, zoom, flip and photometric noise; depth and intrinsics follow the geometry.
 
     Args:
         zoom: the smallest crop is 1/zoom of the frame's width; 1 crops nothing.
         flip: probability of a left-right flip.
         photometric: probability of colour jitter, of gamma, of blur or sharpening and of noise, each drawn by itself;
             of JPEG's artefacts half, of grey and of swapped channels a fifth of it.
+        pitch: from how many degrees to how many the camera is turned down, which lifts the horizon: for cameras that
+            are mounted, or whose lens is shifted, otherwise than those that the frames were taken with.
+        roll: the same, clockwise.
+        yaw: the same, to the right.
 
     Raises:
-        ValueError: a zoom below 1 or a probability outside [0, 1].
+        ValueError: a zoom below 1, a probability outside [0, 1], or degrees that do not rise within [-45, 45].
     """
 
-    def __init__(self, zoom: float = 1.5, flip: float = 0.5, photometric: float = 0.5) -> None:
+    def __init__(
+        self,
+        zoom: float = 1.5,
+        flip: float = 0.5,
+        photometric: float = 0.5,
+        pitch: tuple[float, float] = (0.0, 0.0),
+        roll: tuple[float, float] = (0.0, 0.0),
+        yaw: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         if zoom < 1 or not 0 <= flip <= 1 or not 0 <= photometric <= 1:
             raise ValueError(
                 f"augmentation needs zoom {zoom} >= 1, flip {flip} and photometric {photometric} in [0, 1]"
             )
+        for name, (low, high) in (("pitch", pitch), ("roll", roll), ("yaw", yaw)):
+            if not -45 <= low <= high <= 45:
+                raise ValueError(f"augmentation needs {name} [{low}, {high}] to rise within [-45, 45] degrees")
         self.zoom, self.flip, self.photometric = zoom, flip, photometric
+        self._turns = np.array([pitch, roll, yaw]).T
         self._colours = A.Compose(
             [
                 A.ColorJitter(
@@ -66,7 +82,10 @@ class Augmentation:
 
     def __call__(self, frame: Frame, size: tuple[int, int], key: int) -> Sample:
         """Augment a frame to (height, width); the same key gives the same sample."""
-        zoom, top, left, flip = np.random.default_rng(key).random(4)
+        zoom, top, left, flip, *turns = np.random.default_rng(key).random(7)
+        if self._turns.any():
+            low, high = self._turns
+            frame = _turned(frame, geometry.turn(*(low + (high - low) * turns)))
         box = self._crop(frame.image.shape, size, zoom, top, left)
         image, depth, intrinsics = _part(frame, box, size, _shrink_fast, mirrored=flip < self.flip)
         if self.photometric:
@@ -103,6 +122,19 @@ def resized(frame: Frame, size: tuple[int, int], view: geometry.View = "full") -
         "pair": torch.from_numpy(np.zeros(5, np.int64) if frame.pair is None else frame.pair),
     }
     return _sample(frame, *_part(frame, None if view == "full" else box, size, _shrink_by_area)) | truth
+
+
+def _turned(frame: Frame, rotation: Array) -> Frame:
+    """A frame as the turned camera sees it; what it did not see before is mirrored, of unknown depth."""
+    height, width = frame.depth.shape
+    intrinsics = frame.intrinsics.astype(np.float64)
+    rays = rotation @ np.linalg.inv(intrinsics)
+    columns, rows = np.arange(width), np.arange(height)[:, None]
+    along_new_axis = frame.depth * (rays[2, 0] * columns + rays[2, 1] * rows + rays[2, 2]).astype(np.float32)
+    warp, size = intrinsics @ rays, (width, height)
+    image = cv2.warpPerspective(frame.image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    depth = cv2.warpPerspective(along_new_axis, warp, size, flags=cv2.INTER_NEAREST)
+    return frame._replace(image=image.astype(np.uint8), depth=depth.astype(np.float32).clip(0))
 
 
 def _part(

@@ -1,4 +1,5 @@
-"""What crop, resize and flip do to intrinsics, and the parts of a frame that a network may see.
+"""What crop, resize and flip do to intrinsics, what a turn of the camera does to points, and the parts of a frame
+that a network may see.
 
 Pixel centres stand at integer coordinates.
 """
@@ -61,3 +62,15 @@ def flip(intrinsics: Intrinsics, width: int) -> Intrinsics:
     result = intrinsics.copy()
     result[0, 2] = width - 1 - intrinsics[0, 2]
     return result
+
+
+def turn(pitch: float, roll: float, yaw: float) -> NDArray[np.float64]:
+    """The rotation, (3, 3), that brings a point from a camera's coordinates (x right, y down, z ahead) to those of the
+    camera turned by these degrees: down, clockwise, to the right.
+    """
+    x, y, z = np.deg2rad([pitch, yaw, roll])
+    about_x = [[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]]
+    about_y = [[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]]
+    about_z = [[np.cos(z), np.sin(z), 0], [-np.sin(z), np.cos(z), 0], [0, 0, 1]]
+    rotation: NDArray[np.float64] = np.array(about_x) @ about_z @ about_y
+    return rotation

@@ -20,7 +20,7 @@ NEEDS_DATA = ("quickstart", "streets_to_kitti", "description")
 OVERLAYS = ("small", "wandb")
 STYLIZER = "adain"  # tests/lightning_app/test_style_module.py trains it
 STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob("*.yaml"))]
-DECODERS = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "decoder").glob("*.yaml"))]
+OTHERS = [f"{path.parent.name}/{path.stem}" for path in sorted((EXPERIMENTS / "ablation").glob("[!s]*/*.yaml"))]
 DATA_ONLY = ("cross_data",)  # no experiment: tests/lightning_app/test_evaluate.py reads it
 
 
@@ -30,7 +30,7 @@ def test_every_yaml_is_known_here() -> None:
     assert set(STYLES) == alone | {"adain_photometric", "image_adain_photometric"}
 
 
-@pytest.mark.parametrize("variant", [*(f"style/{name}" for name in STYLES), *(f"decoder/{name}" for name in DECODERS)])
+@pytest.mark.parametrize("variant", [*(f"style/{name}" for name in STYLES), *OTHERS])
 def test_every_variant_is_parsed(variant: str, cli: Cli) -> None:
     files = ("base", "streets_to_kitti", "ablation/common", f"ablation/{variant}")
     result = cli("fit", *(part for file in files for part in ("-c", EXPERIMENTS / f"{file}.yaml")), "--print_config")

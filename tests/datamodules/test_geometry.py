@@ -96,6 +96,46 @@ def test_resized_plane_fits_its_intrinsics(frame_size: tuple[int, int], size: tu
     assert sample["box"].tolist() == ([24, 376, 12, 1228] if kb else whole)
 
 
+def test_a_turned_camera_sees_the_turned_plane() -> None:
+    """Its depth where it looks at what was seen, unknown elsewhere; and down is down, right is right."""
+    frame = plane_frame((240, 320), K)
+    turned = Augmentation(zoom=1, flip=0, photometric=0, pitch=(4, 4), roll=(-3, -3), yaw=(2, 2))(frame, (240, 320), 1)
+    rotation = geometry.turn(4, -3, 2)
+    rows, columns = np.mgrid[:240, :320]
+    rays = np.linalg.inv(K.astype(np.float64)) @ np.stack([columns, rows, np.ones_like(rows)]).reshape(3, -1)
+    expected = (1 / (np.array([0.01, 0.02, 0.1]) @ rotation.T @ rays)).reshape(240, 320)
+    depth = turned["depth"][0].numpy()
+    known = depth > 0
+    np.testing.assert_allclose(depth[known], expected[known], rtol=5e-3)  # nearest: half a pixel
+    x, y, z = K @ rotation.T @ rays
+    seen = (x >= 0) & (x <= 319 * z) & (y >= 0) & (y <= 239 * z)
+    np.testing.assert_array_equal(known.reshape(-1)[~_edge(x, y, z)], seen[~_edge(x, y, z)])
+    red = turned["image"][0].numpy().reshape(-1)
+    np.testing.assert_allclose(red[seen], (x / z * 250 / 320)[seen], atol=1.6)
+    assert (geometry.turn(4, 0, 0) @ [0, 0, 1])[1] < 0 < (geometry.turn(0, 0, 4) @ [0, 0, 1] * [-1, 1, 1])[0]
+    assert (geometry.turn(0, 4, 0) @ [1, 0, 1])[1] < 0
+
+
+def _edge(x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Points within a pixel of the border of a frame of 240x320."""
+    near = [np.abs(value / z - border) < 1 for value, border in ((x, 0), (x, 319), (y, 0), (y, 239))]
+    return near[0] | near[1] | near[2] | near[3]
+
+
+def test_turns_are_of_the_key_and_no_other_draw_changes() -> None:
+    frame = plane_frame((64, 96), K)
+    still, turning = Augmentation(), Augmentation(yaw=(-5, 5))
+    assert all((turning(frame, (64, 96), 3)["image"] == turning(frame, (64, 96), 3)["image"]).flatten())
+    assert (still(frame, (64, 96), 3)["intrinsics"] == turning(frame, (64, 96), 3)["intrinsics"]).all()
+    assert (turning(frame, (64, 96), 3)["depth"] != turning(frame, (64, 96), 4)["depth"]).any()
+
+
+@pytest.mark.parametrize("pitch", [(2, 1), (-50, 0), (0, 46)])
+def test_turns_out_of_range_are_refused(pitch: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="needs pitch"):
+        Augmentation(pitch=pitch)
+
+
 def test_without_zoom_the_crop_is_as_large_as_can_be() -> None:
     for frame_size, size in (((375, 1242), (192, 640)), ((64, 96), (96, 64)), ((5, 5), (32, 64))):
         sample = Augmentation(zoom=1, flip=0, photometric=0)(plane_frame(frame_size, K), size, 3)
