@@ -12,13 +12,14 @@ A **sample**, batched along the first dimension:
 ``intrinsics``      float32, (3, 3), pixels of *this* image; pixel centres at integer coordinates
 ``domain``          ``"synthetic"`` or ``"real"``
 ``path``            the image's file
+``pair``            int64 (5,), the ordinal pair in pixels of *this* image, see :class:`Frame`; zeros if there is none
 ``key``             training only: the 64-bit number from which every random draw for this sample is made
 ``truth``           evaluation only: what the depth is, see :class:`Reader`
 ``view``            evaluation only: the part of the frame that ``image`` shows, a name in ``VIEWS``
 ``full_depth``      evaluation only: the truth at its own size, (1, h, w), padded with 0 on the right and the bottom
 ``full_size``       evaluation only: int64 (2,), the height and width that are not padding
 ``box``             evaluation only: int64 (4,), the view's top, bottom, left and right in pixels of ``full_depth``
-``pair``            evaluation only: int64 (5,), the ordinal pair, see :class:`Frame`; zeros where there is none
+``full_pair``       evaluation only: int64 (5,), the ordinal pair in pixels of ``full_depth``
 ==================  ===========================================================================================
 """
 

@@ -87,11 +87,11 @@ class Augmentation:
             low, high = self._turns
             frame = _turned(frame, geometry.turn(*(low + (high - low) * turns)))
         box = self._crop(frame.image.shape, size, zoom, top, left)
-        image, depth, intrinsics = _part(frame, box, size, _shrink_fast, mirrored=flip < self.flip)
+        frame = _part(frame, box, size, _shrink_fast, mirrored=flip < self.flip)
         if self.photometric:
             self._colours.set_random_seed(key % 2**32)
-            image = self._colours(image=image)["image"]
-        return _sample(frame, image, depth, intrinsics) | {"key": key}
+            frame = frame._replace(image=self._colours(image=frame.image)["image"])
+        return _sample(frame) | {"key": key}
 
     def _crop(
         self, shape: tuple[int, ...], size: tuple[int, int], zoom: float, top: float, left: float
@@ -119,9 +119,9 @@ def resized(frame: Frame, size: tuple[int, int], view: geometry.View = "full") -
         "full_depth": torch.from_numpy(frame.depth)[None],
         "full_size": torch.tensor(frame.depth.shape),
         "box": torch.tensor(box),
-        "pair": torch.from_numpy(np.zeros(5, np.int64) if frame.pair is None else frame.pair),
+        "full_pair": _pair(frame),
     }
-    return _sample(frame, *_part(frame, None if view == "full" else box, size, _shrink_by_area)) | truth
+    return _sample(_part(frame, None if view == "full" else box, size, _shrink_by_area)) | truth
 
 
 def _turned(frame: Frame, rotation: Array) -> Frame:
@@ -134,18 +134,19 @@ def _turned(frame: Frame, rotation: Array) -> Frame:
     warp, size = intrinsics @ rays, (width, height)
     image = cv2.warpPerspective(frame.image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     depth = cv2.warpPerspective(along_new_axis, warp, size, flags=cv2.INTER_NEAREST)
-    return frame._replace(image=image.astype(np.uint8), depth=depth.astype(np.float32).clip(0))
+    turned = frame._replace(image=image.astype(np.uint8), depth=depth.astype(np.float32).clip(0))
+    return turned._replace(pair=_moved(frame.pair, warp, depth.shape))
 
 
 def _part(
     frame: Frame, box: geometry.Box | None, size: tuple[int, int], shrink: Shrink, mirrored: bool = False
-) -> tuple[Array, Array, geometry.Intrinsics]:
-    """The part of a frame in a box, or all of it, at (height, width): image, depth and intrinsics.
+) -> Frame:
+    """The part of a frame in a box, or all of it, at (height, width).
 
     An unknown pixel is never mixed into a known one, so depth is resized by nearest.
     """
-    image: Array
-    depth: Array
+    image: Any
+    depth: Any
     image, depth, intrinsics = frame.image, frame.depth, frame.intrinsics
     if box is not None:
         rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
@@ -156,9 +157,22 @@ def _part(
     image = shrink(image, size) if shrinks else cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
     depth = cv2.resize(depth, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     intrinsics = geometry.resize(intrinsics, size[1] / width, size[0] / height)
+    mirror = np.eye(3)
     if mirrored:
         image, depth, intrinsics = cv2.flip(image, 1), cv2.flip(depth, 1), geometry.flip(intrinsics, size[1])
-    return image, depth, intrinsics
+        mirror[0, 0] = -1
+    moved = _moved(frame.pair, intrinsics @ mirror @ np.linalg.inv(frame.intrinsics), size)
+    return Frame(image, depth, intrinsics, frame.domain, frame.path, moved)
+
+
+def _moved(pair: Array | None, warp: Array, size: tuple[int, ...]) -> Array | None:
+    """An ordinal pair whose pixels, (x, y, 1), are mapped by (3, 3); without order where a point leaves the image."""
+    if pair is None:
+        return None
+    x, y, scale = warp @ [pair[[1, 3]], pair[[0, 2]], [1, 1]]
+    x, y = np.rint(x / scale).astype(np.int64), np.rint(y / scale).astype(np.int64)
+    inside = (scale > 0).all() and min(*x, *y) >= 0 and max(y) < size[0] and max(x) < size[1]
+    return np.array([y[0], x[0], y[1], x[1], pair[4] if inside else 0])
 
 
 def _shrink_by_area(image: Array, size: tuple[int, int]) -> Array:
@@ -172,11 +186,16 @@ def _shrink_fast(image: Array, size: tuple[int, int]) -> Array:
     return F.interpolate(pixels, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
 
 
-def _sample(frame: Frame, image: Array, depth: Array, intrinsics: geometry.Intrinsics) -> Sample:
+def _sample(frame: Frame) -> Sample:
     return {
-        "image": torch.from_numpy(image).permute(2, 0, 1),
-        "depth": torch.from_numpy(depth)[None],
-        "intrinsics": torch.from_numpy(intrinsics),
+        "image": torch.from_numpy(frame.image).permute(2, 0, 1),
+        "depth": torch.from_numpy(frame.depth)[None],
+        "intrinsics": torch.from_numpy(frame.intrinsics),
         "domain": frame.domain,
         "path": str(frame.path),
+        "pair": _pair(frame),
     }
+
+
+def _pair(frame: Frame) -> torch.Tensor:
+    return torch.from_numpy(np.zeros(5, np.int64) if frame.pair is None else frame.pair)

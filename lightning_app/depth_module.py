@@ -118,7 +118,7 @@ class DepthModule(LightningModule):
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         predictions = self.network.multiscale(image)  # type: ignore[operator]
         scale = self._canonical_scale(batch)
-        batch = batch | {"depth": batch["depth"] * scale}
+        batch = batch | {"depth": batch["depth"] * scale, "predicts": self.network.predicts}
         terms: dict[str, Tensor] = self.loss(predictions, batch)
         training = stage == "train"
         named = {f"{stage}/{name}": value for name, value in terms.items()}

@@ -69,7 +69,7 @@ def measure(
         prediction = predict(moved)
         if prediction is None:
             prediction = torch.ones(len(moved["path"]), 1, 1, 1)
-            moved = moved | {key: torch.zeros_like(moved[key]) for key in ("full_depth", "pair")}
+            moved = moved | {key: torch.zeros_like(moved[key]) for key in ("full_depth", "full_pair")}
         for metric in metrics:
             invalid = int(metric.invalid)
             metric.update(prediction, moved)

@@ -124,7 +124,7 @@ class DepthMetrics(Metric):
     def _errors(self, depth: Tensor, batch: dict[str, Any], index: int) -> Tensor | None:
         height, width = batch["full_size"][index].tolist()
         if isinstance(self.protocol, OrdinalProtocol):
-            pair = batch["pair"][index]
+            pair = batch["full_pair"][index]
             if not pair[-1]:
                 return None
             return self.protocol.wrong(_inverse(depth, self.predicts), (height, width), pair).reshape(1, 1)

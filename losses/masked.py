@@ -41,6 +41,23 @@ def masked_downsample(values: Tensor, valid: Tensor, factor: int) -> tuple[Tenso
     return total / share.clamp_min(1e-12), share > 0
 
 
+def masked_gradient(values: Tensor, mask: Tensor, step: int = 1) -> Tensor:
+    """Mean absolute difference of neighbours in both directions, between known pixels alone, over every ``step``-th row
+    and column.
+
+    Args:
+        values: (B, 1, H, W).
+        mask: bool, (B, 1, H, W).
+
+    Returns:
+        A scalar, the sum of both directions.
+    """
+    values, mask = values[..., ::step, ::step], mask[..., ::step, ::step]
+    across = masked_mean((values[..., 1:] - values[..., :-1]).abs(), mask[..., 1:] & mask[..., :-1])
+    down = masked_mean((values[..., 1:, :] - values[..., :-1, :]).abs(), mask[..., 1:, :] & mask[..., :-1, :])
+    return across + down
+
+
 def resize_depth(depth: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize depth, (B, 1, h, w), to (height, width), bilinear in inverse depth (so are evaluation and prediction)."""
     if depth.shape[-2:] == size:

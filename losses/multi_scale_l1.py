@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from losses.masked import masked_downsample, masked_mean, resize_depth
+from losses.quantities import depth_of
 
 
 class MultiScaleL1(nn.Module):
@@ -53,7 +54,7 @@ class MultiScaleL1(nn.Module):
         if len(predictions) < count:
             raise ValueError(f"{count} scales need as many heads, the network predicts {len(predictions)}: set heads")
         size = (depth.shape[-2], depth.shape[-1])
-        full = [resize_depth(prediction, size) for prediction in predictions[:count]]
+        full = [resize_depth(depth_of(prediction, batch), size) for prediction in predictions[:count]]
         terms = {}
         for index, scale in enumerate(self.scales):
             prediction, _ = masked_downsample(full[min(index, count - 1)], valid, scale)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from losses.masked import resize_depth
+from losses.quantities import depth_of
 
 
 class SILog(nn.Module):
@@ -27,7 +28,7 @@ class SILog(nn.Module):
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss of the finest prediction, brought to the truth's size, per image, then averaged."""
         depth, valid = batch["depth"], batch["valid"]
-        prediction = resize_depth(predictions[0], (depth.shape[-2], depth.shape[-1]))
+        prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))
         error = (prediction.log() - depth.where(valid, 1).log()).where(valid, 0)
         count = valid.sum((1, 2, 3)).clamp_min(1)
         mean = error.sum((1, 2, 3)) / count

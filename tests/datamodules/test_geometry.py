@@ -74,6 +74,23 @@ def assert_fits(sample: Sample, frame: Frame) -> None:
     np.testing.assert_allclose(green[edge], (row * 250 / frame.image.shape[0])[edge], atol=1.6)
 
 
+@given(st.integers(0, 2**63 - 1))
+@settings(max_examples=40, deadline=None)
+def test_an_ordinal_pair_stays_on_its_pixels(key: int) -> None:
+    """Whatever is turned, cropped, resized and flipped; a point that leaves the image takes the order with it."""
+    frame = plane_frame((240, 320), K)._replace(pair=np.array([100, 200, 130, 90, -1]))
+    augmentation = Augmentation(zoom=3, flip=0.5, photometric=0, pitch=(-5, 5), roll=(-5, 5), yaw=(-5, 5))
+    sample = augmentation(frame, (120, 160), key)
+    *points, order = sample["pair"].tolist()
+    inside = all(0 <= y < 120 and 0 <= x < 160 for y, x in (points[:2], points[2:]))
+    assert order == (-1 if inside else 0)
+    for (row, column), (y, x) in zip((points[:2], points[2:]), ((100, 200), (130, 90)), strict=True):
+        if inside:
+            red, green = sample["image"][:2, row, column].tolist()
+            assert red == pytest.approx(x * 250 / 320, abs=3)  # it is rounded to a pixel of another size
+            assert green == pytest.approx(y * 250 / 240, abs=3)
+
+
 SIZES = st.sampled_from([(192, 320), (375, 1242), (480, 640), (240, 181)])
 
 

@@ -37,7 +37,7 @@ def batch_of(examples: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) ->
     boxes = torch.stack([torch.tensor([0, height, 0, width]) for height, width in sizes.tolist()])
     count = len(examples)
     batch = {"full_depth": truths, "full_size": sizes, "box": boxes, "truth": ["lidar_x"] * count}
-    return predictions, batch | {"view": ["full"] * count, "pair": torch.zeros(count, 5, dtype=torch.int64)}
+    return predictions, batch | {"view": ["full"] * count, "full_pair": torch.zeros(count, 5, dtype=torch.int64)}
 
 
 def test_batching_and_padding_change_nothing() -> None:

@@ -1,0 +1,53 @@
+"""The loss of "Real-time single image depth perception in the wild with handheld devices"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from losses.masked import masked_gradient, masked_mean
+from losses.quantities import inv_depth_of, resize, true_inv_depth
+
+
+class L1Gradient(nn.Module):
+    """L1 and a weight of the gradients' L1 between a student's inverse depth and a teacher's, for each head, which is
+    brought to full size first (arXiv 2006.05724).
+
+    Args:
+        weights: the gradients' weight for each head, from the finest; the network needs as many ``heads``.
+
+    Raises:
+        ValueError: no weight or a negative one.
+    """
+
+    def __init__(self, weights: Sequence[float] = (0.5, 0.25, 0.125)) -> None:
+        super().__init__()
+        if not weights or min(weights) < 0:
+            raise ValueError(f"weights {list(weights)} must be one for each head, 0 or more")
+        self.weights = tuple(weights)
+
+    def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The terms ``l1`` and ``gradient``, summed over heads, and the weighted sum.
+
+        Raises:
+            ValueError: fewer heads than weights.
+        """
+        if len(predictions) < len(self.weights):
+            raise ValueError(
+                f"{len(self.weights)} weights need as many heads, the network predicts {len(predictions)}: set heads"
+            )
+        truth, valid = true_inv_depth(batch)
+        size = (truth.shape[-2], truth.shape[-1])
+        l1, gradients = [], []
+        for prediction, _ in zip(predictions, self.weights, strict=False):
+            error = (resize(inv_depth_of(prediction, batch), size) - truth).where(valid, 0)
+            l1.append(masked_mean(error.abs(), valid))
+            gradients.append(masked_gradient(error, valid))
+        weighted = [a + weight * b for a, b, weight in zip(l1, gradients, self.weights, strict=True)]
+        return {
+            "l1": torch.stack(l1).sum(),
+            "gradient": torch.stack(gradients).sum(),
+            "loss": torch.stack(weighted).sum(),
+        }

@@ -1,0 +1,55 @@
+"""The scale- and shift-invariant loss of MiDaS."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from losses.masked import masked_gradient
+from losses.quantities import inv_depth_of, resize, true_inv_depth
+
+
+class ScaleShiftInvariant(nn.Module):
+    """Trimmed L1 between inverse depths whose scale and shift are removed, and the gradients of their difference at
+    several scales (MiDaS, arXiv 1907.01341): for truths of unknown scale and shift, such as a teacher's.
+
+    Args:
+        trim: the share of each frame's largest errors that is left out, as outliers.
+        gradient: weight of the gradients.
+        scales: how many scales they are taken at, each half of the one before.
+
+    Raises:
+        ValueError: a share outside [0, 1), a negative weight, or no scale.
+    """
+
+    def __init__(self, trim: float = 0.2, gradient: float = 0.5, scales: int = 4) -> None:
+        super().__init__()
+        if not 0 <= trim < 1 or gradient < 0 or scales < 1:
+            raise ValueError(f"trim {trim} is not in [0, 1), gradient {gradient} below 0 or scales {scales} below 1")
+        self.trim, self.gradient, self.scales = trim, gradient, scales
+
+    def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The terms ``ssi`` and ``gradient`` of the finest prediction, and their weighted sum."""
+        truth, valid = true_inv_depth(batch)
+        prediction = resize(inv_depth_of(predictions[0], batch), (truth.shape[-2], truth.shape[-1]))
+        error = (_aligned(prediction, valid) - _aligned(truth, valid)).where(valid, 0)
+        ssi = _trimmed_mean(error.abs(), valid, self.trim) / 2
+        gradient = torch.stack([masked_gradient(error, valid, 2**scale) for scale in range(self.scales)]).sum()
+        return {"ssi": ssi, "gradient": gradient, "loss": ssi + self.gradient * gradient}
+
+
+def _aligned(values: Tensor, valid: Tensor) -> Tensor:
+    """Each frame less its median, over its mean distance from it."""
+    known = values.where(valid, float("nan")).flatten(1)
+    median = known.nanmedian(1).values.nan_to_num().view(-1, 1, 1, 1)
+    centred = (values - median).where(valid, 0)
+    spread = centred.abs().sum((1, 2, 3), keepdim=True) / valid.sum((1, 2, 3), keepdim=True).clamp_min(1)
+    return centred / spread.clamp_min(1e-6)
+
+
+def _trimmed_mean(values: Tensor, valid: Tensor, trim: float) -> Tensor:
+    """Mean of each frame's known values but its largest ones, over all of them, then over frames."""
+    count = valid.sum((1, 2, 3))
+    ordered = values.where(valid, float("inf")).flatten(1).sort(1).values
+    kept = torch.arange(ordered.shape[1], device=values.device) < (count * (1 - trim)).ceil()[:, None]
+    return (ordered.where(kept, 0).sum(1) / count.clamp_min(1)).mean()

@@ -1,0 +1,90 @@
+"""The virtual normal loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from losses.masked import resize_depth
+from losses.quantities import depth_of
+
+
+class VirtualNormals(nn.Module):
+    """Compares the normals of planes through three points each, drawn over the whole frame: the shape of the scene
+    rather than depth by depth (arXiv 1907.12209).
+
+    Args:
+        triplets: how many are drawn from each frame.
+        min_distance: of two points of a triplet in the true scene, in metres.
+        trim: the share of each frame's smallest errors that is left out, as learned already.
+
+    Raises:
+        ValueError: no triplet, a negative distance or a share outside [0, 1).
+    """
+
+    def __init__(self, triplets: int = 4096, min_distance: float = 0.6, trim: float = 0.25) -> None:
+        super().__init__()
+        if triplets < 1 or min_distance < 0 or not 0 <= trim < 1:
+            raise ValueError(
+                f"triplets {triplets} below 1, min_distance {min_distance} below 0 or trim {trim} not in [0, 1)"
+            )
+        self.triplets, self.min_distance, self.trim = triplets, min_distance, trim
+
+    def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Any]) -> dict[str, Tensor]:
+        """The term ``virtual_normals`` of the finest prediction; the draw is a function of the samples' keys."""
+        depth, valid = batch["depth"], batch["valid"]
+        prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))
+        pixels, known = self._draw(valid, batch)
+        rays = _rays(pixels, batch["intrinsics"].to(depth.dtype), depth.shape[-1])
+        truth = _points(depth.where(valid, 1), pixels, rays)
+        usable = known & self._is_triangle(truth)
+        error = (_normals(_points(prediction, pixels, rays)) - _normals(truth)).abs().sum(-1)
+        value = self._trimmed_mean(error, usable)
+        return {"virtual_normals": value, "loss": value}
+
+    def _draw(self, valid: Tensor, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Known pixels, three a triplet, (B, T, 3), and which frames have any, (B, 1)."""
+        seed = int(batch["key"].sum()) % 2**63 if "key" in batch else 0
+        draws = torch.rand(len(valid), 3 * self.triplets, generator=torch.Generator().manual_seed(seed))
+        known_first = valid.flatten(1).byte().argsort(stable=True, dim=1, descending=True)
+        count = valid.sum((1, 2, 3)).unsqueeze(1)
+        place = (draws.to(valid.device) * count).long().clamp_max(valid[0].numel() - 1)
+        return known_first.gather(1, place).view(len(valid), -1, 3), count > 0
+
+    def _is_triangle(self, points: Tensor) -> Tensor:
+        """Whether three points, (B, T, 3, 3), are far enough apart and no angle is below 30 or above 120 degrees."""
+        edges = points.roll(-1, dims=2) - points
+        far = (edges.norm(dim=-1) > self.min_distance).all(-1)
+        cosine = -F.cosine_similarity(edges, edges.roll(1, dims=2), dim=-1)
+        usable: Tensor = far & ((cosine > -0.5) & (cosine < 0.867)).all(-1)
+        return usable
+
+    def _trimmed_mean(self, error: Tensor, usable: Tensor) -> Tensor:
+        count = usable.sum(1, keepdim=True)
+        ordered = error.where(usable, float("inf")).sort(1).values
+        place = torch.arange(error.shape[1], device=error.device)
+        first = (count * self.trim).floor()
+        kept = (place >= first) & (place < count)
+        return (ordered.where(kept, 0).sum(1) / kept.sum(1).clamp_min(1)).mean()
+
+
+def _rays(pixels: Tensor, intrinsics: Tensor, width: int) -> Tensor:
+    """Points at depth 1 of pixels that are counted row by row, (B, T, 3, 3)."""
+    k = intrinsics[:, None, None]
+    x = (pixels % width - k[..., 0, 2]) / k[..., 0, 0]
+    y = (pixels // width - k[..., 1, 2]) / k[..., 1, 1]
+    return torch.stack([x, y, torch.ones_like(x)], dim=-1)
+
+
+def _points(depth: Tensor, pixels: Tensor, rays: Tensor) -> Tensor:
+    at_pixels = depth.flatten(1).gather(1, pixels.flatten(1)).view_as(pixels)
+    return at_pixels[..., None] * rays
+
+
+def _normals(points: Tensor) -> Tensor:
+    """Unit normals of the planes through three points each, (B, T, 3)."""
+    first, second = points[..., 1, :] - points[..., 0, :], points[..., 2, :] - points[..., 0, :]
+    return F.normalize(torch.linalg.cross(first, second), dim=-1)
