@@ -17,10 +17,11 @@ The contract of a style network, which gives an image the look of another:
 """
 
 from models.adain import AdaIN
-from models.decoder import LightDecoder, UpConvDecoder
+from models.decoder import LightDecoder, NNConv5Decoder, UpConvDecoder
 from models.depth_net import DepthNet
 from models.encoder import Encoder
 from models.image_style import FourierAdaptation, HistogramMatching, ImageAdaIN
+from models.pydnet import PyDNet
 
 __all__ = [
     "AdaIN",
@@ -30,5 +31,7 @@ __all__ = [
     "HistogramMatching",
     "ImageAdaIN",
     "LightDecoder",
+    "NNConv5Decoder",
+    "PyDNet",
     "UpConvDecoder",
 ]

@@ -99,6 +99,41 @@ class UpConvDecoder(nn.Module):
         return [finest(outputs[-1]), *[head(x) for head, x in zip(coarser, reversed(outputs), strict=False)]]
 
 
+class NNConv5Decoder(nn.Module):
+    """FastDepth's decoder, NNConv5dw (arXiv 1903.03273): per level a 5x5 depthwise and a 1x1 convolution, nearest
+    upsampling, and the encoder's map added at the strides 8, 4 and 2; as published on ``mobilenetv1_100`` with
+    ``output_stride`` 1.
+
+    Args:
+        features: the encoder's feature maps, finest first.
+        output_stride: stride of the finest prediction, a power of two.
+        heads: how many levels predict, counted from the finest.
+        widths: channels per level, from the deepest; where a map that is added has others, a 1x1 brings it to them.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[FeatureInfo],
+        output_stride: int,
+        heads: int,
+        widths: Sequence[int] = (512, 256, 128, 64, 32),
+    ) -> None:
+        super().__init__()
+        levels = _levels([each for each in features if each.stride != 16], output_stride, widths, heads)
+        self.levels = nn.ModuleList()
+        channels = features[-1].channels
+        for width, skip in levels:
+            self.levels.append(_NNConv5Level(channels, skip, width))
+            channels = width
+        self.heads = nn.ModuleList(nn.Conv2d(width, 1, 1) for width, _ in levels[len(levels) - heads :])
+        self.strides = [feature.stride for feature in features]
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
+        outputs = _run_levels(features, self.strides, self.levels)
+        return [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
+
+
 def _run_levels(features: Sequence[Tensor], strides: Sequence[int], levels: nn.ModuleList) -> list[Tensor]:
     """Every level's output, from the deepest."""
     skips = dict(zip(strides, features, strict=True))
@@ -125,6 +160,20 @@ class _LightLevel(nn.Module):
         align = None if self.upsampling == "nearest" else False
         x = F.interpolate(self.reduce(x), scale_factor=2.0, mode=self.upsampling, align_corners=align)
         return cast(Tensor, self.smooth(self.join(x, skip)))
+
+
+class _NNConv5Level(nn.Module):
+    def __init__(self, channels: int, skip: int, width: int) -> None:
+        super().__init__()
+        self.convolve = nn.Sequential(
+            _conv_bn_relu(channels, channels, 5, groups=channels), _conv_bn_relu(channels, width, 1)
+        )
+        self.joins = skip > 0
+        self.project = nn.Conv2d(skip, width, 1) if skip not in (0, width) else nn.Identity()
+
+    def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
+        x = F.interpolate(self.convolve(x), scale_factor=2.0, mode="nearest")
+        return x + self.project(skip) if self.joins and skip is not None else x
 
 
 class _UpConvLevel(nn.Module):

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
-from models import DepthNet, LightDecoder, UpConvDecoder
+from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, UpConvDecoder
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "description": {"encoder": "resnet18", "decoder": UpConvDecoder},
@@ -23,6 +22,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "encoder": "tf_efficientnet_lite0",
         "decoder": partial(LightDecoder, skips="concat", finest_skip=32),
     },
+    "FastDepth": {"encoder": "mobilenetv1_100", "decoder": NNConv5Decoder},
+    "FastDepth's decoder on small": {"encoder": "mobilenetv4_conv_small", "decoder": NNConv5Decoder},
     "four levels": {"encoder": "convnext_atto"},
 }
 
@@ -37,9 +38,8 @@ def test_every_network_keeps_the_contract(name: str, output_stride: int) -> None
     assert [tuple(depth.shape) for depth in scales] == [
         (2, 1, 64 // stride, 96 // stride) for stride in (output_stride, 2 * output_stride, 4 * output_stride)
     ]
-    assert all((depth > network.min_depth).all() and (depth < network.max_depth).all() for depth in scales)
-    start = math.sqrt(network.min_depth * network.max_depth)
-    assert all(0.5 * start < float(depth.detach().median()) < 2 * start for depth in scales)
+    assert all((depth > 1).all() and (depth < 100).all() for depth in scales)
+    assert all(5 < float(depth.detach().median()) < 20 for depth in scales)
     network.eval()
     assert torch.equal(network(image), network.multiscale(image)[0])
 
@@ -59,6 +59,43 @@ def test_description_is_as_described() -> None:
     ups = [layer for layer in decoder.modules() if isinstance(layer, torch.nn.ConvTranspose2d)]
     assert [layer.out_channels for layer in ups] == [64, 32, 16, 1]
     assert all(layer.kernel_size == (3, 3) and layer.stride == (2, 2) for layer in ups)
+
+
+def parameters(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_pydnet_is_as_published() -> None:
+    network = PyDNet(heads=3)
+    assert parameters(PyDNet()) == 1_971_697  # 1.97 M
+    scales = network.multiscale(torch.rand(2, 3, 64, 128))
+    assert [tuple(depth.shape) for depth in scales] == [(2, 1, 32, 64), (2, 1, 16, 32), (2, 1, 8, 16)]
+    assert all(5 < float(depth.detach().median()) < 20 for depth in scales)
+    scales[0].sum().backward()  # type: ignore[no-untyped-call]
+    unused = {name for name, parameter in network.named_parameters() if parameter.grad is None}
+    assert unused == {"heads.1.weight", "heads.1.bias", "heads.2.weight", "heads.2.bias"}
+    with pytest.raises(ValueError, match="not a multiple of PyDNet's stride 64; the nearest that is: 128x320"):
+        network.check_size((96, 320))
+    with pytest.raises(ValueError, match="heads 7 is not between 1 and PyDNet's 6 levels"):
+        PyDNet(heads=7)
+
+
+def test_fastdepth_is_as_published() -> None:
+    network = DepthNet("mobilenetv1_100", decoder=NNConv5Decoder, output_stride=1)
+    assert parameters(network) == 3_960_929  # 3.96 M
+    levels = list(network.decoder.levels)  # type: ignore[arg-type, union-attr]
+    assert [type(level.project).__name__ for level in levels] == ["Identity"] * 5
+    assert [level.joins for level in levels] == [False, True, True, True, False]  # at the strides 8, 4 and 2
+
+
+def test_inverse_depth_is_the_logit_and_has_no_bounds() -> None:
+    for network in (DepthNet("mobilenetv4_conv_small", predicts="inverse_depth"), PyDNet(predicts="inverse_depth")):
+        assert network.predicts == "inverse_depth"
+        head = network.get_submodule("decoder.heads.0" if isinstance(network, DepthNet) else "heads.0")
+        assert isinstance(head, torch.nn.Conv2d)
+        assert head.bias is not None
+        torch.nn.init.constant_(head.bias, -40)
+        assert float(network(torch.rand(1, 3, 64, 64)).detach().max()) < -1
 
 
 @pytest.mark.parametrize(
