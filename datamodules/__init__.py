@@ -13,6 +13,8 @@ A **sample**, batched along the first dimension:
 ``domain``          ``"synthetic"`` or ``"real"``
 ``path``            the image's file
 ``pair``            int64 (5,), the ordinal pair in pixels of *this* image, see :class:`Frame`; zeros if there is none
+``inv_depth``       where a teacher labelled one of the batch: float32, (1, H, W), its inverse depth up to scale and
+                    shift, of the others that of their depth; 0 where unknown
 ``key``             training only: the 64-bit number from which every random draw for this sample is made
 ``truth``           evaluation only: what the depth is, see :class:`Reader`
 ``view``            evaluation only: the part of the frame that ``image`` shows, a name in ``VIEWS``

@@ -126,16 +126,21 @@ def resized(frame: Frame, size: tuple[int, int], view: geometry.View = "full") -
 
 def _turned(frame: Frame, rotation: Array) -> Frame:
     """A frame as the turned camera sees it; what it did not see before is mirrored, of unknown depth."""
+    image: Any
+    depth: Any
+    inv_depth: Any
     height, width = frame.depth.shape
     intrinsics = frame.intrinsics.astype(np.float64)
     rays = rotation @ np.linalg.inv(intrinsics)
     columns, rows = np.arange(width), np.arange(height)[:, None]
-    along_new_axis = frame.depth * (rays[2, 0] * columns + rays[2, 1] * rows + rays[2, 2]).astype(np.float32)
+    stretch = (rays[2, 0] * columns + rays[2, 1] * rows + rays[2, 2]).astype(np.float32)  # of depth, pixel by pixel
     warp, size = intrinsics @ rays, (width, height)
     image = cv2.warpPerspective(frame.image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    depth = cv2.warpPerspective(along_new_axis, warp, size, flags=cv2.INTER_NEAREST)
-    turned = frame._replace(image=image.astype(np.uint8), depth=depth.astype(np.float32).clip(0))
-    return turned._replace(pair=_moved(frame.pair, warp, depth.shape))
+    depth = cv2.warpPerspective(frame.depth * stretch, warp, size, flags=cv2.INTER_NEAREST).clip(0)
+    moved, inv_depth = _moved(frame.pair, warp, depth.shape), frame.inv_depth
+    if inv_depth is not None:
+        inv_depth = cv2.warpPerspective(inv_depth / stretch, warp, size, flags=cv2.INTER_NEAREST).clip(0)
+    return Frame(image, depth, frame.intrinsics, frame.domain, frame.path, moved, inv_depth)
 
 
 def _part(
@@ -145,24 +150,26 @@ def _part(
 
     An unknown pixel is never mixed into a known one, so depth is resized by nearest.
     """
-    image: Any
-    depth: Any
-    image, depth, intrinsics = frame.image, frame.depth, frame.intrinsics
+    image: Any = frame.image
+    maps: list[Any] = [each for each in (frame.depth, frame.inv_depth) if each is not None]
+    intrinsics = frame.intrinsics
     if box is not None:
         rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-        image, depth = image[rows, columns], depth[rows, columns]
+        image, maps = image[rows, columns], [each[rows, columns] for each in maps]
         intrinsics = geometry.crop(intrinsics, box.left, box.top)
     height, width = image.shape[:2]
     shrinks = size[0] < height or size[1] < width
     image = shrink(image, size) if shrinks else cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-    depth = cv2.resize(depth, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    maps = [cv2.resize(each, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for each in maps]
     intrinsics = geometry.resize(intrinsics, size[1] / width, size[0] / height)
     mirror = np.eye(3)
     if mirrored:
-        image, depth, intrinsics = cv2.flip(image, 1), cv2.flip(depth, 1), geometry.flip(intrinsics, size[1])
+        image, maps = cv2.flip(image, 1), [cv2.flip(each, 1) for each in maps]
+        intrinsics = geometry.flip(intrinsics, size[1])
         mirror[0, 0] = -1
     moved = _moved(frame.pair, intrinsics @ mirror @ np.linalg.inv(frame.intrinsics), size)
-    return Frame(image, depth, intrinsics, frame.domain, frame.path, moved)
+    depth, inv_depth = maps if len(maps) == 2 else (maps[0], None)
+    return Frame(image, depth, intrinsics, frame.domain, frame.path, moved, inv_depth)
 
 
 def _moved(pair: Array | None, warp: Array, size: tuple[int, ...]) -> Array | None:
@@ -187,7 +194,8 @@ def _shrink_fast(image: Array, size: tuple[int, int]) -> Array:
 
 
 def _sample(frame: Frame) -> Sample:
-    return {
+    taught = {} if frame.inv_depth is None else {"inv_depth": torch.from_numpy(frame.inv_depth)[None]}
+    return taught | {
         "image": torch.from_numpy(frame.image).permute(2, 0, 1),
         "depth": torch.from_numpy(frame.depth)[None],
         "intrinsics": torch.from_numpy(frame.intrinsics),

@@ -11,13 +11,14 @@ from typing import Any, Literal
 import cv2
 import torch
 from pytorch_lightning import LightningDataModule
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from datamodules.augmentation import Augmentation, Sample
 from datamodules.geometry import View
 from datamodules.reader import Damaged, Reader
 from datamodules.sampler import MixtureSampler, batch_counts
-from datamodules.samples import EvaluationFrames, TrainingFrames, collate, collate_padded
+from datamodules.samples import EvaluationFrames, TrainingFrames, collate, collate_padded, inverse_of
 from datamodules.style import StyleTransfer
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,9 @@ class DepthDataModule(LightningDataModule):
         workers: processes that load, 0 for none.
         augmentation: of the training frames.
         style: style transfer of the synthetic training frames; none if left out.
+        teacher: RGB in [0, 1], (B, 3, H, W), -> inverse depth up to scale and shift in (0, 1], (B, 1, H, W): what the
+            frames without depth are to show, such as ``deploy.teacher.Teacher``; none if left out, or where
+            ``pocketdepth label`` wrote it.
         protocol: the evaluation protocol of validation and test, or several.
         damaged: what happens to a frame that cannot be read: ``refuse`` stops; ``skip`` reports it, takes another in
             training and counts it as missing in evaluation.
@@ -66,6 +70,7 @@ class DepthDataModule(LightningDataModule):
         workers: int = 2,
         augmentation: Augmentation | None = None,
         style: StyleTransfer | None = None,
+        teacher: nn.Module | None = None,
         protocol: str | list[str] = "kitti-eigen",
         damaged: Damaged = "refuse",
         shared_scenes: Literal["refuse", "warn"] = "refuse",
@@ -79,7 +84,7 @@ class DepthDataModule(LightningDataModule):
         self.proportions, self.batch_size, self.workers = proportions, batch_size, workers
         self.size: tuple[int, int] = (size[0], size[1])
         self.augmentation = augmentation or Augmentation()
-        self.style, self.damaged, self.shared_scenes = style, damaged, shared_scenes
+        self.style, self.teacher, self.damaged, self.shared_scenes = style, teacher, damaged, shared_scenes
         self.protocols = [protocol] if isinstance(protocol, str) else protocol
         self.views: Mapping[str, Sequence[View]] | None = None
 
@@ -125,11 +130,24 @@ class DepthDataModule(LightningDataModule):
         return self.evaluation_dataloader(self.test)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """On the device: bring the image to [0, 1], say which depth is known, and stylise in training."""
+        """On the device: bring the image to [0, 1], say which depth is known, ask the teacher of frames without any,
+        and stylise in training.
+        """
         batch = batch | {"image": batch["image"].float() / 255, "valid": batch["depth"] > 0}
+        if self.teacher is not None:
+            batch = batch | {"inv_depth": self._taught(batch, self.teacher)}
         if self.style is not None and "key" in batch:
             batch = self.style(batch)
         return batch
+
+    def _taught(self, batch: dict[str, Any], teacher: nn.Module) -> Tensor:
+        """The inverse depth of the labels or of the depth, and the teacher's of frames that have neither."""
+        inv_depth: Tensor = batch["inv_depth"] if "inv_depth" in batch else inverse_of(batch["depth"])
+        blank = ~(inv_depth > 0).flatten(1).any(1)
+        if not blank.any():
+            return inv_depth
+        teacher.to(inv_depth.device)
+        return inv_depth.index_put((blank.nonzero()[:, 0],), teacher(batch["image"][blank]))
 
     def _require_files(self, reader: Reader) -> None:
         try:

@@ -19,6 +19,8 @@ VKITTI_UNITS_PER_METRE = 100.0
 KITTI_UNITS_PER_METRE = 256.0
 MILLIMETRES_PER_METRE = 1000.0
 TUM_UNITS_PER_METRE = 5000.0
+LABEL_UNITS = 65535.0
+_UNITS = (VKITTI_UNITS_PER_METRE, KITTI_UNITS_PER_METRE, MILLIMETRES_PER_METRE, TUM_UNITS_PER_METRE, LABEL_UNITS)
 
 _JPEG, _PNG, _PNG_END = b"\xff\xd8", b"\x89PNG", b"IEND\xaeB`\x82"
 
@@ -104,6 +106,18 @@ def write_tum_depth(path: Path, depth: NDArray[np.float32]) -> None:
     write_depth(path, depth, TUM_UNITS_PER_METRE)
 
 
+def read_label(path: Path) -> NDArray[np.float32]:
+    """Read a teacher's inverse depth up to scale and shift: float32 in (0, 1], (H, W), 0 where unknown."""
+    return read_depth(path, LABEL_UNITS)
+
+
+def write_label(path: Path, inv_depth: NDArray[np.float32]) -> None:
+    """Write a teacher's inverse depth up to scale and shift, (H, W), as a 16-bit one-channel PNG, brought to (0, 1]."""
+    low, high = float(inv_depth.min()), float(inv_depth.max())
+    share = (inv_depth.astype(np.float64) - low) / max(high - low, 1e-30)
+    write_depth(path, ((1 + share * (LABEL_UNITS - 1)) / LABEL_UNITS).astype(np.float32), LABEL_UNITS)
+
+
 def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
     """Read a 16-bit one-channel PNG: float32 metres, (H, W). Raises DamagedFrameError."""
     return np.divide(_read_uint16(path), np.float32(units_per_metre), dtype=np.float32)
@@ -119,7 +133,7 @@ def encode_depth(depth: NDArray[np.float32]) -> tuple[bytes, float]:
     """Depth in metres, (H, W), without loss: its bytes, and the units per metre of the integers in them, 0 where it
     fits none of the data sets' and is kept in float32.
     """
-    for units_per_metre in (VKITTI_UNITS_PER_METRE, KITTI_UNITS_PER_METRE, MILLIMETRES_PER_METRE, TUM_UNITS_PER_METRE):
+    for units_per_metre in _UNITS:
         units = np.rint(depth * np.float32(units_per_metre)).clip(0, 65535).astype(np.uint16)
         if np.array_equal(np.divide(units, np.float32(units_per_metre), dtype=np.float32), depth):
             return _pack(units), units_per_metre

@@ -34,6 +34,8 @@ class Frame(NamedTuple):
         path: the image's file.
         pair: int64, (5,): row and column of a point A, of a point B, and 1 where A is farther, -1 where it is nearer;
             None where there is no such annotation.
+        inv_depth: float32, (H, W), a teacher's inverse depth up to scale and shift in (0, 1], 0 where unknown; None
+            where there is no teacher.
     """
 
     image: NDArray[np.uint8]
@@ -42,6 +44,7 @@ class Frame(NamedTuple):
     domain: Domain
     path: Path
     pair: NDArray[np.int64] | None = None
+    inv_depth: NDArray[np.float32] | None = None
 
 
 class Reader(ABC):

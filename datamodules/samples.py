@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset, default_collate
 
@@ -78,7 +79,11 @@ class EvaluationFrames(Dataset[Sample]):
 
 
 def collate(samples: list[Sample]) -> dict[str, Any]:
-    """Batch samples; in memory images keep the order in which decoders write and networks read, channels last."""
+    """Batch samples; in memory images keep the order in which decoders write and networks read, channels last. Where a
+    teacher labelled some, the others are given the inverse of their depth.
+    """
+    if any("inv_depth" in sample for sample in samples):
+        samples = [{"inv_depth": inverse_of(sample["depth"])} | sample for sample in samples]
     batch = default_collate([sample | {"image": sample["image"].permute(1, 2, 0)} for sample in samples])
     return dict(batch | {"image": batch["image"].permute(0, 3, 1, 2)})
 
@@ -93,3 +98,8 @@ def collate_padded(samples: list[Sample]) -> dict[str, Any]:
             for sample, (h, w) in zip(samples, sizes, strict=True)
         ]
     )
+
+
+def inverse_of(depth: Tensor) -> Tensor:
+    """Inverse depth, 0 where unknown."""
+    return torch.where(depth > 0, 1 / depth, 0)

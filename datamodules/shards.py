@@ -73,12 +73,13 @@ class Shards(Reader):
         try:
             sample = _open(self.url, os.getpid())[entry.number]
             depth = decode_depth(sample["depth"], sample["units_per_metre"])
+            inv_depth = decode_depth(sample["inv_depth"], sample["label_units"]) if sample["inv_depth"] else None
         except (OSError, ValueError, RuntimeError, IndexError, KeyError, TypeError) as error:
             raise DamagedFrameError(f"{self.url}: frame {entry.number}, {entry.image}, is damaged ({error})") from error
         image = decode_image(bytes(sample["image"]), entry.image)
         pair = sample["pair"] if sample["pair"].any() else None
         domain: Domain = "synthetic" if sample["synthetic"] else "real"
-        return Frame(image, depth, sample["intrinsics"], domain, entry.image, pair)
+        return Frame(image, depth, sample["intrinsics"], domain, entry.image, pair, inv_depth)
 
     def _require_whole_chunks(self, folder: Path) -> None:
         """LitData would wait for each frame of a chunk that is not there."""
@@ -179,10 +180,13 @@ def _quiet_workers() -> Iterator[None]:
 def _encode(reader: Reader, number: int) -> dict[str, Any]:
     frame = reader[number]
     depth, units_per_metre = encode_depth(frame.depth)
+    inv_depth, label_units = (b"", 0.0) if frame.inv_depth is None else encode_depth(frame.inv_depth)
     return {
         "image": _image_bytes(frame),
         "depth": depth,
         "units_per_metre": units_per_metre,
+        "inv_depth": inv_depth,
+        "label_units": label_units,
         "intrinsics": frame.intrinsics,
         "pair": np.zeros(5, np.int64) if frame.pair is None else frame.pair,
         "synthetic": frame.domain == "synthetic",

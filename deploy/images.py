@@ -54,6 +54,8 @@ def to_input(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32) / scale
 
 
-def to_image_size(depth: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Depth in metres, (h, w) -> (height, width), bilinear in inverse depth as the protocols do it."""
-    return np.float32(1) / cv2.resize(1 / depth, size[::-1], interpolation=cv2.INTER_LINEAR)
+def to_image_size(prediction: NDArray[np.float32], size: tuple[int, int], predicts: str) -> NDArray[np.float32]:
+    """Depth in metres, or inverse depth, (h, w) -> (height, width), bilinear in inverse depth as the protocols are."""
+    inverse: Any = 1 / prediction if predicts == "depth" else prediction
+    resized = np.asarray(cv2.resize(inverse, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return np.float32(1) / resized if predicts == "depth" else resized

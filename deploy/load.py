@@ -28,7 +28,7 @@ class DepthModel:
         self.network = network
 
     def __call__(self, image: Array | Image.Image | str | Path, focal_px: float | None = None) -> NDArray[np.float32]:
-        """Predict depth.
+        """Predict depth, or inverse depth up to scale and shift where the network was trained for that.
 
         Args:
             image: a file, a PIL image, or RGB (H, W, 3) as uint8 or as float in [0, 1].
@@ -36,7 +36,7 @@ class DepthModel:
                 canonical camera, and by no other.
 
         Returns:
-            float32 metres, (H, W), the image's own size.
+            float32 metres (or inverse depth), (H, W), the image's own size.
 
         Raises:
             OSError: a damaged image file.
@@ -58,7 +58,7 @@ class DepthModel:
         depth = self.network(to_input(image, size))[0, 0]
         if canonical is not None and focal_px is not None:
             depth /= np.float32(canonical_scale(focal_px * size[1] / own[1], focal_px * size[0] / own[0], canonical))
-        return to_image_size(depth, own)
+        return to_image_size(depth, own, self.network.predicts)
 
 
 def load(path: str | Path) -> DepthModel:

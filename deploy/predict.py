@@ -23,7 +23,8 @@ def predict(
     skip_damaged: bool = False,
     focal_px: float | None = None,
 ) -> None:
-    """Write ``NAME.npy`` (float32 metres, the image's own size) and ``NAME.png`` (coloured) for each image.
+    """Write ``NAME.npy`` (float32 metres, the image's own size) and ``NAME.png`` (coloured) for each image; inverse
+    depth up to scale and shift, if the network predicts that.
 
     Images of a folder's folders keep their place below ``output``.
 
@@ -44,6 +45,7 @@ def predict(
     files = [target.with_name(target.name + suffix) for target in targets for suffix in (".npy", ".png")]
     refuse_existing(*files, overwrite=overwrite)
     network = load(model)
+    relative = network.network.predicts == "inverse_depth"
     damaged = 0
     for path, array, picture in track(list(zip(paths, files[::2], files[1::2], strict=True)), "predict"):
         try:
@@ -58,7 +60,7 @@ def predict(
         with written_whole(array) as temporary:
             np.save(temporary, depth)
         with written_whole(picture) as temporary:
-            Image.fromarray(colour_depth(depth)).save(temporary)
+            Image.fromarray(colour_depth(1 / (depth - depth.min() + 1e-3) if relative else depth)).save(temporary)
     if damaged == len(paths):
         raise RuntimeError(f"{images}: all {damaged} images are damaged")
     print(f"{len(paths) - damaged} images -> {output}" + (f", {damaged} damaged ones skipped" if damaged else ""))

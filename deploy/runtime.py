@@ -30,17 +30,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such ONNX file")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
-            options.inter_op_num_threads = 1
-        try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own exceptions share no public base
-            raise ValueError(f"{path}: ONNX Runtime cannot open it ({str(error).splitlines()[0]})") from error
+        self.session = open_session(path, threads)
         self.path = path
         inputs = self.session.get_inputs()
         shape = inputs[0].shape
@@ -56,3 +46,18 @@ class OnnxNetwork:
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
         return cast(NDArray[np.float32], self.session.run(None, {self.input: image})[0])
+
+
+def open_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Open an ONNX file; raises as :class:`OnnxNetwork` does."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such ONNX file")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no public base
+        raise ValueError(f"{path}: ONNX Runtime cannot open it ({str(error).splitlines()[0]})") from error

@@ -164,6 +164,25 @@ def predict(
 
 
 @app.command(**_FILES)
+def label(
+    teacher: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or any ONNX file (.onnx).", show_default=False)],
+    images: Annotated[Path, typer.Argument(help="Folder of photographs.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder of the labels.", show_default=False)],
+    settings: Annotated[
+        Path | None, typer.Option(help="What a foreign ONNX file takes and predicts: a YAML in experiments/teachers.")
+    ] = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Average with the mirrored image.")] = False,
+    scale: Annotated[list[float], typer.Option(help="Of its size; repeat it to average over several.")] = [1.0],  # noqa: B006
+    shard: Annotated[str, typer.Option(help="2/4 labels the second of four parts.")] = "1/1",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Report damaged images and go on.")] = False,
+) -> None:
+    """Write a teacher's inverse depth of photographs, to train a student from."""
+    options = (settings, mirror, scale, shard, jobs, skip_damaged)
+    call("lightning_app.label:label", teacher, images, output, *options)
+
+
+@app.command(**_FILES)
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
     output: Annotated[Path | None, typer.Option(help="ONNX file; beside the checkpoint if left out.")] = None,

@@ -129,7 +129,7 @@ def _open(run: Run, split: str) -> Scorer:
         run.folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True
     )
     data = read_data_module([run.folder / "config.yaml"])
-    return Scorer(module.eval().predict_metres, str(module.network.predicts), data, split)
+    return Scorer(module.eval().predict, str(module.network.predicts), data, split)
 
 
 def _score(run: Run, split: str) -> Scores:

@@ -20,7 +20,6 @@ from lightning_app.colour import colour_depth
 from lightning_app.files import written_whole
 from lightning_app.frame_scores import Scores
 from lightning_app.report import print_table
-from losses.masked import resize_depth
 
 METRICS = ("abs_rel", "delta1")
 DRAWS = 10_000  # of the bootstrap
@@ -154,7 +153,7 @@ def draw_panels(variants: Mapping[str, Sequence[tuple[Tensor, Tensor, Tensor]]],
     and in its colours.
 
     Args:
-        variants: by name: image, truth and prediction of each frame.
+        variants: by name: image, truth and prediction of each frame, in metres, of one size.
         path: of the PNG.
     """
     rows = []
@@ -172,9 +171,8 @@ def _coloured(truth: Tensor, predictions: Sequence[Tensor]) -> list[NDArray[np.u
     near, far = (float(np.percentile(truth[known].cpu().numpy(), q)) for q in (2, 98)) if known.any() else (1.0, 80.0)
     pictures = [colour_depth((widened(truth) if is_sparse(truth) else truth)[0].cpu().numpy(), near, far)]
     for prediction in predictions:
-        shown = resize_depth(prediction[None].float(), (truth.shape[-2], truth.shape[-1]))[0]
-        scale = truth[known].median() / shown[known].median() if known.any() else 1.0
-        pictures.append(colour_depth((shown * scale)[0].cpu().numpy(), near, far))
+        scale = truth[known].median() / prediction[known].median() if known.any() else 1.0
+        pictures.append(colour_depth((prediction * scale)[0].cpu().numpy(), near, far))
     return pictures
 
 

@@ -40,8 +40,8 @@ class DepthModule(LightningModule):
 
     Raises:
         FileNotFoundError: no such checkpoint to start from.
-        ValueError: a checkpoint of another network, a focal length that is not positive, or a size that the network's
-            stride does not divide.
+        ValueError: a checkpoint of another network, a focal length that is not positive or of no use, or a size that
+            the network's stride does not divide.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class DepthModule(LightningModule):
         super().__init__()
         if canonical_focal_px is not None and not canonical_focal_px > 0:
             raise ValueError(f"canonical_focal_px {canonical_focal_px} must be positive")
+        if canonical_focal_px is not None and network.predicts != "depth":
+            raise ValueError("canonical_focal_px is for metres, but the network predicts inverse depth")
         with warnings.catch_warnings():
             # Lightning advises against saving modules; from the command line it saves how to build them.
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
@@ -85,10 +87,20 @@ class DepthModule(LightningModule):
         return self.network(image)  # type: ignore[no-any-return]
 
     @torch.no_grad()
-    def predict_metres(self, batch: dict[str, Any]) -> Tensor:
-        """Depth in metres of a batch, (B, 1, h, w)."""
-        depth: Tensor = self(batch["image"]) / self._canonical_scale(batch)
-        return depth
+    def predict(self, batch: dict[str, Any]) -> Tensor:
+        """What the network predicts of a batch, (B, 1, h, w); depth of the batch's own cameras."""
+        prediction: Tensor = self(batch["image"]) / self._canonical_scale(batch)
+        return prediction
+
+    def supervise(self, batch: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The finest prediction, depth of the batch's own cameras, and the loss's terms."""
+        image = batch["image"].contiguous(memory_format=torch.channels_last)
+        predictions = self.network.multiscale(image)  # type: ignore[operator]
+        scale = self._canonical_scale(batch)
+        terms: dict[str, Tensor] = self.loss(
+            predictions, batch | {"depth": batch["depth"] * scale, "predicts": self.network.predicts}
+        )
+        return predictions[0] / scale, terms
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         return self._step(batch, "train")
@@ -115,16 +127,14 @@ class DepthModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
-        image = batch["image"].contiguous(memory_format=torch.channels_last)
-        predictions = self.network.multiscale(image)  # type: ignore[operator]
-        scale = self._canonical_scale(batch)
-        batch = batch | {"depth": batch["depth"] * scale, "predicts": self.network.predicts}
-        terms: dict[str, Tensor] = self.loss(predictions, batch)
+        prediction, terms = self.supervise(batch)
         training = stage == "train"
         named = {f"{stage}/{name}": value for name, value in terms.items()}
-        self.log_dict(named, on_step=training, on_epoch=not training, batch_size=len(image), sync_dist=not training)
+        self.log_dict(
+            named, on_step=training, on_epoch=not training, batch_size=len(prediction), sync_dist=not training
+        )
         for metric in () if training else self.metrics:
-            metric.update(predictions[0] / scale, batch)  # type: ignore[operator]
+            metric.update(prediction, batch)  # type: ignore[operator]
         return terms["loss"]
 
     def _log_metrics(self, stage: str) -> None:

@@ -78,18 +78,19 @@ def measure(
     return {metric.protocol.name: _plain(metric.compute()) for metric in metrics}
 
 
-def read_data_module(paths: Sequence[Path], style: bool = False) -> DepthDataModule:
+def read_data_module(paths: Sequence[Path], training: bool = False) -> DepthDataModule:
     """Build the data module of one or several YAMLs, the later wins; their other sections are left alone.
 
     Args:
         paths: the YAMLs.
-        style: with its style transfer, which only training needs; its network may lie in a file that is not here.
+        training: with its style transfer and teacher, which only training needs, and which may lie in files that are
+            not here.
 
     Raises:
         FileNotFoundError: no such YAML.
         ValueError: no data section, or one that does not fit.
     """
-    return build_data_module(read_section(paths, "data"), ", ".join(map(str, paths)), style)
+    return build_data_module(read_section(paths, "data"), ", ".join(map(str, paths)), training)
 
 
 def read_section(paths: Sequence[Path], name: str) -> dict[str, Any]:
@@ -118,12 +119,13 @@ def read_section(paths: Sequence[Path], name: str) -> dict[str, Any]:
     return section
 
 
-def build_data_module(section: dict[str, Any], source: str, style: bool = False) -> DepthDataModule:
-    """Build the data module of a data section, without its style transfer unless that is asked for; raises ValueError,
-    naming its source, where it does not fit.
+def build_data_module(section: dict[str, Any], source: str, training: bool = False) -> DepthDataModule:
+    """Build the data module of a data section, for training or without what only that needs; raises ValueError, naming
+    its source, where it does not fit.
     """
-    if not style and isinstance(section.get("init_args"), dict) and section["init_args"].get("style"):
-        section = _merge(section, {"init_args": {"style": None}})
+    if not training and isinstance(section.get("init_args"), dict):
+        unneeded = {name: None for name in ("style", "teacher") if section["init_args"].get(name)}
+        section = _merge(section, {"init_args": unneeded})
     module = build(LightningDataModule, section, source)
     if not isinstance(module, DepthDataModule):
         raise ValueError(f"{source}: its data section is no datamodules.DepthDataModule")

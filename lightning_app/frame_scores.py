@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
 from datamodules.augmentation import resized
+from lightning_app.callbacks.panels import in_metres
 from lightning_app.evaluation import split_readers
 from lightning_app.metrics import DepthMetrics
 from lightning_app.protocols import fitting, views
@@ -54,7 +55,7 @@ class Scorer:
         return scores
 
     def pictures(self, most: int = 6) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Image, truth and prediction of frames that are spread over the split."""
+        """Image, truth and prediction, in metres, of frames that are spread over the split."""
         self.data.views = None
         loader = self.data.evaluation_dataloader(self.readers)
         chosen = set(np.linspace(0, len(loader) - 1, min(most, len(loader))).round().astype(int).tolist())
@@ -62,7 +63,9 @@ class Scorer:
         for index, batch in enumerate(loader):
             if index in chosen:
                 moved = self.data.on_after_batch_transfer(batch, 0)
-                frames.append((moved["image"][0], moved["depth"][0], self.predict(moved)[0]))
+                truth = moved["depth"][0]
+                prediction = in_metres(self.predict(moved)[0], truth, self.predicts)
+                frames.append((moved["image"][0], truth, prediction))
         return frames
 
 

@@ -81,7 +81,8 @@ class Protocol:
         What cannot be aligned comes out as NaN.
         """
         if self.align == "disparity":
-            inverse = _least_squares(inverse, 1 / truth).clamp_min(1 / self.clamp[1])
+            scale, shift = scale_and_shift(inverse, 1 / truth)
+            inverse = (scale * inverse + shift).clamp_min(1 / self.clamp[1])
         depth = 1 / inverse
         if self.align == "median":
             median = _median(depth)
@@ -126,13 +127,14 @@ def _median(values: Tensor) -> Tensor:
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
-def _least_squares(values: Tensor, targets: Tensor) -> Tensor:
-    """s v + t with (s, t) = argmin sum (s v + t - target)^2, in closed form; NaN where all v are equal."""
-    centred = values - values.mean()
+def scale_and_shift(values: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """(s, t) = argmin sum (s v + t - target)^2, in closed form; NaN where all v are equal."""
+    mean = values.mean()
+    centred = values - mean
     spread = centred.square().sum()
     singular = spread <= 1e-12 * values.square().sum()
     scale = torch.where(singular, torch.nan, (centred * targets).sum() / spread)
-    return scale * centred + targets.mean()
+    return scale, targets.mean() - scale * mean
 
 
 # Rendered streets stand in for KITTI's frames, whose view and mask they share; their name stands beside the number.

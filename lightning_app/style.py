@@ -110,7 +110,7 @@ def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
     def step() -> None:
         learner.train()
         optimizer.zero_grad()
-        learner.loss(learner.network.multiscale(batch["image"]), batch)["loss"].backward()
+        learner.supervise(batch)[1]["loss"].backward()
         optimizer.step()
 
     seconds: dict[str, list[float]] = {"step": [], "style": []}
@@ -128,7 +128,7 @@ def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
 
 
 def _read(data: Sequence[Path]) -> tuple[DepthDataModule, StyleTransfer]:
-    module = read_data_module(data, style=True)
+    module = read_data_module(data, training=True)
     if module.style is None:
         raise ValueError(f"{', '.join(map(str, data))}: the data section names no style")
     return module, module.style

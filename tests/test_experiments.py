@@ -16,7 +16,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 from tests.conftest import EXPERIMENTS, SMALLEST, Cli
 
 ROOT = EXPERIMENTS.parent
-NEEDS_DATA = ("quickstart", "streets_to_kitti", "description")
+NEEDS_DATA = ("quickstart", "streets_to_kitti", "description", "paper_distill")
 OVERLAYS = ("small", "wandb")
 STYLIZER = "adain"  # tests/lightning_app/test_style_module.py trains it
 STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob("*.yaml"))]

@@ -17,7 +17,9 @@ from torch.nn import functional as F
 
 from lightning_app.colour import colour_depth
 from lightning_app.files import written_whole
+from lightning_app.protocols import scale_and_shift
 from losses.masked import resize_depth
+from losses.quantities import resize
 
 HEADER = 16
 COLUMNS = ("image", "prediction", "truth", "error")
@@ -62,8 +64,10 @@ class Panels(Callback):
             return
         with torch.no_grad():
             predictions = pl_module(batch["image"][:room])
+        predicts = str(pl_module.network.predicts)  # type: ignore[union-attr]
         for index, prediction in enumerate(predictions):
-            self._rows.append(_row(batch["image"][index], prediction, batch["depth"][index]))
+            truth = batch["depth"][index]
+            self._rows.append(_row(batch["image"][index], in_metres(prediction, truth, predicts), truth))
 
     def _write(self, trainer: Trainer, split: str) -> None:
         rows, self._rows = self._rows, []
@@ -110,10 +114,25 @@ def to_picture(image: Tensor) -> NDArray[np.uint8]:
     return picture
 
 
+def in_metres(prediction: Tensor, truth: Tensor, predicts: str) -> Tensor:
+    """A prediction, (1, h, w), as depth at the truth's size, (1, H, W), for a picture: inverse depth is fitted to that
+    of the truth, or spread from 1 to 100 m where nothing of it is known.
+    """
+    size = (truth.shape[-2], truth.shape[-1])
+    if predicts == "depth":
+        return resize_depth(prediction[None].float(), size)[0]
+    inverse = resize(prediction[None].float(), size)[0]
+    known = truth > 0
+    if known.any():
+        scale, shift = scale_and_shift(inverse[known], 1 / truth[known])
+        inverse = scale * inverse + shift
+    else:
+        inverse = (inverse - inverse.min()) / (inverse.max() - inverse.min()).clamp_min(1e-6)
+    return 1 / inverse.nan_to_num().clamp_min(0.01)
+
+
 def _row(image: Tensor, prediction: Tensor, truth: Tensor) -> NDArray[np.uint8]:
     """Image, prediction, truth and error side by side: RGB uint8, (H, 4 W, 3)."""
-    height, width = truth.shape[-2:]
-    prediction = resize_depth(prediction[None].float(), (height, width))[0]
     known = truth > 0
     error = torch.where(known, (prediction - truth).abs() / truth.clamp_min(1e-3), 0)
     if is_sparse(truth):

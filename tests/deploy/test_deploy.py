@@ -228,4 +228,4 @@ def test_images_go_in_and_depth_comes_out_at_the_right_scale() -> None:
     tensor = to_input(image, (20, 30))
     assert tensor.shape == (1, 3, 20, 30)
     assert tensor[0, 0, 5].tolist() == [0.0] * 15 + [1.0] * 15
-    assert to_image_size(np.full((4, 6), 7, np.float32), (9, 13)) == pytest.approx(7)
+    assert to_image_size(np.full((4, 6), 7, np.float32), (9, 13), "depth") == pytest.approx(7)
