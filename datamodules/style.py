@@ -61,7 +61,7 @@ def read_bank(path: Path) -> StyleBank:
             height, width = arrays["size"].tolist()
             return StyleBank(statistics, sources, (height, width), str(arrays["fingerprint"]))
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a style bank, or a damaged one ({error})") from error
+        raise ValueError(f"{path}: not a style bank, or a damaged one") from error
 
 
 class StyleTransfer:
@@ -115,7 +115,10 @@ class StyleTransfer:
         if bank.fingerprint != fingerprint:
             raise ValueError(f"{self.bank}: a bank of {bank.fingerprint}, but the style network is {fingerprint}")
         if bank.size != size:
-            log.warning("%s: made at %dx%d, but the frames are %dx%d", self.bank, *bank.size, *size)
+            log.warning(
+                "%s: made at %dx%d, but the frames are %dx%d; statistics differ a little with the size",
+                *(self.bank, *bank.size, *size),
+            )
         self._statistics = bank.statistics
 
     @torch.no_grad()

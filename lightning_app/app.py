@@ -13,7 +13,7 @@ import typer
 from lightning_app.app_data import data
 from lightning_app.app_style import style
 from lightning_app.messages import one_line
-from lightning_app.options import Data, Json, Overwrite, call
+from lightning_app.options import Data, Json, Model, Overwrite, Protocols, Split, call
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -30,12 +30,6 @@ _LIGHTNING: dict[str, Any] = {
     "rich_help_panel": "From a YAML (any key can be given on the command line; --print_config shows them all)",
 }
 _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ONNX file)"}
-
-Model = Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or an ONNX file (.onnx).", show_default=False)]
-Split = Annotated[str, typer.Option(help="val (to choose on) or test (to report on).")]
-Protocols = Annotated[
-    list[str] | None, typer.Option("--protocol", help="Names, by commas or repeated; the YAML's if left out.")
-]
 
 app.add_typer(data, name="data", help="Look at data, time it, and write it anew.", rich_help_panel="From a folder")
 app.add_typer(style, name="style", help="Banks of styles, stylised copies, cost.", rich_help_panel="From a folder")
@@ -79,7 +73,7 @@ def compare(
     arguments: Annotated[
         list[str],
         typer.Argument(
-            help="A YAML for each variant, the first is the baseline; then what each fit gets, too.",
+            help="A YAML for each variant, the first is the baseline; then keys for all, e.g. --trainer.max_steps 500.",
             metavar="VARIANT.yaml ... [--key value ...]",
             show_default=False,
         ),
@@ -93,11 +87,18 @@ def compare(
     output: Annotated[Path, typer.Option(help="Folder of the runs, the table and the pictures.")] = Path(
         "runs/compare"
     ),
+    overwrite: Overwrite = False,
 ) -> None:
-    """Train variants of an experiment with several seeds, and draw what they score."""
+    """Train variants of an experiment with several seeds, and draw what they score.
+
+    What is trained already is not trained again, what was broken off goes on: interrupt it as you like, and run it
+    with --split test afterwards.
+    """
     variants = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
     rest = arguments[len(variants) :]
-    call("lightning_app.compare:compare", list(map(Path, variants)), config, rest, seeds, split, jobs, output)
+    call(
+        "lightning_app.compare:compare", list(map(Path, variants)), config, rest, seeds, split, jobs, output, overwrite
+    )
 
 
 @app.command(**_FILES)

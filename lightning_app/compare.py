@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.progress import Progress, track
+from rich.progress import Progress, TimeElapsedColumn, track
 
-from lightning_app.comparison import Comparison, draw_bars, draw_panels, print_comparison
+from lightning_app.comparison import BLIND, Comparison, draw_bars, draw_panels, print_comparison
 from lightning_app.depth_module import DepthModule
 from lightning_app.evaluation import read_data_module
 from lightning_app.files import written_whole
 from lightning_app.frame_scores import Scorer, Scores, mean_depth
-
-BLIND = "mean depth"
 
 
 class Run(NamedTuple):
@@ -43,6 +42,7 @@ def compare(
     split: str = "val",
     jobs: int = 1,
     output: Path = Path("runs/compare"),
+    overwrite: bool = False,
 ) -> None:
     """Train each variant with each seed, score the best checkpoints on each frame of a split, and draw the result.
 
@@ -57,12 +57,17 @@ def compare(
         split: ``val`` (to choose on) or ``test`` (to report on).
         jobs: runs at the same time.
         output: folder of ``<variant>/<seed>/``, and of the table, JSON and pictures of a split.
+        overwrite: replace the table, JSON and pictures of other variants or seeds; runs are kept.
 
     Raises:
         FileNotFoundError: no such YAML or data.
-        ValueError: two variants of one name, a split that is not val or test, or runs in ``output`` of other settings.
+        FileExistsError: ``output`` is a file, or holds the result of other variants or seeds.
+        ValueError: less than two variants, or two of one name, a split that is not val or test, or runs in ``output``
+            of other settings.
         RuntimeError: runs that failed.
     """
+    if len(variants) < 2:
+        raise ValueError("name at least two variants: the first is what the others are compared with")
     names = [variant.stem for variant in variants]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -72,20 +77,41 @@ def compare(
             raise FileNotFoundError(f"{path}: no such YAML")
     if split not in ("val", "test"):
         raise ValueError(f"split {split!r} is not val or test")
+    if output.is_file():
+        raise FileExistsError(f"{output} is a file; --output is a folder")
+    if not overwrite:
+        _refuse_other_result(output / f"{split}.json", [*names, BLIND], seeds)
     runs = [Run(variant, seed, output / variant.stem / str(seed)) for seed in range(seeds) for variant in variants]
     for run in runs:
         _claim(run, [*arguments, *(path.read_text() for path in (*config, run.variant))])
-    _train([run for run in runs if not (run.folder / "fit.json").is_file()], config, arguments, jobs)
+    untrained = [run for run in runs if not (run.folder / "fit.json").is_file()]
+    if len(untrained) < len(runs):
+        print(f"{len(runs) - len(untrained)} of {len(runs)} runs are finished already")
+    if untrained:
+        _train(untrained, config, arguments, jobs)
     scores = [(run.variant.stem, _score(run, split)) for run in track(runs, f"score {split}")]
     blind = _blind(runs[0], split)
     result = Comparison.of([*scores, (BLIND, blind.scores())])
-    print_comparison(result, f"{output}, {split}: {len(result.frames)} frames, {seeds} seeds")
+    print_comparison(result, f"{output}, {split}: {len(result.frames)} frames, {seeds} seed{'s'[: seeds != 1]}")
     with written_whole(output / f"{split}.json") as temporary:
         temporary.write_text(json.dumps({"arguments": list(arguments), **result.summary()}, indent=2) + "\n")
     draw_bars(result, output / f"{split}.png")
     scorers = {run.variant.stem: _open(run, split) for run in runs if run.seed == 0} | {BLIND: blind}
-    draw_panels({name: scorer.pictures() for name, scorer in scorers.items()}, output / f"{split}-panels.png")
+    pictures = {name: scorer.pictures() for name, scorer in scorers.items()}
+    draw_panels(result, pictures, output / f"{split}-panels.png")
     print(f"{output / split}.json, {output / split}.png, {output / split}-panels.png")
+
+
+def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> None:
+    """Raise FileExistsError where the result of other variants or seeds would be replaced."""
+    if not path.is_file():
+        return
+    found = json.loads(path.read_text())["results"]
+    counts = {len(next(iter(found[name].values()))["abs_rel"]["seeds"]) for name in found if name != BLIND}
+    if list(found) != list(variants) or counts != {seeds}:
+        raise FileExistsError(
+            f"{path} compares {', '.join(found)} with {max(counts)} seeds; give --overwrite or another --output"
+        )
 
 
 def _claim(run: Run, settings: Sequence[str]) -> None:
@@ -100,28 +126,60 @@ def _claim(run: Run, settings: Sequence[str]) -> None:
 
 def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str], jobs: int) -> None:
     """Train in processes of their own, so that one that fails leaves the others alone."""
-    failed = []
-    with Progress() as progress, ThreadPoolExecutor(jobs) as pool:
+    failed: list[str] = []
+    running: dict[Run, subprocess.Popen[bytes]] = {}
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn()) as progress, ThreadPoolExecutor(jobs) as pool:
         task = progress.add_task("train", total=len(runs))
-        for run, error in zip(runs, pool.map(lambda run: _fit(run, config, arguments), runs), strict=True):
-            progress.update(task, advance=1)
-            if error:
-                failed.append(f"{run.variant.stem} with seed {run.seed}: {error}")
+        waiting = {pool.submit(_fit, run, config, arguments, running): run for run in runs}
+        try:
+            while waiting:
+                done, _ = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
+                for future in done:
+                    run, error = waiting.pop(future), future.result()
+                    progress.print(f"{_name(run)}: {error or 'trained'}")
+                    failed += [f"{_name(run)}: {error}"] if error else []
+                progress.update(task, advance=len(done), description=_state(running) or "train")
+        except KeyboardInterrupt:
+            progress.print("stopping; the same command goes on from here")
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running.values()):
+                process.send_signal(signal.SIGINT)  # upon which it saves where it is
     if failed:
         raise RuntimeError(f"{len(failed)} of {len(runs)} runs failed: {'; '.join(failed[:3])}")
 
 
-def _fit(run: Run, config: Sequence[Path], arguments: Sequence[str]) -> str:
+def _fit(
+    run: Run, config: Sequence[Path], arguments: Sequence[str], running: dict[Run, subprocess.Popen[bytes]]
+) -> str:
     """Train one; its output goes to ``fit.log`` in its folder. Returns the last line of that where it failed."""
     yamls = [part for path in (*config, run.variant) for part in ("-c", str(path))]
     own = ["--seed_everything", str(run.seed), "--trainer.default_root_dir", str(run.folder)]
     last = run.folder / "checkpoints" / "last.ckpt"
     resume = ["--ckpt_path", str(last)] if last.is_file() else []
     log = run.folder / "fit.log"
+    command = [sys.executable, "-m", "lightning_app", "fit", *yamls, *arguments, *own, *resume]
     with log.open("w") as stream:
-        command = [sys.executable, "-m", "lightning_app", "fit", *yamls, *arguments, *own, *resume]
-        status = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False).returncode
-    return log.read_text().strip().splitlines()[-1] if status else ""
+        # In a group of its own, or Ctrl-C would reach it twice and keep it from saving.
+        running[run] = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, process_group=0)
+        status = running[run].wait()
+    del running[run]
+    return _last_line(log) if status else ""
+
+
+def _state(running: dict[Run, subprocess.Popen[bytes]]) -> str:
+    """What the runs say that are trained now."""
+    return "\n".join(f"{_name(run)}: {_last_line(run.folder / 'fit.log') or 'starts'}" for run in list(running))
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
+    return lines[-1] if lines else ""
+
+
+def _name(run: Run) -> str:
+    return f"{run.variant.stem}, seed {run.seed}"
 
 
 def _open(run: Run, split: str) -> Scorer:

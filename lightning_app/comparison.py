@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from torch import Tensor
@@ -18,9 +18,10 @@ from torch import Tensor
 from lightning_app.callbacks.panels import header, is_sparse, to_picture, widened
 from lightning_app.colour import colour_depth
 from lightning_app.files import written_whole
-from lightning_app.frame_scores import Scores
+from lightning_app.frame_scores import Picture, Scores
 from lightning_app.report import print_table
 
+BLIND = "mean depth"  # what looks at no image
 METRICS = ("abs_rel", "delta1")
 DRAWS = 10_000  # of the bootstrap
 WIDTH = 320  # of a picture in a panel
@@ -103,10 +104,13 @@ def print_comparison(result: Comparison, title: str) -> None:
     """Print a line for each variant: means over seeds and frames, the standard deviation of the seeds' means, and the
     difference to the first variant with its interval.
     """
+    first, seeds = next(iter(result.values)), len(next(iter(result.values.values()))[result.protocols[0]]["abs_rel"])
+    redrawn = "frames and seeds" if seeds > 1 else "frames; one seed says nothing of how much seeds differ"
+    spread = "± standard deviation of the seeds, " if seeds > 1 else ""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("")
     for protocol in result.protocols:
-        for name in (f"{protocol}\nabs_rel", "delta1", f"abs_rel less\n{next(iter(result.values))}'s"):
+        for name in (f"{protocol}\nabs_rel", "delta1", f"abs_rel against\n{first}"):
             table.add_column(name, justify="right", no_wrap=True)
     for place, (variant, by_protocol) in enumerate(result.values.items()):
         cells = []
@@ -118,6 +122,7 @@ def print_comparison(result: Comparison, title: str) -> None:
             cells += [f"{error.mean():.3f}{spread}", f"{delta1.mean():.3f}", difference]
         table.add_row(variant, *cells)
     print_table(table, title)
+    print(f"{spread}[95 % interval] over redrawn {redrawn}")
 
 
 def draw_bars(result: Comparison, path: Path) -> None:
@@ -133,14 +138,15 @@ def draw_bars(result: Comparison, path: Path) -> None:
         for row, variant in enumerate(variants):
             table = result.values[variant][protocol]["abs_rel"]
             low, high = np.percentile(table.mean(0)[frames].mean(1), (2.5, 97.5))
-            axes.barh(row, table.mean(), color="#3b6fb6" if row else "#9aa5b1", height=0.62)
+            colour = "#9aa5b1" if row == 0 else "#d3b673" if variant == BLIND else "#3b6fb6"
+            axes.barh(row, table.mean(), color=colour, height=0.62)
             axes.hlines(row, low, high, color="#333333", linewidth=1.2)
             axes.plot(table.mean(1), np.full(len(table), row), "o", color="white", markeredgecolor="#333333", ms=4)
             axes.text(high, row, f"  {table.mean():.3f}", va="center", fontsize=8)
         axes.set_yticks(range(len(variants)), variants if place == 0 else [""] * len(variants))
         axes.invert_yaxis()
         axes.set_xlim(0, 1.15 * axes.get_xlim()[1])
-        axes.set_title(f"{protocol} abs_rel", fontsize=9, loc="left")
+        axes.set_title(f"{protocol} abs_rel, lower is better", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
     how = f"{len(result.frames)} frames: bar the mean, points the seeds, line 95 % of redrawn frames"
     figure.supxlabel(how, fontsize=8, color="#555555")
@@ -148,20 +154,25 @@ def draw_bars(result: Comparison, path: Path) -> None:
         figure.savefig(temporary, dpi=130)
 
 
-def draw_panels(variants: Mapping[str, Sequence[tuple[Tensor, Tensor, Tensor]]], path: Path) -> None:
-    """Draw the same frames side by side: image and truth, then each variant's prediction, brought to the truth's median
-    and in its colours.
+def draw_panels(result: Comparison, variants: Mapping[str, Sequence[Picture]], path: Path) -> None:
+    """Draw the same frames side by side: image and truth, then each variant's prediction with the first seed, brought
+    to the truth's median and in its colours, with its abs_rel under the first protocol.
 
     Args:
-        variants: by name: image, truth and prediction of each frame, in metres, of one size.
+        result: the scores.
+        variants: pictures of the same frames, by name.
         path: of the PNG.
     """
-    rows = []
+    protocol, rows = result.protocols[0], []
     for frame in zip(*variants.values(), strict=True):
-        image, truth, _ = frame[0]
-        pictures = [to_picture(image), *_coloured(truth, [each[2] for each in frame])]
-        rows.append(np.concatenate([_narrow(picture) for picture in pictures], axis=1))
-    names = header(rows[0].shape[1], ["image", "truth", *variants])
+        tiles = [to_picture(frame[0].image), *_coloured(frame[0].truth, [each.prediction for each in frame])]
+        notes = [Path(frame[0].path).stem, ""]
+        for name in variants:
+            place = result.frames.index(frame[0].path) if frame[0].path in result.frames else None
+            errors = result.values[name][protocol]["abs_rel"]
+            notes.append("" if place is None else f"{errors[0, place]:.3f}")
+        rows.append(np.concatenate([_tile(*pair) for pair in zip(tiles, notes, strict=True)], axis=1))
+    names = header(rows[0].shape[1], ["image", "truth: near is bright", *variants])
     with written_whole(path) as temporary:
         Image.fromarray(np.concatenate([names, *rows])).save(temporary)
 
@@ -176,9 +187,10 @@ def _coloured(truth: Tensor, predictions: Sequence[Tensor]) -> list[NDArray[np.u
     return pictures
 
 
-def _narrow(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """At most WIDTH wide."""
-    height, width = picture.shape[:2]
-    if width <= WIDTH:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize((WIDTH, round(height * WIDTH / width)), Image.Resampling.BOX))
+def _tile(picture: NDArray[np.uint8], note: str) -> NDArray[np.uint8]:
+    """At most WIDTH wide, with a note in its corner."""
+    tile = Image.fromarray(picture)
+    if tile.width > WIDTH:
+        tile = tile.resize((WIDTH, round(tile.height * WIDTH / tile.width)), Image.Resampling.BOX)
+    ImageDraw.Draw(tile).text((4, 2), note, fill="white", font_size=12, stroke_width=2, stroke_fill="black")
+    return np.asarray(tile)

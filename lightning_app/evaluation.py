@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from torch import Tensor
 from datamodules import DepthDataModule, Reader
 from datamodules.geometry import View
 from lightning_app.checkpoints import read_checkpoint
+from lightning_app.messages import one_line
 from lightning_app.metrics import COUNTS, DepthMetrics
 from lightning_app.protocols import fitting, protocol, views
 
@@ -139,7 +141,9 @@ def build(kind: type, section: dict[str, Any], source: str) -> Any:
     try:
         return parser.instantiate_classes(parser.parse_object({"it": section})).it
     except ArgumentError as error:
-        raise ValueError(f"{source}: {error}") from error
+        # Its keys begin with the name that it has in this parser.
+        reason = re.sub(r"^it(: |\.init_args\.|\.)", "", one_line(error))
+        raise ValueError(f"{source}: {reason}") from error
 
 
 def split_readers(data: DepthDataModule, split: str) -> list[Reader]:

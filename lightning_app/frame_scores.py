@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,22 @@ from lightning_app.protocols import fitting, views
 
 Scores = dict[str, dict[str, dict[str, float]]]
 """By protocol, frame and metric."""
+
+
+class Picture(NamedTuple):
+    """A frame and what was predicted of it.
+
+    Attributes:
+        path: the image's file.
+        image: RGB in [0, 1], (3, H, W).
+        truth: metres, (1, H, W), 0 where unknown.
+        prediction: metres, (1, H, W).
+    """
+
+    path: str
+    image: Tensor
+    truth: Tensor
+    prediction: Tensor
 
 
 class Scorer:
@@ -54,8 +70,8 @@ class Scorer:
                     scores[metric.protocol.name][moved["path"][0]] = values
         return scores
 
-    def pictures(self, most: int = 6) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Image, truth and prediction, in metres, of frames that are spread over the split."""
+    def pictures(self, most: int = 6) -> list[Picture]:
+        """Frames that are spread over the split."""
         self.data.views = None
         loader = self.data.evaluation_dataloader(self.readers)
         chosen = set(np.linspace(0, len(loader) - 1, min(most, len(loader))).round().astype(int).tolist())
@@ -65,7 +81,7 @@ class Scorer:
                 moved = self.data.on_after_batch_transfer(batch, 0)
                 truth = moved["depth"][0]
                 prediction = in_metres(self.predict(moved)[0], truth, self.predicts)
-                frames.append((moved["image"][0], truth, prediction))
+                frames.append(Picture(moved["path"][0], moved["image"][0], truth, prediction))
         return frames
 
 

@@ -20,10 +20,22 @@ _AROUND = (
 )
 
 
+_EXPECTED = re.compile(r"Expected a <class '(tuple|list|int|float|bool)'>\. Got value: ")
+_KINDS = {
+    "tuple": "a list in brackets",
+    "list": "a list in brackets",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+
+
 def one_line(error: Exception) -> str:
-    """The message of an error in one line: its last line where a loading process passed it on, and without what
-    jsonargparse says around the cause where it comes from a configuration.
+    """The message of an error in one line: its last line where a loading process passed it on, without what
+    jsonargparse says around the cause where it comes from a configuration, and without the number of the system's.
     """
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
     text = str(error).strip() or type(error).__name__
     lines = [line.strip().removeprefix("- ") for line in text.splitlines()]
     if "Original Traceback" in text:
@@ -36,7 +48,7 @@ def one_line(error: Exception) -> str:
             line = cause.strip()
         if line and not line.startswith(_AROUND) and line not in causes:
             causes.append(line)
-    message = " ".join(causes)
+    message = _EXPECTED.sub(lambda match: f"expected {_KINDS[match[1]]}, got ", " ".join(causes))
     if "is not accepted" in message:
         message += "; --print_config shows every key"
     return f"{'.'.join(keys)}: {message}" if keys else message

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from pytorch_lightning import LightningModule
 from rich.progress import track
@@ -34,8 +35,10 @@ def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> No
         FileNotFoundError: no such YAML or image.
         FileExistsError: ``output`` exists.
         DamagedFrameError: an image that cannot be used, unless the data section says ``damaged: skip``.
-        ValueError: no style in the data section, or a style image that is a frame of its val or test.
+        ValueError: another suffix, no style in the data section, or a style image that is a frame of its val or test.
     """
+    if output.suffix != ".npz":
+        raise ValueError(f"{output}: a bank is a .npz file; give --output NAME.npz")
     refuse_existing(output, overwrite=overwrite)
     module, style = _read(data)
 
@@ -78,12 +81,18 @@ def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool =
     if len(set(names)) < len(names):
         raise ValueError(f"two training readers are called {max(names, key=names.count)}: stylise one at a time")
     style.load(module.size, module.evaluated_paths(), module.damaged)
+    changed = dict.fromkeys(readers, 0)
     with _folder_written_whole(output) as temporary:
         for reader in readers:
             for index in track(range(len(reader)), f"stylise {reader}"):
                 key = int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0] >> 1)
-                _write_frame(reader, index, _stylised(style, reader[index], key), temporary / reader.root.name)
-    print(f"{output}: {', '.join(f'{reader} ({len(reader)} frames)' for reader in readers)}")
+                frame = reader[index]
+                image = _stylised(style, frame, key)
+                changed[reader] += image is not frame.image
+                _write_frame(reader, index, Image.fromarray(image), temporary / reader.root.name)
+    for reader, count in changed.items():
+        copy = output / reader.root.name
+        print(f"{copy}: {len(reader)} frames, {count} of them stylised; train on it as on {reader}, without style")
 
 
 def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
@@ -134,10 +143,11 @@ def _read(data: Sequence[Path]) -> tuple[DepthDataModule, StyleTransfer]:
     return module, module.style
 
 
-def _stylised(style: StyleTransfer, frame: Frame, key: int) -> Image.Image:
+def _stylised(style: StyleTransfer, frame: Frame, key: int) -> NDArray[np.uint8]:
+    """The frame's image with another look; the frame's own where it was not drawn."""
     image = torch.from_numpy(frame.image.copy()).permute(2, 0, 1)[None].float() / 255
     batch = style({"image": image, "key": torch.tensor([key]), "domain": [frame.domain]})
-    return Image.fromarray(to_picture(batch["image"][0]))
+    return frame.image if batch["image"] is image else to_picture(batch["image"][0])
 
 
 def _write_frame(reader: Reader, index: int, image: Image.Image, root: Path) -> None:

@@ -39,7 +39,8 @@ def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, 
     )
     result = cli(*call, "--trainer.max_steps", 2)
     assert result.status == 0, result.err
-    assert "plain's" in result.out
+    assert "against" in result.out
+    assert "± standard deviation of the seeds" in result.out
     content = json.loads((output / "val.json").read_text())
     assert content["arguments"] == ["--trainer.max_steps", "2"]
     assert list(content["results"]) == ["plain", "deep", "mean depth"]
@@ -53,24 +54,38 @@ def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, 
     stamp = (output / "deep" / "1" / "fit.json").stat().st_mtime_ns
     again = cli(*call, "--split", "test", "--trainer.max_steps", 2)  # trains nothing
     assert again.status == 0, again.err
+    assert "4 of 4 runs are finished already" in again.out
     assert (output / "test.json").is_file()
     assert (output / "deep" / "1" / "fit.json").stat().st_mtime_ns == stamp
     other = cli(*call, "--trainer.max_steps", 3)
     assert other.status == 2
     assert "was trained with other YAMLs or arguments" in other.err
+    fewer = list(call)
+    fewer[fewer.index("--seeds") + 1] = 1
+    refused = cli(*fewer, "--trainer.max_steps", 2)
+    assert refused.status == 2
+    assert "compares plain, deep, mean depth with 2 seeds; give --overwrite" in refused.err
+    replaced = cli(*fewer, "--overwrite", "--trainer.max_steps", 2)
+    assert replaced.status == 0, replaced.err
+    assert "one seed says nothing of how much seeds differ" in replaced.out
 
 
 def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     tiny, wrong = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "wrong.yaml"
     wrong.write_text("data: {init_args: {size: [65, 96]}}")
-    call = ("compare", wrong, "-c", EXPERIMENTS / "base.yaml", "-c", tiny, "--seeds", 1)
-    result = cli(*call, "--output", tmp_path / "compare")
+    also = tmp_path / "also.yaml"
+    also.write_text("data: {init_args: {size: [64, 97]}}")
+    call = ("compare", wrong, also, "-c", EXPERIMENTS / "base.yaml", "-c", tiny, "--seeds", 1)
+    result = cli(*call, "--output", tmp_path / "compare", "--jobs", 2)
     assert result.status == 1
-    assert "1 of 1 runs failed: wrong with seed 0: pocketdepth: error: size 65x96" in result.err
+    assert "2 of 2 runs failed: " in result.err
+    assert "wrong, seed 0: pocketdepth: error: size 65x96" in result.err
     for options, message in (
+        ((wrong,), "name at least two variants"),
         ((wrong, wrong), "two variants are called wrong"),
-        ((tmp_path / "nowhere.yaml",), "no such YAML"),
-        ((wrong, "--split", "train"), "is not val or test"),
+        ((wrong, tmp_path / "nowhere.yaml"), "no such YAML"),
+        ((wrong, also, "--split", "train"), "is not val or test"),
+        ((wrong, also, "--output", wrong), "wrong.yaml is a file; --output is a folder"),
     ):
         refused = cli("compare", *options, "-c", tiny)
         assert refused.status == 2
