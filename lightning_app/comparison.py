@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from torch import Tensor
 
-from lightning_app.callbacks.panels import header, is_sparse, to_picture, widened
+from lightning_app.callbacks.panels import is_sparse, to_picture, widened
 from lightning_app.colour import colour_depth
 from lightning_app.files import written_whole
 from lightning_app.frame_scores import Picture, Scores
@@ -24,7 +24,7 @@ from lightning_app.report import print_table
 BLIND = "mean depth"  # what looks at no image
 METRICS = ("abs_rel", "delta1")
 DRAWS = 10_000  # of the bootstrap
-WIDTH = 320  # of a picture in a panel
+WIDTH, LABEL = 320, 170  # of a picture in a panel, and of the names before them
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def print_comparison(result: Comparison, title: str) -> None:
     """
     first, seeds = next(iter(result.values)), len(next(iter(result.values.values()))[result.protocols[0]]["abs_rel"])
     redrawn = "frames and seeds" if seeds > 1 else "frames; one seed says nothing of how much seeds differ"
-    spread = "± standard deviation of the seeds, " if seeds > 1 else ""
+    plus_minus = "± standard deviation of the seeds, " if seeds > 1 else ""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("")
     for protocol in result.protocols:
@@ -122,7 +122,7 @@ def print_comparison(result: Comparison, title: str) -> None:
             cells += [f"{error.mean():.3f}{spread}", f"{delta1.mean():.3f}", difference]
         table.add_row(variant, *cells)
     print_table(table, title)
-    print(f"{spread}[95 % interval] over redrawn {redrawn}")
+    print(f"{plus_minus}[95 % interval] over redrawn {redrawn}")
 
 
 def draw_bars(result: Comparison, path: Path) -> None:
@@ -155,7 +155,7 @@ def draw_bars(result: Comparison, path: Path) -> None:
 
 
 def draw_panels(result: Comparison, variants: Mapping[str, Sequence[Picture]], path: Path) -> None:
-    """Draw the same frames side by side: image and truth, then each variant's prediction with the first seed, brought
+    """Draw the same frames below each other: image, truth, and each variant's prediction with the first seed, brought
     to the truth's median and in its colours, with its abs_rel under the first protocol.
 
     Args:
@@ -163,18 +163,19 @@ def draw_panels(result: Comparison, variants: Mapping[str, Sequence[Picture]], p
         variants: pictures of the same frames, by name.
         path: of the PNG.
     """
-    protocol, rows = result.protocols[0], []
+    protocol, columns = result.protocols[0], []
     for frame in zip(*variants.values(), strict=True):
-        tiles = [to_picture(frame[0].image), *_coloured(frame[0].truth, [each.prediction for each in frame])]
-        notes = [Path(frame[0].path).stem, ""]
-        for name in variants:
-            place = result.frames.index(frame[0].path) if frame[0].path in result.frames else None
-            errors = result.values[name][protocol]["abs_rel"]
-            notes.append("" if place is None else f"{errors[0, place]:.3f}")
-        rows.append(np.concatenate([_tile(*pair) for pair in zip(tiles, notes, strict=True)], axis=1))
-    names = header(rows[0].shape[1], ["image", "truth: near is bright", *variants])
+        pictures = [to_picture(frame[0].image), *_coloured(frame[0].truth, [each.prediction for each in frame])]
+        scored = frame[0].path in result.frames
+        place = result.frames.index(frame[0].path) if scored else 0
+        errors = [result.values[name][protocol]["abs_rel"][0, place] for name in variants]
+        notes = ["", "", *(f"{error:.3f}" if scored else "" for error in errors)]
+        columns.append([_tile(*pair) for pair in zip(pictures, notes, strict=True)])
+    names = ["image", "truth, near is bright", *variants]
+    labels = [_label(name, tile.shape[0]) for name, tile in zip(names, columns[0], strict=True)]
+    rows = [np.concatenate(row, axis=1) for row in zip(labels, *columns, strict=True)]
     with written_whole(path) as temporary:
-        Image.fromarray(np.concatenate([names, *rows])).save(temporary)
+        Image.fromarray(np.concatenate(rows)).save(temporary)
 
 
 def _coloured(truth: Tensor, predictions: Sequence[Tensor]) -> list[NDArray[np.uint8]]:
@@ -185,6 +186,13 @@ def _coloured(truth: Tensor, predictions: Sequence[Tensor]) -> list[NDArray[np.u
         scale = truth[known].median() / prediction[known].median() if known.any() else 1.0
         pictures.append(colour_depth((prediction * scale)[0].cpu().numpy(), near, far))
     return pictures
+
+
+def _label(name: str, height: int) -> NDArray[np.uint8]:
+    """The name of a row."""
+    label = Image.new("RGB", (LABEL, height), "white")
+    ImageDraw.Draw(label).text((LABEL - 6, height // 2), name, fill="black", font_size=13, anchor="rm")
+    return np.asarray(label)
 
 
 def _tile(picture: NDArray[np.uint8], note: str) -> NDArray[np.uint8]:

@@ -49,7 +49,7 @@ def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, 
     assert len(entry["frames"]) == len(content["frames"]) == 3
     fit = json.loads((output / "deep" / "1" / "fit.json").read_text())["results"]
     assert entry["seeds"][1] == pytest.approx(fit["val step 2 kitti-eigen"]["abs_rel"], rel=1e-4)
-    assert Image.open(output / "val-panels.png").size[0] == 5 * 96
+    assert Image.open(output / "val-panels.png").size == (170 + 3 * 96, 5 * 64)
     assert (output / "val.png").is_file()
     stamp = (output / "deep" / "1" / "fit.json").stat().st_mtime_ns
     again = cli(*call, "--split", "test", "--trainer.max_steps", 2)  # trains nothing
