@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,14 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_app.canonical import canonical_scale
 from lightning_app.checkpoints import load_weights
 from lightning_app.metrics import DepthMetrics
 from lightning_app.protocols import fitting, views
-from lightning_app.schedule import WarmupCosine
+from lightning_app.schedule import Optimisation, Schedule, WarmupCosine
 
 log = logging.getLogger(__name__)
-Schedule = Callable[[Optimizer, int], LRScheduler]
 
 
 class DepthModule(LightningModule):
@@ -35,13 +31,16 @@ class DepthModule(LightningModule):
         optimizer: built from the parameters.
         schedule: built from the optimizer and the number of steps of the run.
         weights: a checkpoint of the same network to start from (fine-tuning); not the same as resuming.
+        rates: what the learning rate of a part of the network is multiplied by, ``{encoder: 0.1}``; 0 freezes it, with
+            the statistics of its BatchNorm.
+        compile: train through ``torch.compile``; what is saved is the same.
         canonical_focal_px: train and predict depth as if every image, at the network's size, had been taken with this
             focal length (as in Metric3D, arXiv 2307.10984), for data of several cameras; metrics are still in metres.
 
     Raises:
         FileNotFoundError: no such checkpoint to start from.
-        ValueError: a checkpoint of another network, a focal length that is not positive or of no use, or a size that
-            the network's stride does not divide.
+        ValueError: a checkpoint of another network, a part that the network has not or a negative rate, a focal length
+            that is not positive or of no use, or a size that the network's stride does not divide.
     """
 
     def __init__(
@@ -51,6 +50,8 @@ class DepthModule(LightningModule):
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Schedule = WarmupCosine,
         weights: str | None = None,
+        rates: dict[str, float] | None = None,
+        compile: bool = False,
         canonical_focal_px: float | None = None,
     ) -> None:
         super().__init__()
@@ -63,7 +64,13 @@ class DepthModule(LightningModule):
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
             self.save_hyperparameters(logger=False)
         self.network, self.loss = network, loss
-        self.optimizer, self.schedule, self.weights = optimizer, schedule, weights
+        self.optimisation, self.weights, self.rates = Optimisation(optimizer, schedule), weights, rates or {}
+        self._compiles = compile
+        self._multiscale: Any = network.multiscale
+        for name, rate in self.rates.items():
+            if rate < 0:
+                raise ValueError(f"rates: {rate} of {name} is negative")
+            self._part(name).requires_grad_(rate > 0)
         self.canonical_focal_px = canonical_focal_px
 
     def setup(self, stage: str) -> None:
@@ -82,9 +89,13 @@ class DepthModule(LightningModule):
         """Load the weights to start from, unless the run is resumed and has its own."""
         if self.trainer.ckpt_path is None:
             self._initialise()
+        for name, rate in self.rates.items():
+            self._part(name).train(rate > 0)
+        if self._compiles:
+            self._multiscale = torch.compile(self._multiscale)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.network(image)  # type: ignore[no-any-return]
+        return self._multiscale(image)[0]  # type: ignore[no-any-return, operator]
 
     @torch.no_grad()
     def predict(self, batch: dict[str, Any]) -> Tensor:
@@ -95,7 +106,7 @@ class DepthModule(LightningModule):
     def supervise(self, batch: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """The finest prediction, depth of the batch's own cameras, and the loss's terms."""
         image = batch["image"].contiguous(memory_format=torch.channels_last)
-        predictions = self.network.multiscale(image)  # type: ignore[operator]
+        predictions = self._multiscale(image)  # type: ignore[operator]
         scale = self._canonical_scale(batch)
         terms: dict[str, Tensor] = self.loss(
             predictions, batch | {"depth": batch["depth"] * scale, "predicts": self.network.predicts}
@@ -122,9 +133,12 @@ class DepthModule(LightningModule):
         checkpoint["pocketdepth"] = {"size": list(self.trainer.datamodule.size)}  # type: ignore[attr-defined]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self.optimizer(self.parameters())
-        schedule = self.schedule(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        parts = {name: list(self._part(name).parameters()) for name, rate in self.rates.items() if rate > 0}
+        apart = {parameter for parameters in parts.values() for parameter in parameters}
+        rest = [each for each in self.parameters() if each.requires_grad and each not in apart]
+        groups = [{"params": parameters, "name": name} for name, parameters in ({"network": rest} | parts).items()]
+        steps = self.trainer.estimated_stepping_batches
+        return self.optimisation.configure(groups if parts else rest, steps, self.rates)
 
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
         prediction, terms = self.supervise(batch)
@@ -151,6 +165,13 @@ class DepthModule(LightningModule):
             return intrinsics.new_ones(len(intrinsics), 1, 1, 1)
         scale: Tensor = canonical_scale(intrinsics[:, 0, 0], intrinsics[:, 1, 1], self.canonical_focal_px)
         return scale.view(-1, 1, 1, 1)
+
+    def _part(self, name: str) -> nn.Module:
+        parts: dict[str, nn.Module] = dict(self.network.named_modules())
+        if name not in parts or not name:
+            known = ", ".join(part for part, _ in self.network.named_children())
+            raise ValueError(f"rates: {type(self.network).__name__} has no part {name!r}; it has {known}")
+        return parts[name]
 
     def _initialise(self) -> None:
         if self.weights is None:

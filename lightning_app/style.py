@@ -114,7 +114,7 @@ def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
     batch = {name: value.to(device) if torch.is_tensor(value) else value for name, value in _first(module).items()}
     batch |= {"image": batch["image"].float() / 255, "valid": batch["depth"] > 0}
     learner.to(device, memory_format=torch.channels_last)
-    optimizer = learner.optimizer(learner.parameters())
+    optimizer = learner.optimisation.optimizer(learner.parameters())
 
     def step() -> None:
         learner.train()

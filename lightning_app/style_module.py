@@ -13,8 +13,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from lightning_app.checkpoints import read_checkpoint
-from lightning_app.depth_module import Schedule
-from lightning_app.schedule import WarmupCosine
+from lightning_app.schedule import Optimisation, Schedule, WarmupCosine
 from losses import ContentStyle
 from models import AdaIN
 from models.adain import channel_statistics, renormalise
@@ -44,7 +43,7 @@ class StyleModule(LightningModule):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
             self.save_hyperparameters(logger=False)
-        self.network, self.loss, self.optimizer, self.schedule = network, loss, optimizer, schedule
+        self.network, self.loss, self.optimisation = network, loss, Optimisation(optimizer, schedule)
 
     def setup(self, stage: str) -> None:
         """Prepare a stage."""
@@ -75,9 +74,7 @@ class StyleModule(LightningModule):
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self.optimizer(self.network.decoder.parameters())
-        schedule = self.schedule(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return self.optimisation.configure(self.network.decoder.parameters(), self.trainer.estimated_stepping_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say what the file holds beside the weights."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 
-VERBS = ("fit", "validate", "test", "evaluate", "predict", "export", "quantize", "benchmark")
+VERBS = ("fit", "validate", "test", "compare", "evaluate", "predict", "label", "export", "quantize", "benchmark")
 
 
 def test_help_lists_every_verb(cli: Cli) -> None:
