@@ -19,6 +19,7 @@ from werkzeug.serving import make_server
 from datamodules import DepthDataModule, Diw, KittiRaw, Make3D, NyuLabeled, Photos, Reader, Shards, VirtualKitti
 from datamodules import depth_io as io
 from datamodules import shards as shards_module
+from datamodules.photos import label_path
 from datamodules.reader import DamagedFrameError
 from datamodules.shards import require_chunks, write_shards
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
@@ -37,6 +38,7 @@ def assert_same_frames(reader: Reader, shards: Shards) -> None:
         assert frame.depth.dtype == np.float32
         assert (frame.domain, frame.path) == (expected.domain, expected.path.resolve())
         np.testing.assert_array_equal(frame.pair, expected.pair)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(frame.inv_depth, expected.inv_depth)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("units", [100.0, 256.0, 1000.0, 5000.0, 0.0])
@@ -50,16 +52,21 @@ def test_depth_loses_nothing(units: float) -> None:
 
 
 def test_shards_of_every_kind_of_frame(data_root: Path) -> None:
-    """JPEGs and PNGs as files, frames out of a .mat file, a part of an image, LiDAR, a laser's grid, pairs."""
+    """JPEGs and PNGs as files, frames out of a .mat file, a part of an image, LiDAR, a laser's grid, pairs, labels."""
     write_nyu_labeled(data_root / "nyu")
     write_make3d(data_root / "make3d")
     write_diw(data_root / "diw")
+    for photograph in Photos("photos"):
+        label = label_path(photograph.path, data_root / "photos", data_root / "labels")
+        label.parent.mkdir(parents=True, exist_ok=True)
+        io.write_label(label, photograph.image[..., 0].astype(np.float32))
     readers: tuple[Reader, ...] = (
         VirtualKitti("vkitti"),
         KittiRaw("kitti", "kitti/val.txt"),
         NyuLabeled("nyu", "train"),
         Make3D("make3d"),
         Diw("diw", "diw/DIW_test.csv"),
+        Photos("photos", labels="labels"),
     )
     for number, reader in enumerate(readers):
         write_shards(reader, list(range(len(reader))), str(data_root / f"shards{number}"))
