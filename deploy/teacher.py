@@ -140,12 +140,18 @@ class _Onnx(nn.Module):
             raise ValueError(
                 f"{path}: its input is {[each.shape for each in inputs]}, not images (1, 3, height, width)"
             )
-        self.session, self.input = session, inputs[0].name
+        self.path, self.session, self.input = path, session, inputs[0].name
         fixed = isinstance(shape[2], int) and isinstance(shape[3], int)
         self.size = (int(shape[2]), int(shape[3])) if fixed else None
 
     def forward(self, image: Tensor) -> Tensor:
-        each = [self.session.run(None, {self.input: one[None].cpu().numpy()})[0] for one in image]
+        try:
+            each = [self.session.run(None, {self.input: one[None].cpu().numpy()})[0] for one in image]
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            reason = str(error).splitlines()[0]
+            raise RuntimeError(
+                f"{self.path}: does not take {_x(image.shape[-2:])} (height x width): {reason}"
+            ) from error
         return torch.cat([torch.from_numpy(output) for output in each]).to(image.device)
 
 

@@ -173,7 +173,7 @@ def label(
         Path | None, typer.Option(help="What a foreign ONNX file takes and predicts: a YAML in experiments/teachers.")
     ] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Average with the mirrored image.")] = False,
-    scale: Annotated[list[float], typer.Option(help="Of its size; repeat it to average over several.")] = [1.0],  # noqa: B006
+    scale: Annotated[list[float] | None, typer.Option(help="Of its size; repeat it to average over several.")] = None,
     shard: Annotated[str, typer.Option(help="2/4 labels the second of four parts.")] = "1/1",
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Report damaged images and go on.")] = False,

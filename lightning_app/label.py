@@ -37,7 +37,7 @@ def label(
     output: Path,
     settings: Path | None = None,
     mirror: bool = False,
-    scales: Sequence[float] = (1.0,),
+    scales: Sequence[float] | None = None,
     shard: str = "1/1",
     jobs: int = 1,
     skip_damaged: bool = False,
@@ -51,7 +51,7 @@ def label(
         output: folder; images of a folder's folders keep their place below it.
         settings: YAML that says what a foreign ONNX file takes and predicts.
         mirror: average with what it says of the mirrored image.
-        scales: of its size, over which is averaged.
+        scales: of its size, over which is averaged; its settings' if left out.
         shard: ``2/4`` labels the second of four parts, which machines can do side by side.
         jobs: processes, with a thread each if there are several.
         skip_damaged: report damaged images and go on.
@@ -97,7 +97,7 @@ def _shard(shard: str) -> tuple[int, int]:
     return int(number), int(parts)
 
 
-def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequence[float]) -> dict[str, Any]:
+def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequence[float] | None) -> dict[str, Any]:
     """The section that builds the teacher."""
     section: dict[str, Any] = {"class_path": "deploy.teacher.Teacher", "init_args": {}}
     if settings is not None:
@@ -109,7 +109,9 @@ def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequenc
             raise ValueError(f"{settings}: not a YAML ({error})") from error
         if not isinstance(section, dict) or not isinstance(section.get("init_args"), dict):
             raise ValueError(f"{settings}: says no class_path and init_args, as those in experiments/teachers do")
-    arguments = {"file": str(teacher), "mirror": mirror, "scales": list(scales)}
+    arguments = (
+        {"file": str(teacher)} | ({"mirror": True} if mirror else {}) | ({"scales": list(scales)} if scales else {})
+    )
     return {**section, "init_args": {**section["init_args"], **arguments}}
 
 

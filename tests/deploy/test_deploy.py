@@ -22,6 +22,7 @@ from deploy.runtime import OnnxNetwork
 from models import DepthNet, UpConvDecoder
 from tests.conftest import EXPERIMENTS, Cli
 from tests.fakes import picture
+from tests.models.test_encoder import BACKBONES
 
 BASE = EXPERIMENTS / "base.yaml"
 
@@ -48,7 +49,11 @@ def test_export_at_another_size(fitted: Path, cli: Cli) -> None:
     assert not (fitted / "t.onnx").exists()
 
 
-@pytest.mark.parametrize("encoder", ["resnet18", "tf_efficientnet_lite0", "mobileone_s0"])
+PLAIN = ("resnet18", "tf_efficientnet_lite0", "mobileone_s0")
+OTHERS = [name for name in BACKBONES[::2] if name not in PLAIN]
+
+
+@pytest.mark.parametrize("encoder", [*PLAIN, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_every_network_exports(encoder: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     arguments = {"decoder": UpConvDecoder} if encoder == "resnet18" else {}
@@ -59,7 +64,8 @@ def test_every_network_exports(encoder: str, tmp_path: Path) -> None:
     partitions = mobile_partitions(model)
     # ConvTranspose is an operator that only CoreML's newer kind takes.
     whole = ["CoreML MLProgram"] if encoder == "resnet18" else list(partitions)
-    assert [name for name, count in partitions.items() if count == 1] == whole
+    if encoder in PLAIN:  # others have activations or attention that not every runtime of a phone takes
+        assert [name for name, count in partitions.items() if count == 1] == whole
 
 
 def test_int8_file_keeps_its_head_in_float_and_agrees(exported: Path, data_root: Path, cli: Cli) -> None:

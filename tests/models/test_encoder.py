@@ -65,6 +65,38 @@ def test_backbone_without_feature_maps_is_refused() -> None:
         Encoder("mixer_b16_224")
 
 
+# A name of each family that a phone can run; the default tests take a few.
+BACKBONES = """
+    mobilenetv1_100 mobilenetv2_100 mobilenetv3_small_100 mobilenetv3_large_100 mobilenetv4_conv_small
+    mobilenetv4_conv_medium mobilenetv4_hybrid_medium mobilenet_edgetpu_v2_xs tf_efficientnet_lite0 tf_efficientnet_b0
+    tf_efficientnetv2_b0 efficientnet_es tinynet_e mixnet_s mnasnet_small semnasnet_100 fbnetc_100 spnasnet_100
+    hardcorenas_a lcnet_050 ghostnet_100 ghostnetv2_100 ghostnetv3_100 repghostnet_100 resnet18 resnet10t
+    res2net50_14w_8s regnetx_002 regnety_002 rexnet_100 cs3darknet_s vovnet39a selecsls42 dla34 hgnetv2_b0 mobileone_s0
+    repvgg_a0 repvit_m0_9 fastvit_t8 nextvit_small convnext_atto convnextv2_atto inception_next_atto edgenext_xx_small
+    poolformer_s12 starnet_s1 efficientvit_b0 mobilevit_xxs swiftformer_xs tiny_vit_5m_224
+""".split()  # noqa: SIM905 (fifty lines otherwise)
+QUICK = ("mobilenetv4_conv_small", "tf_efficientnet_lite0", "mobileone_s0", "repvit_m0_9", "convnext_atto")
+NAMES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in BACKBONES]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_family_keeps_the_contract(name: str) -> None:
+    """Channels and strides as they are said, at any legal size, and fused to the same features."""
+    torch.manual_seed(0)
+    encoder = Encoder(name).eval()
+    strides = [feature.stride for feature in encoder.features]
+    assert strides[0] in (2, 4)
+    assert strides[-1] == 32
+    with torch.no_grad():
+        for size in ((64, 96), (96, 32)):
+            image = torch.rand(1, 3, *size)
+            features = encoder(image)
+            shapes = [(1, each.channels, size[0] // each.stride, size[1] // each.stride) for each in encoder.features]
+            assert [tuple(feature.shape) for feature in features] == shapes
+            for one, two in zip(fuse(encoder)(image), features, strict=True):
+                assert (one - two).abs().max() <= 1e-5 * two.abs().max()
+
+
 @pytest.mark.parametrize("name", ["mobileone_s0", "repvgg_a0"])
 def test_fusing_changes_nothing_but_the_form(name: str) -> None:
     torch.manual_seed(0)
