@@ -175,7 +175,7 @@ def test_the_papers_recipe_learns_from_labels_and_on_the_fly(
     settings = tmp_path / "teacher.yaml"
     settings.write_text("class_path: deploy.teacher.Teacher\ninit_args: {size: [64, 96], predicts: inverse_depth}\n")
     file = foreign(tmp_path / "t.onnx")
-    unlabelled = "[{class_path: datamodules.Photos, init_args: {root: photos}}]"
+    unlabelled = "[{class_path: datamodules.Photos, init_args: {root: photos, labels: null}}]"
     on_the_fly = ("--data.train", unlabelled, "--data.teacher", settings, "--data.teacher.file", file)
     status, err = student(cli, *on_the_fly)
     assert status == 0, err
