@@ -89,7 +89,7 @@ def test_cost_is_printed(data: tuple[object, ...], cli: Cli) -> None:
 
 def test_data_without_style_is_refused(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     yaml = tiny_yaml(tmp_path / "tiny.yaml")
-    data = ("--data", EXPERIMENTS / "base.yaml", "--data", yaml, "--output", tmp_path / "x")
+    data = ("--data", EXPERIMENTS / "base.yaml", "--data", yaml, "--output", tmp_path / "x.npz")
     for verb in ("bank", "apply"):
         result = cli("style", verb, *data)
         assert result.status == 2
