@@ -137,10 +137,12 @@ def _turned(frame: Frame, rotation: Array) -> Frame:
     warp, size = intrinsics @ rays, (width, height)
     image = cv2.warpPerspective(frame.image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     depth = cv2.warpPerspective(frame.depth * stretch, warp, size, flags=cv2.INTER_NEAREST).clip(0)
-    moved, inv_depth = _moved(frame.pair, warp, depth.shape), frame.inv_depth
+    pair, inv_depth = frame.pair, frame.inv_depth
+    if pair is not None:
+        pair = _moved(pair, warp, depth.shape)
     if inv_depth is not None:
         inv_depth = cv2.warpPerspective(inv_depth / stretch, warp, size, flags=cv2.INTER_NEAREST).clip(0)
-    return Frame(image, depth, frame.intrinsics, frame.domain, frame.path, moved, inv_depth)
+    return Frame(image, depth, frame.intrinsics, frame.domain, frame.path, pair, inv_depth)
 
 
 def _part(
@@ -162,20 +164,18 @@ def _part(
     image = shrink(image, size) if shrinks else cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
     maps = [cv2.resize(each, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for each in maps]
     intrinsics = geometry.resize(intrinsics, size[1] / width, size[0] / height)
-    mirror = np.eye(3)
     if mirrored:
         image, maps = cv2.flip(image, 1), [cv2.flip(each, 1) for each in maps]
         intrinsics = geometry.flip(intrinsics, size[1])
-        mirror[0, 0] = -1
-    moved = _moved(frame.pair, intrinsics @ mirror @ np.linalg.inv(frame.intrinsics), size)
+    pair = frame.pair
+    if pair is not None:
+        pair = _moved(pair, intrinsics @ np.diag([-1 if mirrored else 1, 1, 1]) @ np.linalg.inv(frame.intrinsics), size)
     depth, inv_depth = maps if len(maps) == 2 else (maps[0], None)
-    return Frame(image, depth, intrinsics, frame.domain, frame.path, moved, inv_depth)
+    return Frame(image, depth, intrinsics, frame.domain, frame.path, pair, inv_depth)
 
 
-def _moved(pair: Array | None, warp: Array, size: tuple[int, ...]) -> Array | None:
+def _moved(pair: Array, warp: Array, size: tuple[int, ...]) -> Array:
     """An ordinal pair whose pixels, (x, y, 1), are mapped by (3, 3); without order where a point leaves the image."""
-    if pair is None:
-        return None
     x, y, scale = warp @ [pair[[1, 3]], pair[[0, 2]], [1, 1]]
     x, y = np.rint(x / scale).astype(np.int64), np.rint(y / scale).astype(np.int64)
     inside = (scale > 0).all() and min(*x, *y) >= 0 and max(y) < size[0] and max(x) < size[1]

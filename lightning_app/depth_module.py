@@ -95,7 +95,7 @@ class DepthModule(LightningModule):
             self._multiscale = torch.compile(self._multiscale)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self._multiscale(image)[0]  # type: ignore[no-any-return, operator]
+        return self._multiscale(image)[0]  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def predict(self, batch: dict[str, Any]) -> Tensor:
@@ -106,7 +106,7 @@ class DepthModule(LightningModule):
     def supervise(self, batch: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """The finest prediction, depth of the batch's own cameras, and the loss's terms."""
         image = batch["image"].contiguous(memory_format=torch.channels_last)
-        predictions = self._multiscale(image)  # type: ignore[operator]
+        predictions = self._multiscale(image)
         scale = self._canonical_scale(batch)
         terms: dict[str, Tensor] = self.loss(
             predictions, batch | {"depth": batch["depth"] * scale, "predicts": self.network.predicts}

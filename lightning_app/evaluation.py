@@ -104,12 +104,7 @@ def read_section(paths: Sequence[Path], name: str) -> dict[str, Any]:
     """
     section: dict[str, Any] = {}
     for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such YAML")
-        try:
-            content = yaml.safe_load(path.read_text())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: not a YAML ({error})") from error
+        content = read_yaml(path)
         found = content.get(name, {}) if isinstance(content, dict) else {}
         if not isinstance(found, dict):
             raise ValueError(f"{path}: its {name} section is empty or no mapping")
@@ -119,6 +114,16 @@ def read_section(paths: Sequence[Path], name: str) -> dict[str, Any]:
     if "class_path" not in section:
         raise ValueError(f"{paths[0]}: its {name} section names no class_path; give experiments/base.yaml before it")
     return section
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML holds; raises FileNotFoundError where there is none, ValueError where it is something else."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such YAML")
+    try:
+        return yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a YAML ({error})") from error
 
 
 def build_data_module(section: dict[str, Any], source: str, training: bool = False) -> DepthDataModule:

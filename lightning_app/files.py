@@ -16,6 +16,11 @@ def refuse_existing(*paths: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{existing[0]}{more} exists already; give --overwrite or another --output")
 
 
+def inside(folder: Path) -> list[Path]:
+    """What lies in a folder, or the file itself that stands in its place."""
+    return sorted(folder.iterdir()) if folder.is_dir() else [folder] if folder.exists() else []
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name once the block has ended well, and is removed otherwise."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
@@ -24,8 +23,8 @@ from datamodules.depth_io import read_image, read_label, write_label
 from datamodules.photos import label_path
 from datamodules.reader import DamagedFrameError
 from lightning_app.colour import colour_depth
-from lightning_app.evaluation import build
-from lightning_app.files import written_whole
+from lightning_app.evaluation import build, read_yaml
+from lightning_app.files import inside, written_whole
 
 MANIFEST, SHEET = "teacher.json", "sheet.png"
 SHOWN, HEIGHT = 6, 192
@@ -101,12 +100,7 @@ def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequenc
     """The section that builds the teacher."""
     section: dict[str, Any] = {"class_path": "deploy.teacher.Teacher", "init_args": {}}
     if settings is not None:
-        if not settings.is_file():
-            raise FileNotFoundError(f"{settings}: no such YAML of a teacher's settings")
-        try:
-            section = yaml.safe_load(settings.read_text())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{settings}: not a YAML ({error})") from error
+        section = read_yaml(settings)
         if not isinstance(section, dict) or not isinstance(section.get("init_args"), dict):
             raise ValueError(f"{settings}: says no class_path and init_args, as those in experiments/teachers do")
     arguments = (
@@ -128,11 +122,11 @@ def _teacher(text: str) -> Any:
 def _claim(output: Path, fingerprint: dict[str, object]) -> None:
     """Note whose labels a folder holds; raise where it holds another teacher's, or something else."""
     manifest = output / MANIFEST
-    if manifest.is_file():
+    if manifest.is_file() and any(output.rglob("*.png")):
         if json.loads(manifest.read_text()) != fingerprint:
             raise ValueError(f"{output}: holds labels of another teacher, or of other settings; give another --output")
         return
-    foreign = sorted(output.iterdir()) if output.is_dir() else [output] if output.exists() else []
+    foreign = [path for path in inside(output) if path != manifest]
     if foreign:
         raise FileExistsError(f"{foreign[0]} is there already and no label; give another --output")
     with written_whole(manifest) as temporary:

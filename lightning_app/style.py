@@ -20,7 +20,7 @@ from rich.progress import track
 from datamodules import DepthDataModule, Frame, Reader, StyleTransfer
 from lightning_app.callbacks.panels import to_picture
 from lightning_app.evaluation import build, read_data_module, read_section
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import inside, refuse_existing, written_whole
 
 
 def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> None:
@@ -69,7 +69,7 @@ def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool =
     """
     refuse_existing(output, overwrite=overwrite)
     module, style = _read(data)
-    foreign = [file for file in _inside(output) if file.name not in {reader.root.name for reader in module.train}]
+    foreign = [file for file in inside(output) if file.name not in {reader.root.name for reader in module.train}]
     within = [reader for reader in module.train if reader.root.resolve().is_relative_to(output.resolve())]
     if foreign or within:
         lost = foreign[0] if foreign else within[0].root
@@ -176,11 +176,6 @@ def _folder_written_whole(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _inside(folder: Path) -> list[Path]:
-    """What lies in a folder, or the file itself that stands in its place."""
-    return sorted(folder.iterdir()) if folder.is_dir() else [folder] if folder.exists() else []
 
 
 def _first(module: DepthDataModule) -> dict[str, Any]:

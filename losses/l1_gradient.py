@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from losses.masked import masked_gradient, masked_mean
-from losses.quantities import inv_depth_of, resize, true_inv_depth
+from losses.masked import masked_gradient, masked_mean, resize
+from losses.quantities import inv_depth_of, true_inv_depth
 
 
 class L1Gradient(nn.Module):

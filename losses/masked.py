@@ -58,8 +58,11 @@ def masked_gradient(values: Tensor, mask: Tensor, step: int = 1) -> Tensor:
     return across + down
 
 
+def resize(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (B, 1, h, w) to (height, width), bilinear."""
+    return values if values.shape[-2:] == size else F.interpolate(values, size, mode="bilinear", align_corners=False)
+
+
 def resize_depth(depth: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize depth, (B, 1, h, w), to (height, width), bilinear in inverse depth (so are evaluation and prediction)."""
-    if depth.shape[-2:] == size:
-        return depth
-    return 1 / F.interpolate(1 / depth, size, mode="bilinear", align_corners=False)
+    return depth if depth.shape[-2:] == size else 1 / resize(1 / depth, size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def depth_of(prediction: Tensor, batch: dict[str, Any]) -> Tensor:
@@ -34,8 +33,3 @@ def true_inv_depth(batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         return inv_depth, inv_depth > 0
     valid: Tensor = batch["valid"]
     return (1 / batch["depth"].where(valid, 1)).where(valid, 0), valid
-
-
-def resize(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring (B, 1, h, w) to (height, width), bilinear."""
-    return values if values.shape[-2:] == size else F.interpolate(values, size, mode="bilinear", align_corners=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from losses.masked import masked_gradient
-from losses.quantities import inv_depth_of, resize, true_inv_depth
+from losses.masked import masked_gradient, resize
+from losses.quantities import inv_depth_of, true_inv_depth
 
 
 class ScaleShiftInvariant(nn.Module):

@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from lightning_app.colour import colour_depth
 from lightning_app.files import written_whole
 from lightning_app.protocols import scale_and_shift
-from losses.masked import resize_depth
-from losses.quantities import resize
+from losses.masked import resize, resize_depth
 
 HEADER = 16
 COLUMNS = ("image", "prediction", "truth", "error")

@@ -40,6 +40,19 @@ def test_labels_are_written_resumed_and_never_mixed(exported: Path, data_root: P
     assert "holds labels of another teacher, or of other settings" in other.err
 
 
+def test_a_teacher_that_could_not_label_leaves_the_folder_to_another(
+    exported: Path, data_root: Path, tmp_path: Path, cli: Cli
+) -> None:
+    settings = tmp_path / "teacher.yaml"
+    settings.write_text("class_path: deploy.teacher.Teacher\ninit_args: {predicts: depth}\n")
+    call = ("label", foreign(tmp_path / "t.onnx", op="Relu"), data_root / "photos", "--output", tmp_path / "labels")
+    result = cli(*call, "--settings", settings)
+    assert result.status == 1
+    assert "not one map of its shape" in result.err
+    other = cli("label", exported, data_root / "photos", "--output", tmp_path / "labels")
+    assert other.status == 0, other.err
+
+
 def test_a_label_keeps_its_order_in_16_bits(tmp_path: Path) -> None:
     values = np.linspace(-3, 8, 1000, dtype=np.float32).reshape(20, 50)
     write_label(tmp_path / "l.png", values)
