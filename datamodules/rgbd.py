@@ -79,18 +79,27 @@ class SevenScenes(Reader):
         root: a scene, or the folder of the scenes, relative to the data root.
         scenes: folders below ``root``, e.g. ``chess`` or ``chess/seq-01``; all that there are if left out.
         split: ``train`` or ``test`` takes the sequences that a scene's ``TrainSplit.txt`` or ``TestSplit.txt`` names.
+        part: from which share to which of each sequence's frames in the order of time, e.g. ``[0, 0.6]`` to train on
+            and ``[0.6, 1]`` to evaluate on where there is one sequence alone.
 
     Raises:
         FileNotFoundError: no such folder or split, or no frame in it.
+        ValueError: shares that do not rise within [0, 1].
     """
 
     layout = "7-Scenes: [<scene>/seq-XX/]frame-%06d.color.png (or .jpg) and frame-%06d.depth.png"
     truth = "kinect"
 
     def __init__(
-        self, root: str, scenes: Sequence[str] | None = None, split: Literal["all", "train", "test"] = "all"
+        self,
+        root: str,
+        scenes: Sequence[str] | None = None,
+        split: Literal["all", "train", "test"] = "all",
+        part: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        self.root, self.scenes, self.split = data_path(root), scenes, split
+        if not 0 <= part[0] < part[1] <= 1:
+            raise ValueError(f"part {list(part)} does not rise within [0, 1]")
+        self.root, self.scenes, self.split, self.part = data_path(root), scenes, split, part
 
     def scan(self) -> list[_Entry]:
         folders = [self.root / scene for scene in self.scenes] if self.scenes is not None else [self.root]
@@ -100,7 +109,8 @@ class SevenScenes(Reader):
             folders = [sequence for folder in folders for sequence in self._sequences(folder)]
             for sequence in folders:
                 require_folder(sequence, self.layout)
-        images = [image for folder in folders for image in sorted(folder.rglob("frame-*.color.*"))]
+        found = [sorted(folder.rglob("frame-*.color.*")) for folder in folders]
+        images = [image for each in found for image in self._part_of(each)]
         if not images:
             raise FileNotFoundError(f"{self.root}: no frame; looked for {self.layout}")
         return [_Entry(image, image.with_name(image.name.split(".")[0] + ".depth.png")) for image in images]
@@ -111,6 +121,16 @@ class SevenScenes(Reader):
     def read(self, entry: _Entry) -> Frame:
         depth = read_millimetres(entry.depth, invalid=65535)
         return Frame(read_image(entry.image), depth, pinhole(585, 585, 320, 240), "real", entry.image)
+
+    def _part_of(self, images: list[Path]) -> list[Path]:
+        """The part of the frames, sequence by sequence."""
+        sequences: dict[Path, list[Path]] = {}
+        for image in images:
+            sequences.setdefault(image.parent, []).append(image)
+        first, last = self.part
+        return [
+            image for each in sequences.values() for image in each[round(first * len(each)) : round(last * len(each))]
+        ]
 
     def _sequences(self, folder: Path) -> list[Path]:
         """The sequences that the split files in a folder name: a line is ``sequence1``, its folder ``seq-01``."""

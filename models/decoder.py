@@ -1,7 +1,8 @@
 """Decoders: feature maps -> one-channel logits at several scales, finest first.
 
 A decoder is built from what it decodes: the encoder's channels and strides, the output's stride, and how many of its
-finest levels carry a prediction head.
+finest levels carry a prediction head. ``widths`` is None by default: a YAML that names another decoder than the one before
+it inherits the arguments that both know, and would inherit that one's widths.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class LightDecoder(nn.Module):
         features: the encoder's feature maps, finest first.
         output_stride: stride of the finest prediction, a power of two.
         heads: how many levels predict, counted from the finest.
-        widths: channels per level, from the deepest; the last of them that ``output_stride`` reaches is the finest.
+        widths: channels per level, from the deepest, 128-64-48-32-24 if left out; the last of them that
+            ``output_stride`` reaches is the finest.
         skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
         finest_skip: stride of the finest map that joins; those above it carry textures, by which rendered and real
             images differ most.
@@ -39,13 +41,13 @@ class LightDecoder(nn.Module):
         features: Sequence[FeatureInfo],
         output_stride: int,
         heads: int,
-        widths: Sequence[int] = (128, 64, 48, 32, 24),
+        widths: Sequence[int] | None = None,
         skips: Skips = "add",
         finest_skip: int = 1,
         upsampling: Literal["nearest", "bilinear"] = "nearest",
     ) -> None:
         super().__init__()
-        levels = _levels(features, output_stride, widths, heads, finest_skip)
+        levels = _levels(features, output_stride, widths or (128, 64, 48, 32, 24), heads, finest_skip)
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
@@ -68,7 +70,7 @@ class UpConvDecoder(nn.Module):
         features: the encoder's feature maps, finest first.
         output_stride: stride of the finest prediction, a power of two.
         heads: how many levels predict, counted from the finest.
-        widths: channels of all levels but the last, from the deepest.
+        widths: channels of all levels but the last, from the deepest; 64-32-16 if left out.
         skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
     """
 
@@ -77,11 +79,11 @@ class UpConvDecoder(nn.Module):
         features: Sequence[FeatureInfo],
         output_stride: int,
         heads: int,
-        widths: Sequence[int] = (64, 32, 16),
+        widths: Sequence[int] | None = None,
         skips: Skips = "add",
     ) -> None:
         super().__init__()
-        levels = _levels(features, output_stride, [*widths, 1], heads)[:-1]
+        levels = _levels(features, output_stride, [*(widths or (64, 32, 16)), 1], heads)[:-1]
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
@@ -108,7 +110,8 @@ class NNConv5Decoder(nn.Module):
         features: the encoder's feature maps, finest first.
         output_stride: stride of the finest prediction, a power of two.
         heads: how many levels predict, counted from the finest.
-        widths: channels per level, from the deepest; where a map that is added has others, a 1x1 brings it to them.
+        widths: channels per level, from the deepest, 512-256-128-64-32 if left out; where a map that is added has
+            others, a 1x1 brings it to them.
     """
 
     def __init__(
@@ -116,10 +119,12 @@ class NNConv5Decoder(nn.Module):
         features: Sequence[FeatureInfo],
         output_stride: int,
         heads: int,
-        widths: Sequence[int] = (512, 256, 128, 64, 32),
+        widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        levels = _levels([each for each in features if each.stride != 16], output_stride, widths, heads)
+        levels = _levels(
+            [each for each in features if each.stride != 16], output_stride, widths or (512, 256, 128, 64, 32), heads
+        )
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
