@@ -92,6 +92,7 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
     assert program is not None
     model: onnx.ModelProto = program.model_proto
     _name_empty_roi(model)
+    _shuffle_as_nnapi(model)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     onnx.checker.check_model(model)
     return model
@@ -128,6 +129,19 @@ def _name_empty_roi(model: onnx.ModelProto) -> None:
         node.input[1] = "empty_roi"
     if nodes:
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(0, np.float32), "empty_roi"))
+
+
+def _shuffle_as_nnapi(model: onnx.ModelProto) -> None:
+    """Android's NNAPI knows the other order of sub-pixels alone; of one channel both orders are the same."""
+    for node in (node for node in model.graph.node if node.op_type == "DepthToSpace"):
+        block, mode = (next(each for each in node.attribute if each.name == name) for name in ("blocksize", "mode"))
+        channels = next(
+            value.type.tensor_type.shape.dim[1].dim_value
+            for value in (*model.graph.value_info, *model.graph.output)
+            if value.name == node.output[0]
+        )
+        if channels == 1 and block:
+            mode.s = b"DCR"
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from deploy.images import find_images, read_image, to_input
 from deploy.macs import is_int8
-from deploy.runtime import OnnxNetwork
+from deploy.runtime import OnnxNetwork, open_session
 from lightning_app.files import refuse_existing, written_whole
 
 
@@ -51,21 +51,8 @@ def quantize(model: Path, images: Path, output: Path | None = None, number: int 
     paths = find_images(images)
     chosen = paths[:: max(1, -(-len(paths) // number))]
     inputs = (to_input(read_image(path), network.size) for path in track(chosen, "calibrate"))
-    with tempfile.TemporaryDirectory() as folder, written_whole(output) as temporary:
-        prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(model, prepared, skip_symbolic_shape=True)
-        with _quiet():
-            quantize_static(
-                prepared,
-                temporary,
-                _Calibration(network.input, inputs),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.MinMax,
-                nodes_to_exclude=head_nodes(onnx.load(prepared).graph),
-            )
+    with written_whole(output) as temporary:
+        write_int8(model, inputs, temporary)
         quantized = onnx.load(temporary)
         onnx.helper.set_model_props(
             quantized, network.metadata | {"quantized": f"int8 QDQ, head in float, {len(chosen)} calibration images"}
@@ -76,6 +63,24 @@ def quantize(model: Path, images: Path, output: Path | None = None, number: int 
     print(f"{model} -> {output}: {before:.2f} -> {after:.2f} MB, {len(chosen)} images, ", end="")
     print(f"SQNR of the depth {noise:.1f} dB")
     return output
+
+
+def write_int8(model: Path, inputs: Iterator[NDArray[np.float32]], output: Path) -> None:
+    """Write the int8 file of an fp32 one, calibrated on images (1, 3, height, width)."""
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            output,
+            _Calibration(open_session(model).get_inputs()[0].name, inputs),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=head_nodes(onnx.load(prepared).graph),
+        )
 
 
 def head_nodes(graph: onnx.GraphProto) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from lightning_app.app_data import data
+from lightning_app.app_measure import measure
 from lightning_app.app_style import style
 from lightning_app.messages import one_line
 from lightning_app.options import Data, Json, Model, Overwrite, Protocols, Split, call
@@ -33,6 +34,7 @@ _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ON
 
 app.add_typer(data, name="data", help="Look at data, time it, and write it anew.", rich_help_panel="From a folder")
 app.add_typer(style, name="style", help="Banks of styles, stylised copies, cost.", rich_help_panel="From a folder")
+app.add_typer(measure)
 
 
 def _show_version(wanted: bool) -> None:
@@ -206,18 +208,6 @@ def quantize(
 ) -> None:
     """Write a static int8 file whose head stays in float."""
     call("deploy.quantize:quantize", model, images, output, number, overwrite)
-
-
-@app.command(**_FILES)
-def benchmark(
-    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each session.")] = 1,
-    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each file, interleaved.")] = 50,
-    output: Annotated[Path, typer.Option(help="Folder of the table as text, JSON and PNG.")] = Path("runs/benchmark"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Time ONNX files against each other on this CPU."""
-    call("deploy.benchmark:benchmark", models, threads, runs, output, overwrite)
 
 
 def main(args: list[str] | None = None) -> None:

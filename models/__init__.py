@@ -17,7 +17,7 @@ The contract of a style network, which gives an image the look of another:
 """
 
 from models.adain import AdaIN
-from models.decoder import LightDecoder, NNConv5Decoder, UpConvDecoder
+from models.decoder import LightDecoder, NNConv5Decoder, SubpixelDecoder, UpConvDecoder
 from models.depth_net import DepthNet
 from models.encoder import Encoder
 from models.image_style import FourierAdaptation, HistogramMatching, ImageAdaIN
@@ -33,5 +33,6 @@ __all__ = [
     "LightDecoder",
     "NNConv5Decoder",
     "PyDNet",
+    "SubpixelDecoder",
     "UpConvDecoder",
 ]

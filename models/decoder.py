@@ -1,8 +1,8 @@
 """Decoders: feature maps -> one-channel logits at several scales, finest first.
 
 A decoder is built from what it decodes: the encoder's channels and strides, the output's stride, and how many of its
-finest levels carry a prediction head. ``widths`` is None by default: a YAML that names another decoder than the one before
-it inherits the arguments that both know, and would inherit that one's widths.
+finest levels carry a prediction head. ``widths`` is None by default: a YAML that names another decoder than the one
+before it inherits the arguments that both know, and would inherit that one's widths.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.encoder import FeatureInfo
-
-Skips = Literal["add", "concat"]
+from models.levels import Join, Skips, conv_bn_relu, decoder_levels, run_levels
 
 
 class LightDecoder(nn.Module):
-    """Depthwise decoder for phones: per level a 1x1, upsampling, a skip, a 5x5 depthwise and a 1x1 convolution.
+    """Depthwise decoder for phones: per level a 1x1, upsampling, a skip, a depthwise and a 1x1 convolution.
 
     The shape of a level follows FastDepth (arXiv 1903.03273).
 
@@ -34,6 +32,7 @@ class LightDecoder(nn.Module):
         finest_skip: stride of the finest map that joins; those above it carry textures, by which rendered and real
             images differ most.
         upsampling: ``nearest`` (what every runtime does fast) or ``bilinear``.
+        kernel: of the depthwise convolutions.
     """
 
     def __init__(
@@ -45,20 +44,21 @@ class LightDecoder(nn.Module):
         skips: Skips = "add",
         finest_skip: int = 1,
         upsampling: Literal["nearest", "bilinear"] = "nearest",
+        kernel: int = 5,
     ) -> None:
         super().__init__()
-        levels = _levels(features, output_stride, widths or (128, 64, 48, 32, 24), heads, finest_skip)
+        levels = decoder_levels(features, output_stride, widths or (128, 64, 48, 32, 24), heads, finest_skip)
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
-            self.levels.append(_LightLevel(channels, skip, width, skips, upsampling))
+            self.levels.append(_LightLevel(channels, skip, width, skips, upsampling, kernel))
             channels = width
         self.heads = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width, _ in levels[len(levels) - heads :])
         self.strides = [feature.stride for feature in features]
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
-        outputs = _run_levels(features, self.strides, self.levels)
+        outputs = run_levels(features, self.strides, self.levels)
         return [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
 
 
@@ -83,7 +83,7 @@ class UpConvDecoder(nn.Module):
         skips: Skips = "add",
     ) -> None:
         super().__init__()
-        levels = _levels(features, output_stride, [*(widths or (64, 32, 16)), 1], heads)[:-1]
+        levels = decoder_levels(features, output_stride, [*(widths or (64, 32, 16)), 1], heads)[:-1]
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
@@ -96,7 +96,7 @@ class UpConvDecoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
-        outputs = _run_levels(features, self.strides, self.levels)
+        outputs = run_levels(features, self.strides, self.levels)
         finest, *coarser = reversed(self.heads)
         return [finest(outputs[-1]), *[head(x) for head, x in zip(coarser, reversed(outputs), strict=False)]]
 
@@ -122,7 +122,7 @@ class NNConv5Decoder(nn.Module):
         widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        levels = _levels(
+        levels = decoder_levels(
             [each for each in features if each.stride != 16], output_stride, widths or (512, 256, 128, 64, 32), heads
         )
         self.levels = nn.ModuleList()
@@ -135,30 +135,68 @@ class NNConv5Decoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
-        outputs = _run_levels(features, self.strides, self.levels)
+        outputs = run_levels(features, self.strides, self.levels)
         return [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
 
 
-def _run_levels(features: Sequence[Tensor], strides: Sequence[int], levels: nn.ModuleList) -> list[Tensor]:
-    """Every level's output, from the deepest."""
-    skips = dict(zip(strides, features, strict=True))
-    stride, x, outputs = strides[-1], features[-1], []
-    for level in levels:
-        stride //= 2
-        x = level(x, skips.get(stride))
-        outputs.append(x)
-    return outputs
+class SubpixelDecoder(nn.Module):
+    """Decodes down to a coarse stride by dense convolutions, and predicts the finer pixels from there, as channels that
+    are shuffled into place (ESPCN, arXiv 1609.05158): in int8 dense convolutions run at several times the rate of
+    depthwise ones, and the finest levels of other decoders cost the most and know the least.
+
+    Args:
+        features: the encoder's feature maps, finest first.
+        output_stride: stride of the finest prediction, a power of two.
+        heads: how many levels predict, counted from the finest.
+        widths: channels per level, from the deepest, 96-64-48-32-24 if left out; the last that ``stride`` reaches is
+            the finest.
+        stride: of the finest level.
+        kernel: of the convolution of each level.
+        finest_skip: stride of the finest map of the encoder that joins; those above it carry textures, by which
+            rendered and real images differ most.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[FeatureInfo],
+        output_stride: int,
+        heads: int,
+        widths: Sequence[int] | None = None,
+        stride: int = 8,
+        kernel: int = 3,
+        finest_skip: int = 1,
+    ) -> None:
+        super().__init__()
+        if stride % output_stride:
+            raise ValueError(f"output_stride {output_stride} does not divide stride {stride} of the finest level")
+        levels = decoder_levels(features, stride, widths or (96, 64, 48, 32, 24), heads, finest_skip)
+        self.levels = nn.ModuleList()
+        channels = features[-1].channels
+        for width, skip in levels:
+            self.levels.append(_DenseLevel(channels, skip, width, kernel))
+            channels = width
+        self.factor = stride // output_stride
+        self.heads = nn.ModuleList(
+            nn.Conv2d(width, self.factor**2, 3, padding=1) for width, _ in levels[len(levels) - heads :]
+        )
+        self.strides = [feature.stride for feature in features]
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
+        outputs = run_levels(features, self.strides, self.levels)
+        logits = [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
+        return [F.pixel_shuffle(each, self.factor) for each in logits] if self.factor > 1 else logits
 
 
 class _LightLevel(nn.Module):
-    def __init__(self, channels: int, skip: int, width: int, skips: Skips, upsampling: str) -> None:
+    def __init__(self, channels: int, skip: int, width: int, skips: Skips, upsampling: str, kernel: int) -> None:
         super().__init__()
         self.upsampling = upsampling
-        self.reduce = _conv_bn_relu(channels, width, 1)
-        self.join = _Join(width, skip, skips)
+        self.reduce = conv_bn_relu(channels, width, 1)
+        self.join = Join(width, skip, skips)
         self.smooth = nn.Sequential(
-            _conv_bn_relu(self.join.channels, self.join.channels, 5, groups=self.join.channels),
-            _conv_bn_relu(self.join.channels, width, 1),
+            conv_bn_relu(self.join.channels, self.join.channels, kernel, groups=self.join.channels),
+            conv_bn_relu(self.join.channels, width, 1),
         )
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
@@ -171,7 +209,7 @@ class _NNConv5Level(nn.Module):
     def __init__(self, channels: int, skip: int, width: int) -> None:
         super().__init__()
         self.convolve = nn.Sequential(
-            _conv_bn_relu(channels, channels, 5, groups=channels), _conv_bn_relu(channels, width, 1)
+            conv_bn_relu(channels, channels, 5, groups=channels), conv_bn_relu(channels, width, 1)
         )
         self.joins = skip > 0
         self.project = nn.Conv2d(skip, width, 1) if skip not in (0, width) else nn.Identity()
@@ -185,52 +223,25 @@ class _UpConvLevel(nn.Module):
     def __init__(self, channels: int, skip: int, width: int, skips: Skips) -> None:
         super().__init__()
         self.up = nn.Sequential(_up_convolution(channels, width), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
-        self.join = _Join(width, skip, skips)
+        self.join = Join(width, skip, skips)
         # A concatenation is brought back to the level's width, so that widths mean the same for both kinds of skip.
         same = self.join.channels == width
-        self.merge = nn.Identity() if same else _conv_bn_relu(self.join.channels, width, 1)
+        self.merge = nn.Identity() if same else conv_bn_relu(self.join.channels, width, 1)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         return cast(Tensor, self.merge(self.join(self.up(x), skip)))
 
 
-class _Join(nn.Module):
-    """Joins a skip connection: added after a 1x1 convolution, or concatenated; nothing where there is no skip."""
-
-    def __init__(self, width: int, skip: int, skips: Skips) -> None:
+class _DenseLevel(nn.Module):
+    def __init__(self, channels: int, skip: int, width: int, kernel: int) -> None:
         super().__init__()
-        self.joins, self.concat = skip > 0, skips == "concat"
-        self.project = nn.Conv2d(skip, width, 1) if skip and not self.concat else nn.Identity()
-        self.channels = width + skip if self.concat else width
+        self.reduce = conv_bn_relu(channels, width, 1)
+        self.join = Join(width, skip, "add")
+        self.smooth = conv_bn_relu(width, width, kernel)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        if skip is None or not self.joins:
-            return x
-        return torch.cat([x, skip], dim=1) if self.concat else x + self.project(skip)
-
-
-def _levels(
-    features: Sequence[FeatureInfo], output_stride: int, widths: Sequence[int], heads: int, finest_skip: int = 1
-) -> list[tuple[int, int]]:
-    """(width, channels of the skip or 0) of each level, from the deepest."""
-    skips = {feature.stride: feature.channels for feature in features if feature.stride >= finest_skip}
-    strides = []
-    stride = features[-1].stride // 2
-    while stride >= output_stride:
-        strides.append(stride)
-        stride //= 2
-    if not strides or strides[-1] != output_stride:
-        raise ValueError(f"output_stride {output_stride} is not a power of two below {features[-1].stride}")
-    if len(widths) < len(strides):
-        raise ValueError(f"output_stride {output_stride} needs {len(strides)} widths, {list(widths)} has {len(widths)}")
-    if not 1 <= heads <= len(strides):
-        raise ValueError(f"heads {heads} is not between 1 and the decoder's {len(strides)} levels")
-    return [(width, skips.get(stride, 0)) for width, stride in zip(widths, strides, strict=False)]
-
-
-def _conv_bn_relu(channels: int, width: int, kernel: int, groups: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(channels, width, kernel, padding=kernel // 2, groups=groups, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
+        return cast(Tensor, self.smooth(self.join(x, skip)))
 
 
 def _up_convolution(channels: int, width: int) -> nn.ConvTranspose2d:

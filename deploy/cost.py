@@ -1,0 +1,89 @@
+"""What networks cost on this CPU: parameters, operations, and latency in fp32 and int8."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from rich.progress import track
+from torch import nn
+
+from deploy.benchmark import WARMUP, cpu_name, measure
+from deploy.export import to_onnx
+from deploy.images import find_images, read_image, to_input
+from deploy.quantize import write_int8
+
+CALIBRATION = 8  # images: latency hardly depends on what they show
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One network's figures.
+
+    Attributes:
+        parameters: of the network in training, before blocks are fused.
+        gmac: 10^9 multiply-accumulates of one run.
+        fp32_ms: median latency.
+        int8_ms: the same of the int8 file.
+        int8_mb: that file's size, in 10^6 bytes.
+    """
+
+    parameters: int
+    gmac: float
+    fp32_ms: float
+    int8_ms: float
+    int8_mb: float
+
+
+def costs(
+    networks: Mapping[str, nn.Module], size: tuple[int, int], images: Path | None, threads: int, runs: int
+) -> dict[str, Cost]:
+    """Export and quantize networks, and time all files in turn.
+
+    Args:
+        networks: in evaluation mode, by name.
+        size: (height, width) that all are given.
+        images: a folder to calibrate on; noise if None, which is enough for the latency of networks without weights.
+        threads: of each session.
+        runs: timed runs of each file, interleaved.
+
+    Raises:
+        ValueError: a size that a network's stride does not divide.
+    """
+    for network in networks.values():
+        network.check_size(size)  # type: ignore[operator]
+    random = np.random.default_rng(0)
+    if images is None:
+        inputs = [random.random((1, 3, *size), dtype=np.float32) for _ in range(CALIBRATION)]
+    else:
+        paths = find_images(images)
+        inputs = [to_input(read_image(path), size) for path in paths[:: -(-len(paths) // CALIBRATION)]]
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for number, network in enumerate(track(networks.values(), "export and quantize")):
+            fp32, int8 = Path(folder) / f"{number}.onnx", Path(folder) / f"{number}-int8.onnx"
+            onnx.save(to_onnx(network, size), fp32)
+            write_int8(fp32, iter(inputs), int8)
+            files += [fp32, int8]
+        rows = measure(files, threads, runs)
+    return {
+        name: Cost(
+            sum(parameter.numel() for parameter in network.parameters()),
+            fp32.gmac,
+            fp32.p50_ms,
+            int8.p50_ms,
+            int8.size_mb,
+        )
+        for (name, network), fp32, int8 in zip(networks.items(), rows[::2], rows[1::2], strict=True)
+    }
+
+
+def how(size: tuple[int, int], threads: int, runs: int) -> str:
+    """What was measured on, in a line."""
+    host = f"{cpu_name()}, {threads} thread{'s'[: threads != 1]}, onnxruntime {onnxruntime.__version__}"
+    return f"{size[0]}x{size[1]} on {host}; median of {runs} interleaved runs after {WARMUP} warm-up runs"

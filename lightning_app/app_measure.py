@@ -1,0 +1,58 @@
+"""The verbs that measure speed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lightning_app.options import Overwrite, Split, call
+
+measure = typer.Typer(pretty_exceptions_enable=False)
+
+_PANEL: dict[str, Any] = {"rich_help_panel": "How fast, on this machine"}
+Threads = Annotated[int, typer.Option(min=1, help="Threads of each session.")]
+Runs = Annotated[int, typer.Option(min=1, help="Timed runs of each file, interleaved.")]
+
+
+@measure.command(**_PANEL)
+def benchmark(
+    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
+    threads: Threads = 1,
+    runs: Runs = 50,
+    output: Annotated[Path, typer.Option(help="Folder of the table as text, JSON and PNG.")] = Path("runs/benchmark"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Time ONNX files against each other."""
+    call("deploy.benchmark:benchmark", models, threads, runs, output, overwrite)
+
+
+@measure.command(**_PANEL)
+def pareto(
+    results: Annotated[list[Path], typer.Argument(help="Output folders of `pocketdepth compare`.", show_default=False)],
+    images: Annotated[Path, typer.Option(help="Folder of images to calibrate int8 on.", show_default=False)],
+    split: Split = "val",
+    size: Annotated[
+        tuple[int, int] | None, typer.Option(help="Height and width; what the first was trained at if left out.")
+    ] = None,
+    threads: Threads = 1,
+    runs: Runs = 50,
+    output: Annotated[Path, typer.Option(help="Folder of the table as text, JSON and PNG.")] = Path("runs/pareto"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw the error of compared networks against their latency."""
+    call("deploy.pareto:pareto", results, images, split, size, threads, runs, output, overwrite)
+
+
+@measure.command(**_PANEL)
+def encoders(
+    names: Annotated[list[str], typer.Argument(help="Backbones of timm's.", show_default=False)],
+    size: Annotated[tuple[int, int], typer.Option(help="Height and width.")] = (192, 640),
+    threads: Threads = 1,
+    runs: Runs = 30,
+    output: Annotated[Path | None, typer.Option(help="A JSON file of the figures.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Time backbones below the light decoder, without training, in fp32 and int8."""
+    call("deploy.encoders:encoders", names, size, threads, runs, output, overwrite)
