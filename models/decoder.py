@@ -140,7 +140,7 @@ class NNConv5Decoder(nn.Module):
 
 
 class SubpixelDecoder(nn.Module):
-    """Decodes down to a coarse stride by dense convolutions, and predicts the finer pixels from there, as channels that
+    """Decodes down to a coarse stride by dense 3x3 convolutions, and predicts the finer pixels from there, as channels that
     are shuffled into place (ESPCN, arXiv 1609.05158): in int8 dense convolutions run at several times the rate of
     depthwise ones, and the finest levels of other decoders cost the most and know the least.
 
@@ -151,7 +151,6 @@ class SubpixelDecoder(nn.Module):
         widths: channels per level, from the deepest, 96-64-48-32-24 if left out; the last that ``stride`` reaches is
             the finest.
         stride: of the finest level.
-        kernel: of the convolution of each level.
         finest_skip: stride of the finest map of the encoder that joins; those above it carry textures, by which
             rendered and real images differ most.
     """
@@ -163,7 +162,6 @@ class SubpixelDecoder(nn.Module):
         heads: int,
         widths: Sequence[int] | None = None,
         stride: int = 8,
-        kernel: int = 3,
         finest_skip: int = 1,
     ) -> None:
         super().__init__()
@@ -173,7 +171,7 @@ class SubpixelDecoder(nn.Module):
         self.levels = nn.ModuleList()
         channels = features[-1].channels
         for width, skip in levels:
-            self.levels.append(_DenseLevel(channels, skip, width, kernel))
+            self.levels.append(_DenseLevel(channels, skip, width))
             channels = width
         self.factor = stride // output_stride
         self.heads = nn.ModuleList(
@@ -233,11 +231,11 @@ class _UpConvLevel(nn.Module):
 
 
 class _DenseLevel(nn.Module):
-    def __init__(self, channels: int, skip: int, width: int, kernel: int) -> None:
+    def __init__(self, channels: int, skip: int, width: int) -> None:
         super().__init__()
         self.reduce = conv_bn_relu(channels, width, 1)
         self.join = Join(width, skip, "add")
-        self.smooth = conv_bn_relu(width, width, kernel)
+        self.smooth = conv_bn_relu(width, width, 3)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
