@@ -128,11 +128,11 @@ def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) 
 def _table(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) -> Table:
     table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
-    for name in ("M parameters", "GMAC", "fp32 ms", "int8 ms", "int8 MB"):
-        table.add_column(name, justify="right")
+    for name in ("M params", "GMAC", "fp32 ms", "int8 ms", "int8 MB"):
+        table.add_column(name, justify="right", no_wrap=True)
     for each in scored:
-        table.add_column(f"{each.title}: abs_rel", justify="right")
-        table.add_column("delta1", justify="right")
+        table.add_column(f"{each.title}\nabs_rel".replace(", ", "\n"), justify="right", no_wrap=True)
+        table.add_column("delta1", justify="right", no_wrap=True)
     for name, cost in measured.items():
         cells = [f"{cost.parameters / 1e6:.2f}", f"{cost.gmac:.2f}", f"{cost.fp32_ms:.2f}", f"{cost.int8_ms:.2f}"]
         cells.append(f"{cost.int8_mb:.2f}")

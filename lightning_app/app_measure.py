@@ -56,3 +56,17 @@ def encoders(
 ) -> None:
     """Time backbones below the light decoder, without training, in fp32 and int8."""
     call("deploy.encoders:encoders", names, size, threads, runs, output, overwrite)
+
+
+@measure.command(**_PANEL, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def profile(
+    context: typer.Context,
+    steps: Annotated[int, typer.Option(min=1, help="Timed steps of each kind.")] = 50,
+    trace: Annotated[Path | None, typer.Option(help="A JSON file of the profiled steps, for Perfetto.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Time a training step against a bare PyTorch loop: pocketdepth profile -c experiments/base.yaml -c MORE.yaml
+
+    All other arguments are those of `fit`.
+    """
+    call("lightning_app.step_profile:profile", context.args, steps, trace, overwrite)

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from lightning_app.callbacks import Results, RunConfig, logger_errors
 from lightning_app.checkpoints import refuse_other_network
+from lightning_app.memory import keep_freed_memory
 from lightning_app.run_folder import run_folder
 
 
@@ -72,12 +73,13 @@ class PocketDepthCLI(LightningCLI):
         rank_zero_info(f"run: {root}")
 
 
-def run(subcommand: str, args: list[str]) -> None:
+def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDepthCLI) -> None:
     """Run one of Lightning's verbs with the arguments of the command line."""
     _quiet()
+    keep_freed_memory()
     usage = f"pocketdepth {subcommand} -c experiments/base.yaml -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"
     with logger_errors(), _misconfiguration_is_wrong_use():
-        PocketDepthCLI(
+        cli(
             model_class=LightningModule,
             datamodule_class=LightningDataModule,
             subclass_mode_model=True,

@@ -140,8 +140,8 @@ class NNConv5Decoder(nn.Module):
 
 
 class SubpixelDecoder(nn.Module):
-    """Decodes down to a coarse stride by dense 3x3 convolutions, and predicts the finer pixels from there, as channels that
-    are shuffled into place (ESPCN, arXiv 1609.05158): in int8 dense convolutions run at several times the rate of
+    """Decodes down to a coarse stride by dense 3x3 convolutions, and predicts the finer pixels from there, as channels
+    that are shuffled into place (ESPCN, arXiv 1609.05158): in int8 dense convolutions run at several times the rate of
     depthwise ones, and the finest levels of other decoders cost the most and know the least.
 
     Args:

@@ -16,11 +16,12 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 from tests.conftest import EXPERIMENTS, SMALLEST, Cli
 
 ROOT = EXPERIMENTS.parent
-NEEDS_DATA = ("quickstart", "streets_to_kitti", "description", "paper_distill")
+NEEDS_DATA = ("quickstart", "streets_to_kitti", "description", "paper_distill", "seven_scenes")
 OVERLAYS = ("small", "wandb")
 STYLIZER = "adain"  # tests/lightning_app/test_style_module.py trains it
 STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob("*.yaml"))]
 OTHERS = [f"{path.parent.name}/{path.stem}" for path in sorted((EXPERIMENTS / "ablation").glob("[!s]*/*.yaml"))]
+NETWORKS = [path.stem for path in sorted((EXPERIMENTS / "networks").glob("*.yaml")) if path.stem != "common"]
 DATA_ONLY = ("cross_data",)  # no experiment: tests/lightning_app/test_evaluate.py reads it
 
 
@@ -35,6 +36,26 @@ def test_every_variant_is_parsed(variant: str, cli: Cli) -> None:
     files = ("base", "streets_to_kitti", "ablation/common", f"ablation/{variant}")
     result = cli("fit", *(part for file in files for part in ("-c", EXPERIMENTS / f"{file}.yaml")), "--print_config")
     assert result.status == 0, result.err
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_is_its_own_on_any_data(name: str, cli: Cli) -> None:
+    """Whatever the YAMLs below it say of theirs."""
+    found = []
+    for data in ("streets_to_kitti", "seven_scenes"):
+        files = ("base", data, "networks/common", f"networks/{name}")
+        chain = [part for file in files for part in ("-c", EXPERIMENTS / f"{file}.yaml")]
+        result = cli("fit", *chain, "--print_config")
+        assert result.status == 0, result.err
+        network = yaml.safe_load(result.out)["model"]["init_args"]["network"]
+        found.append({key: value for key, value in network["init_args"].items() if not key.endswith("_depth")})
+    assert found[0] == found[1]
+
+
+def test_a_decoder_has_its_own_widths(cli: Cli) -> None:
+    call = ("fit", "-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "description.yaml", "--print_config")
+    network = yaml.safe_load(cli(*call).out)["model"]["init_args"]["network"]["init_args"]
+    assert network["decoder"] == {"class_path": "models.UpConvDecoder", "init_args": {"widths": None, "skips": "add"}}
 
 
 @pytest.mark.parametrize("name", STYLES)

@@ -1,20 +1,32 @@
-"""The progress bar."""
+"""The progress bar, and the table of a long run."""
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+_HEADER = ("epoch", "step", "loss", "val abs_rel", "images/s", "time", "left")
+_LINE = "{:>5}  {:>13}  {:>6}  {:>11}  {:>8}  {:>8}  {:>8}"
+
 
 class StepProgress(Callback):
     """One bar over all steps of the run, with loss, images per second and time left; a second one while it evaluates.
+    Above it a table grows, with a line for the epoch that ends after a minute or more.
 
     Lightning's own bars show one epoch, and an epoch of a small data set is seconds.
+
+    Args:
+        every_s: seconds between two lines of the table, at least.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, every_s: float = 60.0) -> None:
+        self.every_s = every_s
+        self._started = self._line_at = 0.0
+        self._first_step = 0
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
         self._progress = Progress(
             *columns, TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}")
@@ -33,7 +45,30 @@ class StepProgress(Callback):
         self._progress.stop()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._started = self._line_at = time.monotonic()
+        self._first_step = trainer.global_step
         self._show("train", trainer.global_step, trainer.estimated_stepping_batches)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        now = time.monotonic()
+        if not trainer.is_global_zero or now - self._line_at < self.every_s:
+            return
+        if self._line_at == self._started:
+            self._progress.console.print(_LINE.format(*_HEADER), highlight=False)
+        self._line_at = now
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        error = next((value for name, value in values.items() if name.endswith("/abs_rel")), None)
+        steps, step = int(trainer.estimated_stepping_batches), trainer.global_step
+        left = (now - self._started) / max(1, step - self._first_step) * (steps - step)
+        cells = (
+            trainer.current_epoch + 1,
+            f"{step}/{steps}",
+            _number(values.get("train/loss")),
+            _number(error),
+            _number(values.get("train/images_per_second"), 1),
+            *(timedelta(seconds=round(seconds)) for seconds in (now - self._started, left)),
+        )
+        self._progress.console.print(_LINE.format(*map(str, cells)), highlight=False)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: dict[str, Any], batch_idx: int
@@ -84,3 +119,7 @@ class StepProgress(Callback):
         self._progress.update(self._tasks[name], completed=completed, total=total)
         if text is not None:
             self._progress.update(self._tasks[name], text=text)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

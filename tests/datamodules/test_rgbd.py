@@ -42,3 +42,13 @@ def test_seven_scenes_names_a_sequence_that_is_not_there(data_root: Path) -> Non
     (data_root / "seven" / "chess" / "TestSplit.txt").write_text("sequence2\nsequence3\n")
     with pytest.raises(FileNotFoundError, match="seq-03: no such folder"):
         len(SevenScenes("seven", split="test"))
+
+
+def test_seven_scenes_in_parts_of_each_sequence(data_root: Path) -> None:
+    write_seven_scenes(data_root / "seven")
+    first, second = (SevenScenes("seven", part=part).paths for part in ((0, 0.5), (0.5, 1)))
+    assert {path.parent.name for path in first} == {path.parent.name for path in second} == {"seq-01", "seq-02"}
+    assert sorted([*first, *second]) == sorted(SevenScenes("seven").paths)
+    assert max(path.name for path in first) < min(path.name for path in second)
+    with pytest.raises(ValueError, match=r"part \[0.6, 0.5\] does not rise within \[0, 1\]"):
+        SevenScenes("seven", part=(0.6, 0.5))

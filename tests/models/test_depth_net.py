@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, UpConvDecoder
+from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, SubpixelDecoder, UpConvDecoder
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "description": {"encoder": "resnet18", "decoder": UpConvDecoder},
@@ -24,6 +24,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     },
     "FastDepth": {"encoder": "mobilenetv1_100", "decoder": NNConv5Decoder},
     "FastDepth's decoder on small": {"encoder": "mobilenetv4_conv_small", "decoder": NNConv5Decoder},
+    "sub-pixels": {"encoder": "mobilenetv4_conv_small", "decoder": partial(SubpixelDecoder, stride=4)},
     "four levels": {"encoder": "convnext_atto"},
 }
 
@@ -59,6 +60,18 @@ def test_description_is_as_described() -> None:
     ups = [layer for layer in decoder.modules() if isinstance(layer, torch.nn.ConvTranspose2d)]
     assert [layer.out_channels for layer in ups] == [64, 32, 16, 1]
     assert all(layer.kernel_size == (3, 3) and layer.stride == (2, 2) for layer in ups)
+
+
+def test_a_head_predicts_the_pixels_of_its_own_place() -> None:
+    """The channels of a coarse pixel become the finer pixels in it, row by row."""
+    network = DepthNet("mobilenetv4_conv_small", decoder=SubpixelDecoder, predicts="inverse_depth").eval()
+    head = network.get_submodule("decoder.heads.0")
+    assert isinstance(head, torch.nn.Conv2d)
+    assert head.bias is not None
+    torch.nn.init.zeros_(head.weight)
+    with torch.no_grad():
+        head.bias.copy_(torch.arange(16.0))
+    assert torch.equal(network(torch.rand(1, 3, 64, 96))[0, 0, 4:8, 8:12], torch.arange(16.0).view(4, 4))
 
 
 def parameters(network: torch.nn.Module) -> int:
@@ -115,6 +128,7 @@ def test_illegal_size_names_the_nearest(size: tuple[int, int], nearest: str) -> 
         ({"min_depth": 3.0, "max_depth": 2.0}, "not 0 < min_depth < max_depth"),
         ({"output_stride": 3}, "output_stride 3 is not a power of two below 32"),
         ({"heads": 5}, "heads 5 is not between 1 and the decoder's 4 levels"),
+        ({"decoder": SubpixelDecoder, "output_stride": 16}, "output_stride 16 does not divide stride 8"),
         ({"decoder": partial(LightDecoder, widths=(32, 16))}, r"output_stride 2 needs 4 widths, \[32, 16\] has 2"),
     ],
 )
