@@ -65,8 +65,8 @@ def profile(
     trace: Annotated[Path | None, typer.Option(help="A JSON file of the profiled steps, for Perfetto.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Time a training step against a bare PyTorch loop: pocketdepth profile -c experiments/base.yaml -c MORE.yaml
+    """Time an experiment's training step against a bare PyTorch loop's, and show where its time goes.
 
-    All other arguments are those of `fit`.
+    The other arguments are those of fit: pocketdepth profile -c experiments/base.yaml -c experiments/quickstart.yaml
     """
     call("lightning_app.step_profile:profile", context.args, steps, trace, overwrite)
