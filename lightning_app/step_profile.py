@@ -23,6 +23,7 @@ from torch.profiler import ProfilerActivity
 
 from datamodules import DepthDataModule
 from lightning_app.cli import PocketDepthCLI, run
+from lightning_app.depth_module import DepthModule
 from lightning_app.files import refuse_existing, written_whole
 
 Batch = dict[str, Any]
@@ -46,7 +47,7 @@ def profile(args: Sequence[str], steps: int = 50, trace: Path | None = None, ove
 
     Raises:
         FileExistsError: ``trace`` exists.
-        ValueError: gradient accumulation, which the bare loop does not know.
+        ValueError: a stylizer, or gradient accumulation, which the bare loop does not know.
     """
     if trace is not None:
         refuse_existing(trace, overwrite=overwrite)
@@ -55,6 +56,8 @@ def profile(args: Sequence[str], steps: int = 50, trace: Path | None = None, ove
 
     class Profiled(PocketDepthCLI):
         def before_fit(self) -> None:
+            if not isinstance(self.model, DepthModule):
+                raise ValueError(f"profile times the training of depth, not of {type(self.model).__name__}")
             if self.trainer.accumulate_grad_batches != 1:
                 raise ValueError("profile knows no accumulate_grad_batches: its steps are of one batch each")
             clock = _Clock(blocks, trace)
@@ -117,6 +120,7 @@ class _Clock(Callback):
         if step <= self.cached_steps and (step - WARMUP) % BLOCK == 0 and step >= WARMUP:
             if step > WARMUP:
                 self._end("lightning", device)
+            assert isinstance(pl_module, DepthModule)
             self._run_bare(trainer, pl_module)
             self._begin(device)
         elif step == self.cached_steps + WARMUP:
@@ -152,7 +156,7 @@ class _Clock(Callback):
             self.memory[name] = torch.cuda.max_memory_allocated(device) / 2**20
             torch.cuda.reset_peak_memory_stats(device)
 
-    def _run_bare(self, trainer: Trainer, module: LightningModule) -> None:
+    def _run_bare(self, trainer: Trainer, module: DepthModule) -> None:
         if self._bare is None:
             self._bare = _bare_step(trainer, module)
             for batch in itertools.islice(itertools.cycle(self.kept), WARMUP):
@@ -194,14 +198,13 @@ class _Clock(Callback):
             print(f"trace: {self.trace}")
 
 
-def _bare_step(trainer: Trainer, module: LightningModule) -> Callable[[Batch], None]:
+def _bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], None]:
     """A step of the loop that one would write without Lightning, on copies of network and loss."""
     network: Any = copy.deepcopy(module.network)
     loss: Any = copy.deepcopy(module.loss)
     multiscale = torch.compile(network.multiscale) if module.hparams["compile"] else network.multiscale
     parameters = [each for each in network.parameters() if each.requires_grad]
-    optimisation: Any = module.optimisation
-    configured: Any = optimisation.configure(parameters, trainer.estimated_stepping_batches)
+    configured: Any = module.optimisation.configure(parameters, trainer.estimated_stepping_batches)
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     scaler = torch.amp.GradScaler(module.device.type, enabled=trainer.precision == "16-mixed")
     transform = trainer.datamodule.on_after_batch_transfer  # type: ignore[attr-defined]

@@ -36,6 +36,8 @@ def test_what_the_bare_loop_does_not_know_is_refused(data_root: Path, tmp_path: 
     result = cli(*call, "--trainer.accumulate_grad_batches", 2)
     assert result.status == 2
     assert "profile knows no accumulate_grad_batches" in result.err
+    stylizer = ("profile", "-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "adain.yaml")
+    assert "profile times the training of depth, not of StyleModule" in cli(*stylizer).err
 
 
 def test_memory_is_kept_where_the_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
