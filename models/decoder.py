@@ -161,7 +161,7 @@ class SubpixelDecoder(nn.Module):
         output_stride: int,
         heads: int,
         widths: Sequence[int] | None = None,
-        stride: int = 8,
+        stride: int = 16,
         finest_skip: int = 1,
     ) -> None:
         super().__init__()

@@ -70,8 +70,8 @@ def test_a_head_predicts_the_pixels_of_its_own_place() -> None:
     assert head.bias is not None
     torch.nn.init.zeros_(head.weight)
     with torch.no_grad():
-        head.bias.copy_(torch.arange(16.0))
-    assert torch.equal(network(torch.rand(1, 3, 64, 96))[0, 0, 4:8, 8:12], torch.arange(16.0).view(4, 4))
+        head.bias.copy_(torch.arange(64.0))
+    assert torch.equal(network(torch.rand(1, 3, 64, 96))[0, 0, 8:16, 16:24], torch.arange(64.0).view(8, 8))
 
 
 def parameters(network: torch.nn.Module) -> int:
@@ -128,7 +128,7 @@ def test_illegal_size_names_the_nearest(size: tuple[int, int], nearest: str) -> 
         ({"min_depth": 3.0, "max_depth": 2.0}, "not 0 < min_depth < max_depth"),
         ({"output_stride": 3}, "output_stride 3 is not a power of two below 32"),
         ({"heads": 5}, "heads 5 is not between 1 and the decoder's 4 levels"),
-        ({"decoder": SubpixelDecoder, "output_stride": 16}, "output_stride 16 does not divide stride 8"),
+        ({"decoder": partial(SubpixelDecoder, stride=8), "output_stride": 16}, "output_stride 16 does not divide stride 8"),
         ({"decoder": partial(LightDecoder, widths=(32, 16))}, r"output_stride 2 needs 4 widths, \[32, 16\] has 2"),
     ],
 )
