@@ -14,7 +14,7 @@ from torch import nn
 
 from deploy.cost import Cost, costs, how
 from lightning_app.files import refuse_existing, written_whole
-from models import DepthNet
+from models import DepthNet, SubpixelDecoder
 
 PAYS = 1.1  # times as fast in int8: what is above noise
 
@@ -27,7 +27,7 @@ def encoders(
     output: Path | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Measure backbones below the light decoder at half of the input's size; nothing is trained or downloaded.
+    """Measure backbones below base's decoder, at half of the input's size; nothing is trained or downloaded.
 
     Args:
         names: of timm's models.
@@ -44,7 +44,7 @@ def encoders(
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
-    networks = {name: _awake(DepthNet(name)) for name in names}
+    networks = {name: _awake(DepthNet(name, decoder=SubpixelDecoder)) for name in names}
     measured = costs(networks, size, None, threads, runs)
     caption = how(size, threads, runs)
     Console().print(_table(measured, caption))

@@ -54,7 +54,7 @@ def encoders(
     output: Annotated[Path | None, typer.Option(help="A JSON file of the figures.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Time backbones below the light decoder, without training, in fp32 and int8."""
+    """Time backbones as base's encoder, without training, in fp32 and int8."""
     call("deploy.encoders:encoders", names, size, threads, runs, output, overwrite)
 
 
