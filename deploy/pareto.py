@@ -39,12 +39,12 @@ class Scored(NamedTuple):
     Attributes:
         title: its folder's name, split, protocol and frames.
         scores: by network.
-        blind: abs_rel of what looks at no image.
+        blind: abs_rel of what looks at no image; None where nothing was trained on depth.
     """
 
     title: str
     scores: dict[str, Score]
-    blind: float
+    blind: float | None
 
 
 def pareto(
@@ -105,14 +105,15 @@ def _read(result: Path, split: str) -> Scored:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; run `pocketdepth compare ... --split {split} --output {result}`")
     found = json.loads(path.read_text())
-    protocol = next(iter(found["results"][BLIND]))
+    protocol = next(iter(next(iter(found["results"].values()))))
     scores = {
         name: Score(np.array(by[protocol]["abs_rel"]["seeds"]), by[protocol]["delta1"]["mean"])
         for name, by in found["results"].items()
         if name != BLIND
     }
     title = f"{result.name}, {split}, {protocol}, {len(found['frames'])} frames"
-    return Scored(title, scores, found["results"][BLIND][protocol]["abs_rel"]["mean"])
+    blind = found["results"].get(BLIND)
+    return Scored(title, scores, blind and blind[protocol]["abs_rel"]["mean"])
 
 
 def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def _table(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) ->
             score = each.scores.get(name)
             cells += ["-", "-"] if score is None else [_mean(score.abs_rel), f"{score.delta1:.3f}"]
         table.add_row(name, *cells)
-    blind = [cell for each in scored for cell in (f"{each.blind:.3f}", "")]
+    blind = [cell for each in scored for cell in ("-" if each.blind is None else f"{each.blind:.3f}", "")]
     table.add_row(BLIND, *[""] * 5, *blind, style="dim")
     return table
 
@@ -164,10 +165,11 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
             axes.vlines(x, each.scores[name].abs_rel.min(), each.scores[name].abs_rel.max(), color=colour, linewidth=1)
             axes.plot(x, y, "o", color=colour, ms=6)
             axes.annotate(name, (x, y), (6, 5), textcoords="offset points", fontsize=8)
-        axes.axhline(each.blind, color="#888888", linewidth=1, linestyle=":")
-        axes.annotate(
-            BLIND, (1, each.blind), (-4, 3), ("axes fraction", "data"), "offset points", fontsize=8, ha="right"
-        )
+        if each.blind is not None:
+            axes.axhline(each.blind, color="#888888", linewidth=1, linestyle=":")
+            axes.text(
+                1, each.blind, f"{BLIND}  ", transform=axes.get_yaxis_transform(), fontsize=8, ha="right", va="bottom"
+            )
         axes.set_xlim(0, 1.18 * max(latencies))
         axes.set_xlabel("int8 latency in ms")
         axes.set_title(f"{each.title}\nabs_rel, lower is better", fontsize=9, loc="left")

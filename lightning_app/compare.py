@@ -80,7 +80,7 @@ def compare(
     if output.is_file():
         raise FileExistsError(f"{output} is a file; --output is a folder")
     if not overwrite:
-        _refuse_other_result(output / f"{split}.json", [*names, BLIND], seeds)
+        _refuse_other_result(output / f"{split}.json", names, seeds)
     runs = [Run(variant, seed, output / variant.stem / str(seed)) for seed in range(seeds) for variant in variants]
     for run in runs:
         _claim(run, [*arguments, *(path.read_text() for path in (*config, run.variant))])
@@ -91,12 +91,12 @@ def compare(
         _train(untrained, config, arguments, jobs)
     scores = [(run.variant.stem, _score(run, split)) for run in track(runs, f"score {split}")]
     blind = _blind(runs[0], split)
-    result = Comparison.of([*scores, (BLIND, blind.scores())])
+    result = Comparison.of([*scores, *((name, scorer.scores()) for name, scorer in blind.items())])
     print_comparison(result, f"{output}, {split}: {len(result.frames)} frames, {seeds} seed{'s'[: seeds != 1]}")
     with written_whole(output / f"{split}.json") as temporary:
         temporary.write_text(json.dumps({"arguments": list(arguments), **result.summary()}, indent=2) + "\n")
     draw_bars(result, output / f"{split}.png")
-    scorers = {run.variant.stem: _open(run, split) for run in runs if run.seed == 0} | {BLIND: blind}
+    scorers = {run.variant.stem: _open(run, split) for run in runs if run.seed == 0} | blind
     pictures = {name: scorer.pictures() for name, scorer in scorers.items()}
     draw_panels(result, pictures, output / f"{split}-panels.png")
     print(f"{output / split}.json, {output / split}.png, {output / split}-panels.png")
@@ -108,7 +108,7 @@ def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> Non
         return
     found = json.loads(path.read_text())["results"]
     counts = {len(next(iter(found[name].values()))["abs_rel"]["seeds"]) for name in found if name != BLIND}
-    if list(found) != list(variants) or counts != {seeds}:
+    if [name for name in found if name != BLIND] != list(variants) or counts != {seeds}:
         raise FileExistsError(
             f"{path} compares {', '.join(found)} with {max(counts)} seeds; give --overwrite or another --output"
         )
@@ -202,8 +202,13 @@ def _score(run: Run, split: str) -> Scores:
     return scores
 
 
-def _blind(run: Run, split: str) -> Scorer:
-    """What looks at no image: the mean depth map of a run's training frames. Who learned less is worse than it."""
+def _blind(run: Run, split: str) -> dict[str, Scorer]:
+    """What looks at no image: the mean depth map of a run's training frames. Who learned less is worse than it. Nothing
+    where they have no depth, but a teacher's labels.
+    """
     data = read_data_module([run.folder / "config.yaml"])
-    depth = mean_depth(data.train, data.size)
-    return Scorer(lambda batch: depth.expand(len(batch["image"]), -1, -1, -1), "depth", data, split)
+    readers = [reader for reader in data.train if reader.truth != "none"]
+    if not readers:
+        return {}
+    depth = mean_depth(readers, data.size)
+    return {BLIND: Scorer(lambda batch: depth.expand(len(batch["image"]), -1, -1, -1), "depth", data, split)}
