@@ -81,8 +81,7 @@ def benchmark(
     if len(set(models)) < len(models):
         raise ValueError(f"{', '.join(map(str, models))}: one file is given twice")
     rows = measure(models, threads, runs)
-    host = f"{cpu_name()}, {threads} thread{'s'[: threads != 1]}, onnxruntime {onnxruntime.__version__}"
-    how = f"{host}; {runs} interleaved runs after {WARMUP} warm-up runs"
+    how = conditions(threads, runs)
     table = _table(rows, how)
     with written_whole(files[0]) as temporary, temporary.open("w") as stream:
         Console(file=stream, width=140).print(table)
@@ -129,6 +128,12 @@ def measure(models: list[Path], threads: int, runs: int) -> list[Row]:
             "runtime must have left work out (an untrained network whose branches are zero?), so no result is written"
         )
     return rows
+
+
+def conditions(threads: int, runs: int) -> str:
+    """What was measured on, and how, in a line."""
+    host = f"{cpu_name()}, {threads} thread{'s'[: threads != 1]}, onnxruntime {onnxruntime.__version__}"
+    return f"{host}; {runs} interleaved runs after {WARMUP} warm-up runs"
 
 
 def cpu_name() -> str:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from rich.progress import track
 from torch import nn
 
-from deploy.benchmark import WARMUP, cpu_name, measure
+from deploy.benchmark import measure
 from deploy.export import to_onnx
 from deploy.images import find_images, read_image, to_input
 from deploy.quantize import write_int8
@@ -81,9 +80,3 @@ def costs(
         )
         for (name, network), fp32, int8 in zip(networks.items(), rows[::2], rows[1::2], strict=True)
     }
-
-
-def how(size: tuple[int, int], threads: int, runs: int) -> str:
-    """What was measured on, in a line."""
-    host = f"{cpu_name()}, {threads} thread{'s'[: threads != 1]}, onnxruntime {onnxruntime.__version__}"
-    return f"{size[0]}x{size[1]} on {host}; median of {runs} interleaved runs after {WARMUP} warm-up runs"

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from deploy.cost import Cost, costs, how
+from deploy.benchmark import conditions
+from deploy.cost import Cost, costs
 from lightning_app.files import refuse_existing, written_whole
 from models import DepthNet, SubpixelDecoder
 
@@ -46,7 +47,7 @@ def encoders(
         refuse_existing(output, overwrite=overwrite)
     networks = {name: _awake(DepthNet(name, decoder=SubpixelDecoder)) for name in names}
     measured = costs(networks, size, None, threads, runs)
-    caption = how(size, threads, runs)
+    caption = f"at {size[0]}x{size[1]}, {conditions(threads, runs)}"
     Console().print(_table(measured, caption))
     if output is not None:
         with written_whole(output) as temporary:

@@ -15,8 +15,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from deploy.benchmark import conditions
 from deploy.checkpoint import open_checkpoint
-from deploy.cost import Cost, costs, how
+from deploy.cost import Cost, costs
 from lightning_app.comparison import BLIND
 from lightning_app.files import refuse_existing, written_whole
 
@@ -83,7 +84,7 @@ def pareto(
     size = size or opened[0].size
     networks = {name: each.network for name, each in zip(names, opened, strict=True)}
     measured = costs(networks, size, images, threads, runs)
-    caption = how(size, threads, runs)
+    caption = f"at {size[0]}x{size[1]}, {conditions(threads, runs)}"
     table = _table(measured, scored, caption)
     with written_whole(files[0]) as temporary, temporary.open("w") as stream:
         Console(file=stream, width=160).print(table)

@@ -41,7 +41,7 @@ def test_error_beside_latency(fitted: Path, data_root: Path, tmp_path: Path, cli
     call = ("pareto", tmp_path / "streets", tmp_path / "kitchen", "--images", data_root / "photos", "--runs", 2)
     result = cli(*call, "--output", tmp_path / "out")
     assert result.status == 0, result.err
-    assert "64x96 on" in " ".join(result.out.split())
+    assert "at 64x96, " in " ".join(result.out.split())
     content = json.loads((tmp_path / "out" / "pareto.json").read_text())
     assert list(content["costs"]) == ["one", "two"]
     assert content["costs"]["one"]["int8_mb"] < 3
