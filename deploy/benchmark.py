@@ -102,8 +102,8 @@ def measure(models: list[Path], threads: int, runs: int) -> list[Row]:
     precisions = ["int8" if is_int8(graph) else "fp32" for graph in graphs]
     kinds = sorted(set(precisions))
     peaks = [dense_convolution(int8=kind == "int8") for kind in kinds]
-    times = _interleave([*map(_network_task, networks), *(_peak_task(model, threads) for model in peaks)], runs)
-    fastest = times.min(axis=0)[len(models) :]
+    rounds = _interleave([*map(_network_task, networks), *(_peak_task(model, threads) for model in peaks)], runs)
+    fastest, times = rounds.min(axis=0)[len(models) :], rounds[WARMUP:]
     peak = {kind: count_macs(model) / best for kind, model, best in zip(kinds, peaks, fastest, strict=True)}
     p50, p90 = (np.percentile(times, q, axis=0) for q in (50, 90))
     rows = [
@@ -123,9 +123,10 @@ def measure(models: list[Path], threads: int, runs: int) -> list[Row]:
     impossible = [row for row in rows if row.peak_share > TOLERANCE]
     if impossible:
         row = impossible[0]
+        name, share = Path(row.file).name, f"{row.peak_share:.1f} times this CPU's measured peak"
         raise RuntimeError(
-            f"{row.file}: {row.gmac_per_s:.0f} GMAC/s is {row.peak_share:.1f} times this CPU's measured peak; the "
-            "runtime must have left work out (an untrained network whose branches are zero?), so no result is written"
+            f"{name}: {row.gmac_per_s:.0f} GMAC/s is {share}; the runtime must have left work out (a network whose "
+            "branches are zero?), or the machine was too busy to reach its peak (more --runs help); nothing is written"
         )
     return rows
 
@@ -146,14 +147,13 @@ def cpu_name() -> str:
 
 
 def _interleave(tasks: list[Callable[[], object]], runs: int) -> NDArray[np.float64]:
-    """Seconds of each task in each round, (runs, tasks), after the warm-up rounds."""
-    times = np.zeros((runs, len(tasks)))
-    for run in track(range(-WARMUP, runs), "benchmark"):
+    """Seconds of each task in each round, (WARMUP + runs, tasks)."""
+    times = np.zeros((WARMUP + runs, len(tasks)))
+    for run in track(range(len(times)), "benchmark"):
         for index, task in enumerate(tasks):
             start = time.perf_counter()
             task()
-            if run >= 0:
-                times[run, index] = time.perf_counter() - start
+            times[run, index] = time.perf_counter() - start
     return times
 
 

@@ -64,8 +64,8 @@ def costs(
         inputs = [to_input(read_image(path), size) for path in paths[:: -(-len(paths) // CALIBRATION)]]
     with tempfile.TemporaryDirectory() as folder:
         files = []
-        for number, network in enumerate(track(networks.values(), "export and quantize")):
-            fp32, int8 = Path(folder) / f"{number}.onnx", Path(folder) / f"{number}-int8.onnx"
+        for name, network in track(networks.items(), "export and quantize"):
+            fp32, int8 = Path(folder) / f"{name}.onnx", Path(folder) / f"{name}-int8.onnx"
             onnx.save(to_onnx(network, size), fp32)
             write_int8(fp32, iter(inputs), int8)
             files += [fp32, int8]

@@ -124,7 +124,13 @@ def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) 
         }
         for each in scored
     }
-    return {"how": caption, "costs": {name: asdict(cost) for name, cost in measured.items()}, "errors": errors}
+    blind = {each.title: each.blind for each in scored}
+    return {
+        "how": caption,
+        BLIND: blind,
+        "costs": {name: asdict(cost) for name, cost in measured.items()},
+        "errors": errors,
+    }
 
 
 def _table(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) -> Table:

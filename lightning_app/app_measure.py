@@ -47,7 +47,7 @@ def pareto(
 
 @measure.command(**_PANEL)
 def encoders(
-    names: Annotated[list[str], typer.Argument(help="Backbones of timm's.", show_default=False)],
+    names: Annotated[list[str], typer.Argument(help="Backbones of timm's, half a minute each.", show_default=False)],
     size: Annotated[tuple[int, int], typer.Option(help="Height and width.")] = (192, 640),
     threads: Threads = 1,
     runs: Runs = 30,
@@ -61,7 +61,9 @@ def encoders(
 @measure.command(**_PANEL, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def profile(
     context: typer.Context,
-    steps: Annotated[int, typer.Option(min=1, help="Timed steps of each kind.")] = 50,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Timed steps on each of the three: memory, bare loop, loader; in blocks of 5.")
+    ] = 50,
     trace: Annotated[Path | None, typer.Option(help="A JSON file of the profiled steps, for Perfetto.")] = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -166,7 +166,9 @@ class SubpixelDecoder(nn.Module):
     ) -> None:
         super().__init__()
         if stride % output_stride:
-            raise ValueError(f"output_stride {output_stride} does not divide stride {stride} of the finest level")
+            raise ValueError(
+                f"output_stride {output_stride} does not divide {stride}, the stride of SubpixelDecoder's finest level"
+            )
         levels = decoder_levels(features, stride, widths or (96, 64, 48, 32, 24), heads, finest_skip)
         self.levels = nn.ModuleList()
         channels = features[-1].channels

@@ -28,7 +28,9 @@ def decoder_levels(
     if len(widths) < len(strides):
         raise ValueError(f"output_stride {output_stride} needs {len(strides)} widths, {list(widths)} has {len(widths)}")
     if not 1 <= heads <= len(strides):
-        raise ValueError(f"heads {heads} is not between 1 and the decoder's {len(strides)} levels")
+        raise ValueError(
+            f"heads {heads} is not between 1 and {len(strides)}, the levels of the decoder that can predict"
+        )
     return [(width, skips.get(stride, 0)) for width, stride in zip(widths, strides, strict=False)]
 
 

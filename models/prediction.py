@@ -65,7 +65,7 @@ class Prediction(nn.Module):
 
 def check_multiple(size: tuple[int, int], stride: int, name: str) -> None:
     """Raise ValueError, naming the nearest legal size, where the stride does not divide (height, width)."""
-    if any(side % stride for side in size):
+    if any(side % stride or side < stride for side in size):
         height, width = (max(stride, stride * round(side / stride)) for side in size)
         raise ValueError(
             f"size {size[0]}x{size[1]} (height x width) is not a multiple of {name}'s stride {stride}; "

@@ -112,7 +112,8 @@ def test_inverse_depth_is_the_logit_and_has_no_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "nearest"), [((190, 640), "192x640"), ((375, 1242), "384x1248"), ((10, 640), "32x640")]
+    ("size", "nearest"),
+    [((190, 640), "192x640"), ((375, 1242), "384x1248"), ((10, 640), "32x640"), ((0, 640), "32x640")],
 )
 def test_illegal_size_names_the_nearest(size: tuple[int, int], nearest: str) -> None:
     network = DepthNet("mobilenetv4_conv_small")
@@ -127,8 +128,8 @@ def test_illegal_size_names_the_nearest(size: tuple[int, int], nearest: str) -> 
         ({"encoder": "resnet81"}, "timm has no backbone 'resnet81'; close are .*resnet18"),
         ({"min_depth": 3.0, "max_depth": 2.0}, "not 0 < min_depth < max_depth"),
         ({"output_stride": 3}, "output_stride 3 is not a power of two below 32"),
-        ({"heads": 5}, "heads 5 is not between 1 and the decoder's 4 levels"),
-        ({"decoder": SubpixelDecoder, "output_stride": 32}, "output_stride 32 does not divide stride 16"),
+        ({"heads": 5}, "heads 5 is not between 1 and 4, the levels of the decoder"),
+        ({"decoder": SubpixelDecoder, "output_stride": 32}, "output_stride 32 does not divide 16, the stride of"),
         ({"decoder": partial(LightDecoder, widths=(32, 16))}, r"output_stride 2 needs 4 widths, \[32, 16\] has 2"),
     ],
 )
