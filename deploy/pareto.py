@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
@@ -96,9 +97,9 @@ def pareto(
 
 
 def on_front(latencies: Sequence[float], errors: Sequence[float]) -> list[bool]:
-    """Whether no other is as good in both and better in one."""
+    """Whether no other is as good in both and better in one; latencies within a hundredth are the same."""
     points = list(zip(latencies, errors, strict=True))
-    return [not any(a <= x and b <= y and (a, b) != (x, y) for a, b in points) for x, y in points]
+    return [not any(a <= 1.01 * x and b <= y and (b < y or 1.01 * a < x) for a, b in points) for x, y in points]
 
 
 def _read(result: Path, split: str) -> Scored:
@@ -171,13 +172,13 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
             colour = "#e08a2e" if is_best else "#3b6fb6"
             axes.vlines(x, each.scores[name].abs_rel.min(), each.scores[name].abs_rel.max(), color=colour, linewidth=1)
             axes.plot(x, y, "o", color=colour, ms=6)
-            axes.annotate(name, (x, y), (6, 5), textcoords="offset points", fontsize=8)
         if each.blind is not None:
             axes.axhline(each.blind, color="#888888", linewidth=1, linestyle=":")
             axes.text(
                 1, each.blind, f"{BLIND}  ", transform=axes.get_yaxis_transform(), fontsize=8, ha="right", va="bottom"
             )
-        axes.set_xlim(0, 1.18 * max(latencies))
+        axes.set_xlim(0.6 * min(latencies), 1.2 * max(latencies))
+        _write_names(axes, dict(zip(names, zip(latencies, errors, strict=True), strict=True)))
         axes.set_xlabel("int8 latency in ms")
         axes.set_title(f"{each.title}\nabs_rel, lower is better", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
@@ -186,3 +187,20 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
     )
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=130)
+
+
+def _write_names(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """The name of each point beside it, where no other name and no point is in the way, if there is such a place."""
+    places = {name: axes.transData.transform(point) * 72 / axes.figure.dpi for name, point in points.items()}
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in places.values()]
+    for name, (x, y) in places.items():
+        width = 4.6 * len(name)
+        options = [(dx, dy) for dy in (2, -9, 12, -19, 22, -29) for dx in (6, -6 - width)]
+        boxes = [(x + dx, y + dy, x + dx + width, y + dy + 8) for dx, dy in options]
+        hits = [
+            sum(a < right and left < c and b < high and low < d for left, low, right, high in taken)
+            for a, b, c, d in boxes
+        ]
+        best = hits.index(min(hits))
+        taken.append(boxes[best])
+        axes.annotate(name, points[name], options[best], textcoords="offset points", fontsize=8)
