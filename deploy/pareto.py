@@ -192,7 +192,8 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
 def _write_names(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     """The name of each point beside it, where no other name and no point is in the way, if there is such a place."""
     places = {name: axes.transData.transform(point) * 72 / axes.figure.dpi for name, point in points.items()}
-    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in places.values()]
+    axis = axes.transAxes.transform((0, 0))[0] * 72 / axes.figure.dpi
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in places.values()] + [(axis - 60, -1e6, axis, 1e6)]
     for name, (x, y) in places.items():
         width = 4.6 * len(name)
         options = [(dx, dy) for dy in (2, -9, 12, -19, 22, -29) for dx in (6, -6 - width)]
