@@ -65,8 +65,8 @@ def _awake(network: nn.Module) -> nn.Module:
 
 def _table(measured: dict[str, Cost], caption: str) -> Table:
     table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD)
-    table.add_column("encoder", no_wrap=True)
-    for name in ("M params", "GMAC", "fp32 ms", "int8 ms", "int8 MB", "int8 pays"):
+    table.add_column("\nencoder", no_wrap=True)
+    for name in ("M\nparams", "\nGMAC", "fp32\nms", "int8\nms", "int8\nMB", "int8\npays"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, cost in sorted(measured.items(), key=lambda item: min(item[1].fp32_ms, item[1].int8_ms)):
         gain = cost.fp32_ms / cost.int8_ms

@@ -137,7 +137,7 @@ def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) 
 def _table(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) -> Table:
     table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
-    for name in ("M params", "GMAC", "fp32 ms", "int8 ms", "int8 MB"):
+    for name in ("M\nparams", "\nGMAC", "fp32\nms", "int8\nms", "int8\nMB"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in scored:
         table.add_column(f"{each.title}\nabs_rel".replace(", ", "\n"), justify="right", no_wrap=True)
