@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import os
 import resource
@@ -18,15 +17,14 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 from torch.profiler import ProfilerActivity
 
 from datamodules import DepthDataModule
+from lightning_app.bare_step import Batch, bare_step
 from lightning_app.cli import PocketDepthCLI, run
 from lightning_app.depth_module import DepthModule
 from lightning_app.files import refuse_existing, written_whole
 
-Batch = dict[str, Any]
 BLOCK, WARMUP, PROFILED, CACHED = 5, 5, 3, 4  # steps; batches that are kept
 TOP = 12  # rows of the profile
 
@@ -158,7 +156,7 @@ class _Clock(Callback):
 
     def _run_bare(self, trainer: Trainer, module: DepthModule) -> None:
         if self._bare is None:
-            self._bare = _bare_step(trainer, module)
+            self._bare = bare_step(trainer, module)
             for batch in itertools.islice(itertools.cycle(self.kept), WARMUP):
                 self._bare(batch)
         self._begin(module.device)
@@ -196,38 +194,6 @@ class _Clock(Callback):
             with written_whole(self.trace) as temporary:
                 self._profiler.export_chrome_trace(str(temporary))
             print(f"trace: {self.trace}")
-
-
-def _bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], None]:
-    """A step of the loop that one would write without Lightning, on copies of network and loss."""
-    network: Any = copy.deepcopy(module.network)
-    loss: Any = copy.deepcopy(module.loss)
-    multiscale = torch.compile(network.multiscale) if module.hparams["compile"] else network.multiscale
-    parameters = [each for each in network.parameters() if each.requires_grad]
-    configured: Any = module.optimisation.configure(parameters, trainer.estimated_stepping_batches)
-    optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
-    scaler = torch.amp.GradScaler(module.device.type, enabled=trainer.precision == "16-mixed")
-    transform = trainer.datamodule.on_after_batch_transfer  # type: ignore[attr-defined]
-
-    def step(batch: Batch) -> None:
-        batch = {
-            key: each.to(module.device, non_blocking=True) if torch.is_tensor(each) else each
-            for key, each in batch.items()
-        }
-        batch = transform(batch, 0)
-        optimizer.zero_grad()
-        with trainer.precision_plugin.forward_context():
-            predictions = multiscale(batch["image"].contiguous(memory_format=torch.channels_last))
-            value = loss(predictions, batch | {"predicts": network.predicts})["loss"]
-        scaler.scale(value).backward()
-        if trainer.gradient_clip_val:
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(parameters, trainer.gradient_clip_val)
-        scaler.step(optimizer)
-        scaler.update()
-        schedule.step()
-
-    return step
 
 
 def _print_profile(profiler: torch.profiler.profile, device: torch.device, wall: float) -> None:
