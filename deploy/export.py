@@ -132,16 +132,15 @@ def _name_empty_roi(model: onnx.ModelProto) -> None:
 
 
 def _shuffle_as_nnapi(model: onnx.ModelProto) -> None:
-    """Android's NNAPI knows the other order of sub-pixels alone; of one channel both orders are the same."""
-    for node in (node for node in model.graph.node if node.op_type == "DepthToSpace"):
-        block, mode = (next(each for each in node.attribute if each.name == name) for name in ("blocksize", "mode"))
-        channels = next(
-            value.type.tensor_type.shape.dim[1].dim_value
-            for value in (*model.graph.value_info, *model.graph.output)
-            if value.name == node.output[0]
-        )
-        if channels == 1 and block:
-            mode.s = b"DCR"
+    """Android's NNAPI knows the other order of sub-pixels alone; where they make one channel, both are the same."""
+    channels = {
+        value.name: value.type.tensor_type.shape.dim[1].dim_value
+        for value in (*model.graph.value_info, *model.graph.output)
+        if len(value.type.tensor_type.shape.dim) > 1
+    }
+    for node in model.graph.node:
+        if node.op_type == "DepthToSpace" and channels[node.output[0]] == 1:
+            next(each for each in node.attribute if each.name == "mode").s = b"DCR"
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ from deploy.cost import Cost, costs
 from lightning_app.comparison import BLIND
 from lightning_app.files import refuse_existing, written_whole
 
+WIDTH = 120  # of the table, in characters
+
 
 class Score(NamedTuple):
     """A network's error in one comparison.
@@ -88,11 +90,11 @@ def pareto(
     caption = f"at {size[0]}x{size[1]}, {conditions(threads, runs)}"
     table = _table(measured, scored, caption)
     with written_whole(files[0]) as temporary, temporary.open("w") as stream:
-        Console(file=stream, width=160).print(table)
+        Console(file=stream, width=WIDTH).print(table)
     with written_whole(files[1]) as temporary:
         temporary.write_text(json.dumps(_summary(measured, scored, caption), indent=2) + "\n")
     _draw(measured, scored, caption, files[2])
-    Console().print(table)
+    Console(width=max(Console().width, WIDTH)).print(table)  # wrapped figures can be read, figures cut off cannot
     print(f"{output}/pareto.txt, .json, .png")
 
 
@@ -192,16 +194,14 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
 def _write_names(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     """The name of each point beside it, where no other name and no point is in the way, if there is such a place."""
     places = {name: axes.transData.transform(point) * 72 / axes.figure.dpi for name, point in points.items()}
-    axis = axes.transAxes.transform((0, 0))[0] * 72 / axes.figure.dpi
-    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in places.values()] + [(axis - 60, -1e6, axis, 1e6)]
+    left, floor = axes.transAxes.transform((0, 0)) * 72 / axes.figure.dpi
+    margins = [(left - 60, -1e6, left, 1e6), (-1e6, floor - 60, 1e6, floor)]
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in places.values()] + margins
     for name, (x, y) in places.items():
         width = 4.6 * len(name)
         options = [(dx, dy) for dy in (2, -9, 12, -19, 22, -29) for dx in (6, -6 - width)]
         boxes = [(x + dx, y + dy, x + dx + width, y + dy + 8) for dx, dy in options]
-        hits = [
-            sum(a < right and left < c and b < high and low < d for left, low, right, high in taken)
-            for a, b, c, d in boxes
-        ]
+        hits = [sum(a < r and w < c and b < n and s < d for w, s, r, n in taken) for a, b, c, d in boxes]
         best = hits.index(min(hits))
         taken.append(boxes[best])
         axes.annotate(name, points[name], options[best], textcoords="offset points", fontsize=8)

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from deploy.images import find_images, read_image, to_input
 from deploy.macs import is_int8
-from deploy.runtime import OnnxNetwork, open_session
+from deploy.runtime import OnnxNetwork
 from lightning_app.files import refuse_existing, written_whole
 
 
@@ -70,16 +70,17 @@ def write_int8(model: Path, inputs: Iterator[NDArray[np.float32]], output: Path)
     with tempfile.TemporaryDirectory() as folder, _quiet():
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        graph = onnx.load(prepared).graph
         quantize_static(
             prepared,
             output,
-            _Calibration(open_session(model).get_inputs()[0].name, inputs),
+            _Calibration(graph.input[0].name, inputs),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=head_nodes(onnx.load(prepared).graph),
+            nodes_to_exclude=head_nodes(graph),
         )
 
 

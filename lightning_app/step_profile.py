@@ -35,7 +35,7 @@ def profile(args: Sequence[str], steps: int = 50, trace: Path | None = None, ove
     On batches that are kept in memory, blocks of Lightning's steps and of a bare PyTorch loop's take turns: the same
     network, loss, optimizer, precision and transforms on the device, nothing logged. Then the experiment's own loader
     delivers the batches, and what is waited for it is measured. Last, a few steps run under torch's profiler.
-    Nothing is kept of the training.
+    Nothing is kept of the training; its validation, loggers and callbacks are left out.
 
     Args:
         args: of ``fit``.
