@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from lightning_app.app_data import data
+from lightning_app.app_deploy import deploy
 from lightning_app.app_measure import measure
 from lightning_app.app_style import style
 from lightning_app.messages import one_line
@@ -34,6 +35,7 @@ _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ON
 
 app.add_typer(data, name="data", help="Look at data, time it, and write it anew.", rich_help_panel="From a folder")
 app.add_typer(style, name="style", help="Banks of styles, stylised copies, cost.", rich_help_panel="From a folder")
+app.add_typer(deploy)
 app.add_typer(measure)
 
 
@@ -183,31 +185,6 @@ def label(
     """Write a teacher's inverse depth of photographs, to train a student from."""
     options = (settings, mirror, scale, shard, jobs, skip_damaged)
     call("lightning_app.label:label", teacher, images, output, *options)
-
-
-@app.command(**_FILES)
-def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
-    output: Annotated[Path | None, typer.Option(help="ONNX file; beside the checkpoint if left out.")] = None,
-    size: Annotated[
-        tuple[int, int] | None, typer.Option(help="Height and width, e.g. --size 192 640; as trained if left out.")
-    ] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write a fused, static ONNX file that agrees with the checkpoint."""
-    call("deploy.export:export", checkpoint, output, size, overwrite)
-
-
-@app.command(**_FILES)
-def quantize(
-    model: Annotated[Path, typer.Argument(help="An fp32 ONNX file.", show_default=False)],
-    images: Annotated[Path, typer.Argument(help="Folder of images to calibrate on.", show_default=False)],
-    output: Annotated[Path | None, typer.Option(help="ONNX file; NAME-int8.onnx if left out.")] = None,
-    number: Annotated[int, typer.Option(min=1, help="How many images, spread over the folder.")] = 64,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write a static int8 file whose head stays in float."""
-    call("deploy.quantize:quantize", model, images, output, number, overwrite)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -35,6 +35,8 @@ TORCH_FREE = {
     "deploy/runtime.py",
     "lightning_app/app.py",
     "lightning_app/app_data.py",
+    "lightning_app/app_deploy.py",
+    "lightning_app/app_measure.py",
     "lightning_app/app_style.py",
     "lightning_app/canonical.py",
     "lightning_app/colour.py",
