@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -17,6 +15,7 @@ from lightning_app.comparison import BLIND, Comparison, draw_bars, draw_panels, 
 from lightning_app.depth_module import DepthModule
 from lightning_app.evaluation import read_data_module
 from lightning_app.files import written_whole
+from lightning_app.fit_process import last_line, start_fit, stop_fit
 from lightning_app.frame_scores import Scorer, Scores, mean_depth
 
 
@@ -145,7 +144,7 @@ def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in list(running.values()):
-                process.send_signal(signal.SIGINT)  # upon which it saves where it is
+                stop_fit(process)
     if failed:
         raise RuntimeError(f"{len(failed)} of {len(runs)} runs failed: {'; '.join(failed[:3])}")
 
@@ -153,29 +152,17 @@ def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str]
 def _fit(
     run: Run, config: Sequence[Path], arguments: Sequence[str], running: dict[Run, subprocess.Popen[bytes]]
 ) -> str:
-    """Train one; its output goes to ``fit.log`` in its folder. Returns the last line of that where it failed."""
+    """Train one. Returns the last line that it wrote where it failed."""
     yamls = [part for path in (*config, run.variant) for part in ("-c", str(path))]
-    own = ["--seed_everything", str(run.seed), "--trainer.default_root_dir", str(run.folder)]
-    last = run.folder / "checkpoints" / "last.ckpt"
-    resume = ["--ckpt_path", str(last)] if last.is_file() else []
-    log = run.folder / "fit.log"
-    command = [sys.executable, "-m", "lightning_app", "fit", *yamls, *arguments, *own, *resume]
-    with log.open("w") as stream:
-        # In a group of its own, or Ctrl-C would reach it twice and keep it from saving.
-        running[run] = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, process_group=0)
-        status = running[run].wait()
+    running[run] = start_fit([*yamls, *arguments, "--seed_everything", str(run.seed)], run.folder)
+    status = running[run].wait()
     del running[run]
-    return _last_line(log) if status else ""
+    return last_line(run.folder) if status else ""
 
 
 def _state(running: dict[Run, subprocess.Popen[bytes]]) -> str:
     """What the runs say that are trained now."""
-    return "\n".join(f"{_name(run)}: {_last_line(run.folder / 'fit.log') or 'starts'}" for run in list(running))
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
-    return lines[-1] if lines else ""
+    return "\n".join(f"{_name(run)}: {last_line(run.folder) or 'starts'}" for run in list(running))
 
 
 def _name(run: Run) -> str:
