@@ -14,7 +14,9 @@ from lightning_app.files import written_whole
 class RunConfig(SaveConfigCallback):
     """Writes ``config.yaml`` into the run's folder, logs it, and puts it into every checkpoint.
 
-    Lightning's own callback writes where the logger says, which breaks where several runs share one W&B project.
+    It names no folder of this run, so that it starts another one as it is: a run that wrote there would replace
+    checkpoints. Lightning's own callback writes where the logger says, which breaks where several runs share one W&B
+    project.
     """
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -28,4 +30,14 @@ class RunConfig(SaveConfigCallback):
         checkpoint["config"] = self._yaml()
 
     def _yaml(self) -> str:
-        return str(self.parser.dump(self.config, skip_none=False))
+        config = self.config.clone()
+        root = str(config.trainer.default_root_dir)
+        config.trainer.default_root_dir = config.ckpt_path = None
+        for part in (config.trainer.logger, config.trainer.callbacks):
+            for each in part if isinstance(part, list) else []:
+                arguments = each.get("init_args") or {}
+                if arguments.get("save_dir") == root:
+                    arguments["save_dir"] = "runs"
+                if arguments.get("dirpath") == str(Path(root) / "checkpoints"):
+                    arguments["dirpath"] = None
+        return str(self.parser.dump(config, skip_none=False))

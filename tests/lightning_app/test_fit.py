@@ -51,6 +51,18 @@ def test_checkpoint_carries_its_yaml_and_opens_alone(fitted: Path, monkeypatch: 
     assert all(torch.equal(value, content["state_dict"][key]) for key, value in module.state_dict().items())
 
 
+def test_the_yaml_of_a_run_starts_another_one_that_leaves_it_alone(fitted: Path, tmp_path: Path, cli: Cli) -> None:
+    checkpoint = fitted / "checkpoints" / "best.ckpt"
+    before = checkpoint.read_bytes()
+    again = tmp_path / "again"
+    result = cli("fit", "-c", fitted / "config.yaml", "--trainer.default_root_dir", again)
+    assert result.status == 0, result.err
+    assert checkpoint.read_bytes() == before
+    assert (again / "checkpoints" / "best.ckpt").is_file()
+    assert (again / "metrics.csv").is_file()
+    assert str(again) not in (again / "config.yaml").read_text()
+
+
 def test_validate_and_test_print_protocol_and_counts(fitted: Path, tmp_path: Path, cli: Cli) -> None:
     for verb, split in (("validate", "val"), ("test", "test")):
         run = tmp_path / verb
