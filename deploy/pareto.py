@@ -180,7 +180,7 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
                 1, each.blind, f"{BLIND}  ", transform=axes.get_yaxis_transform(), fontsize=8, ha="right", va="bottom"
             )
         axes.set_xlim(0.6 * min(latencies), 1.2 * max(latencies))
-        _write_names(axes, dict(zip(names, zip(latencies, errors, strict=True), strict=True)))
+        write_names(axes, dict(zip(names, zip(latencies, errors, strict=True), strict=True)))
         axes.set_xlabel("int8 latency in ms")
         axes.set_title(f"{each.title}\nabs_rel, lower is better", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
@@ -191,7 +191,7 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
         figure.savefig(temporary, dpi=130)
 
 
-def _write_names(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+def write_names(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     """The name of each point beside it, where no other name and no point is in the way, if there is such a place."""
     places = {name: axes.transData.transform(point) * 72 / axes.figure.dpi for name, point in points.items()}
     left, floor = axes.transAxes.transform((0, 0)) * 72 / axes.figure.dpi

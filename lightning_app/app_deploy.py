@@ -37,3 +37,20 @@ def quantize(
 ) -> None:
     """Write a static int8 file whose head stays in float."""
     call("deploy.quantize:quantize", model, images, output, number, overwrite)
+
+
+@deploy.command(**_PANEL)
+def ship(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The plan: a YAML of variants and limits.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option(help="Folder of the files and the report.")] = Path("runs/ship"),
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each session that is timed.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each file, interleaved.")] = 50,
+) -> None:
+    """Make, score, time and judge every variant of a plan: files, and one page to believe.
+
+    Interrupt it as you like: the same command goes on. It ends with status 1 where a limit is broken.
+    """
+    call("deploy.ship:ship", checkpoint, config, output, threads, runs)

@@ -21,6 +21,7 @@ _AROUND = (
 
 
 _EXPECTED = re.compile(r"Expected a <class '(tuple|list|int|float|bool)'>\. Got value: ")
+_CHOICE = re.compile(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ")
 _KINDS = {
     "tuple": "a list in brackets",
     "list": "a list in brackets",
@@ -49,6 +50,7 @@ def one_line(error: Exception) -> str:
         if line and not line.startswith(_AROUND) and line not in causes:
             causes.append(line)
     message = _EXPECTED.sub(lambda match: f"expected {_KINDS[match[1]]}, got ", " ".join(causes))
+    message = _CHOICE.sub(lambda match: f"expected one of {match[1]}, got ", message)
     if "is not accepted" in message:
         message += "; --print_config shows every key"
     return f"{'.'.join(keys)}: {message}" if keys else message

@@ -1,0 +1,55 @@
+"""A chain of steps that goes on where it stopped. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning_app.files import written_whole
+
+
+class Stages:
+    """Which steps are done; a step is done anew where what it is made from has changed, or what it made is gone.
+
+    Args:
+        folder: of ``stages.json``.
+
+    Raises:
+        ValueError: a ``stages.json`` that is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "stages.json"
+        try:
+            self.done: dict[str, Any] = json.loads(self.path.read_text()) if self.path.is_file() else {}
+        except ValueError as error:
+            raise ValueError(f"{self.path}: damaged; remove it, and every step is done anew") from error
+
+    def once(self, name: str, made_from: object, output: Path, do: Callable[[], object]) -> None:
+        """Do a step unless it is done.
+
+        Args:
+            name: of the step.
+            made_from: anything that JSON can hold and that decides the result; a Path stands for its content.
+            output: the file that the step ends with.
+            do: the step.
+        """
+        key = json.dumps(made_from, default=_content, sort_keys=True)
+        if self.done.get(name) == key and output.is_file():
+            print(f"{name}: done already")
+            return
+        print(f"{name}:")
+        do()
+        self.done[name] = key
+        with written_whole(self.path) as temporary:
+            temporary.write_text(json.dumps(self.done, indent=2) + "\n")
+
+
+def _content(value: object) -> str:
+    assert isinstance(value, Path), value
+    if value.is_file():
+        return hashlib.sha256(value.read_bytes()).hexdigest()
+    return f"{value}, {len(list(value.rglob('*')))} entries"
