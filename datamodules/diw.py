@@ -8,7 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.depth_io import read_image
-from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, guessed_pinhole, read_text, require_folder
+from datamodules.reader import (
+    DamagedFrameError,
+    Frame,
+    Licence,
+    Reader,
+    data_path,
+    guessed_pinhole,
+    read_text,
+    require_folder,
+)
 
 _ORDER = {">": 1, "<": -1}
 
@@ -36,6 +45,7 @@ class Diw(Reader):
 
     layout = "Depth in the Wild: DIW_test.csv and the images that it names"
     truth = "pairs"
+    licence = Licence("Depth in the Wild", "photographs of the internet, no licence is stated", None)
 
     def __init__(self, root: str, split: str) -> None:
         self.root, self.split = data_path(root), data_path(split)

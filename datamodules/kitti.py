@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datamodules.depth_io import read_image, read_kitti_depth
 from datamodules.lidar import project, read_calibration, read_scan
-from datamodules.reader import Frame, Reader, Truth, data_path, read_list, require_folder, scene_name
+from datamodules.reader import Frame, Licence, Reader, Truth, data_path, read_list, require_folder, scene_name
 
 Depth = Literal["camera_z", "forward_x", "annotated", "none"]
 
@@ -61,6 +61,7 @@ class KittiRaw(Reader):
         "{train,val}/<drive>/proj_depth/groundtruth/image_02/%010d.png, "
         "<drive>/proj_depth/... or inside the raw drive's folder"
     )
+    licence = Licence("KITTI", "CC BY-NC-SA 3.0", False)
 
     def __init__(self, root: str, split: str, depth: Depth = "camera_z", annotated: str | None = None) -> None:
         self.root, self.split, self.depth = data_path(root), data_path(split), depth

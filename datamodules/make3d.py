@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.depth_io import read_image, read_mat
-from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, guessed_pinhole, require_folder
+from datamodules.reader import DamagedFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 GRID = (55, 305)
 
@@ -33,6 +33,7 @@ class Make3D(Reader):
 
     layout = "Make3D: Test134/img-<id>.jpg and Gridlaserdata/depth_sph_corr-<id>.mat"
     truth = "laser_grid"
+    licence = Licence("Make3D", "its makers state no licence", None)
 
     def __init__(self, root: str) -> None:
         self.root = data_path(root)

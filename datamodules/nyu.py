@@ -14,6 +14,7 @@ from datamodules.depth_io import read_image, read_mat, read_millimetres
 from datamodules.reader import (
     DamagedFrameError,
     Frame,
+    Licence,
     Reader,
     data_path,
     pinhole,
@@ -22,6 +23,7 @@ from datamodules.reader import (
     scene_name,
 )
 
+LICENCE = Licence("NYU Depth v2", "for research", False)
 # The toolbox's camera_params.m; its pixels count from 1.
 INTRINSICS = pinhole(518.85790117450188, 519.46961112127485, 325.58244941119034 - 1, 253.73616633400465 - 1)
 
@@ -41,6 +43,7 @@ class NyuLabeled(Reader):
 
     layout = "NYU Depth v2: nyu_depth_v2_labeled.mat (HDF5: images, depths, rawDepths) and splits.mat"
     truth = "kinect"
+    licence = LICENCE
 
     def __init__(self, root: str, split: Literal["train", "test"], depth: Literal["raw", "filled"] = "raw") -> None:
         self.root, self.split = data_path(root), split
@@ -93,6 +96,7 @@ class NyuFolders(Reader):
 
     layout = "NYU Depth v2 as bts unpacks it: <scene>/rgb_%05d.jpg and sync_depth_%05d.png (uint16 millimetres)"
     truth = "kinect"
+    licence = LICENCE
 
     def __init__(self, root: str, split: str) -> None:
         self.root, self.split = data_path(root), data_path(split)

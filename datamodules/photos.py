@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.depth_io import read_image, read_label
-from datamodules.reader import DamagedFrameError, Frame, Reader, data_path, guessed_pinhole, require_folder
+from datamodules.reader import DamagedFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -34,6 +34,7 @@ class Photos(Reader):
 
     layout = "a folder of .jpg, .jpeg or .png files"
     truth = "none"
+    licence = Licence("photographs of your own", "those of their makers", None)
 
     def __init__(self, root: str, labels: str | None = None) -> None:
         self.root, self.labels = data_path(root), None if labels is None else data_path(labels)

@@ -47,6 +47,20 @@ class Frame(NamedTuple):
     inv_depth: NDArray[np.float32] | None = None
 
 
+class Licence(NamedTuple):
+    """What the makers of a data set allow; what is trained on it may have to pass that on.
+
+    Attributes:
+        name: of the data set.
+        terms: in a few words.
+        commercial: whether commercial use is allowed; None where that is not known.
+    """
+
+    name: str
+    terms: str
+    commercial: bool | None
+
+
 class Reader(ABC):
     """A sequence of frames. Files are looked for when the first frame or the length is asked for, not before.
 
@@ -57,11 +71,13 @@ class Reader(ABC):
             ``lidar_z`` and ``lidar_x`` (one scan, along the camera's axis or the scanner's), ``annotated`` (KITTI's
             accumulated scans), ``kinect``, ``laser_grid`` (Make3D), ``pairs`` (which of two points is farther) or
             ``none``.
+        licence: the terms of the data set whose layout it reads.
     """
 
     root: Path
     layout: str
     truth: Truth
+    licence: Licence = Licence("data whose reader states no licence", "unknown", None)
 
     @abstractmethod
     def scan(self) -> list[Any]:

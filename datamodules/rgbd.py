@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.depth_io import read_image, read_millimetres, read_tum_depth
-from datamodules.reader import Frame, Reader, data_path, pinhole, read_text, require_folder, scene_name
+from datamodules.reader import Frame, Licence, Reader, data_path, pinhole, read_text, require_folder, scene_name
 
 _TUM_INTRINSICS = {
     "freiburg1": pinhole(517.3, 516.5, 318.6, 255.3),
@@ -42,6 +42,7 @@ class TumRgbd(Reader):
 
     layout = "TUM RGB-D: <sequence>/{rgb.txt,depth.txt,rgb/,depth/}, or pairs rgb_<n>.png and depth_<n>.png"
     truth = "kinect"
+    licence = Licence("TUM RGB-D", "CC BY 4.0: its makers are to be named", True)
 
     def __init__(self, root: str) -> None:
         self.root = data_path(root)
@@ -89,6 +90,7 @@ class SevenScenes(Reader):
 
     layout = "7-Scenes: [<scene>/seq-XX/]frame-%06d.color.png (or .jpg) and frame-%06d.depth.png"
     truth = "kinect"
+    licence = Licence("7-Scenes", "Microsoft Research, non-commercial", False)
 
     def __init__(
         self,

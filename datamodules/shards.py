@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from datamodules.depth_io import decode_depth, decode_image, encode_depth, encode_image
-from datamodules.reader import DamagedFrameError, Domain, Frame, Reader, Truth, data_path
+from datamodules.reader import DamagedFrameError, Domain, Frame, Licence, Reader, Truth, data_path
 
 CHUNK = "64MB"
 LIST = "list"  # beside the chunks, written last: the frames' names as one sample of a data set of its own
@@ -53,6 +53,12 @@ class Shards(Reader):
     def truth(self) -> Truth:  # type: ignore[override]
         """What the depth of the reader was that they were written from."""
         return cast(Truth, _list(self.url)["truth"])
+
+    @property
+    def licence(self) -> Licence:  # type: ignore[override]
+        """That of the reader that they were written from; it was not always kept."""
+        kept = _list(self.url).get("licence")
+        return Licence(*kept) if kept else Licence(f"shards of {self}", "those of what they hold", None)
 
     def scan(self) -> list[_Entry]:
         frames = _list(self.url)["frames"]
@@ -135,7 +141,8 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
     }
     entries = [reader.entries[number] for number in numbers]
     frames = [(str(entry[0].resolve()), reader.scene(entry), reader.has_depth(entry)) for entry in entries]
-    content = json.dumps({"truth": reader.truth, "source": str(reader), "frames": frames}).encode()
+    kept = {"truth": reader.truth, "licence": reader.licence, "source": str(reader), "frames": frames}
+    content = json.dumps(kept).encode()
     workers = min(len(os.sched_getaffinity(0)), len(numbers))
     optimize = _litdata().optimize
     try:

@@ -15,6 +15,7 @@ from datamodules.depth_io import read_image, read_vkitti_depth
 from datamodules.reader import (
     DamagedFrameError,
     Frame,
+    Licence,
     Reader,
     data_path,
     pinhole,
@@ -63,6 +64,7 @@ class VirtualKitti(Reader):
         "intrinsic.txt, as one tree or below vkitti_2.0.3_{rgb,depth,textgt}/ or {rgb,depth,textgt}/"
     )
     truth = "rendered"
+    licence = Licence("Virtual KITTI 2, unless these are other renders in its layout", "CC BY-NC-SA 3.0", False)
 
     def __init__(
         self,
@@ -139,6 +141,7 @@ class VirtualKitti1(Reader):
 
     layout = "Virtual KITTI 1.3.1: vkitti_1.3.1_{rgb,depthgt}/<world>/<variation>/%05d.png"
     truth = "rendered"
+    licence = Licence("Virtual KITTI 1.3.1", "CC BY-NC-SA 3.0", False)
 
     def __init__(
         self,

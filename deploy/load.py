@@ -62,7 +62,7 @@ class DepthModel:
 
 
 def load(path: str | Path) -> DepthModel:
-    """Open a checkpoint (.ckpt) or an ONNX file (.onnx): ``load(path)(image)`` is depth in metres.
+    """Open a checkpoint (.ckpt) or an ONNX file (.onnx, .ort): ``load(path)(image)`` is depth in metres.
 
     Raises:
         FileNotFoundError: no such file.
@@ -73,7 +73,7 @@ def load(path: str | Path) -> DepthModel:
 
 def load_network(path: Path) -> OnnxNetwork | TorchNetwork:
     """The bare network of a checkpoint or an ONNX file, which takes inputs of its own size."""
-    if path.suffix == ".onnx":
+    if path.suffix in (".onnx", ".ort"):
         from deploy.runtime import OnnxNetwork
 
         return OnnxNetwork(path)
@@ -81,4 +81,4 @@ def load_network(path: Path) -> OnnxNetwork | TorchNetwork:
         from deploy.checkpoint import TorchNetwork
 
         return TorchNetwork(path)
-    raise ValueError(f"{path}: a model is a checkpoint (.ckpt) or an ONNX file (.onnx)")
+    raise ValueError(f"{path}: a model is a checkpoint (.ckpt) or an ONNX file (.onnx, .ort)")

@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+_FIX = (
+    "python -m onnxruntime.tools.make_dynamic_shape_fixed --input_name {name} --input_shape {shape} {path} FIXED.onnx"
+)
+
 
 class OnnxNetwork:
-    """A depth network as an ONNX file.
+    """A depth network as an ONNX file, ours or anyone's: one image in, one map out.
 
     Attributes:
         size: (height, width) of its input.
+        takes_frames: whether that is a camera's frame, uint8 (height, width, 3), as ``pocketdepth camera`` makes it.
         metadata: what the file says of itself.
-        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift; ``depth`` where the file does not
-            say.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift. A file that does not say is taken for
+            depth of RGB in [0, 1], which is said once on standard error.
         canonical_focal_px: of the canonical camera that the depth is for; None where there is none.
 
     Args:
-        path: the file.
+        path: the file (.onnx or .ort).
         threads: of ONNX Runtime; its own choice if left out.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: no such file, or its weights lie in another file that is missing.
         ValueError: not an ONNX file, or not an image -> depth network of a static size.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self.session = open_session(path, threads)
         self.path = path
-        inputs = self.session.get_inputs()
-        shape = inputs[0].shape
-        if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3 or not all(isinstance(side, int) for side in shape):
-            raise ValueError(f"{path}: its input is {[i.shape for i in inputs]}, not one image (1, 3, height, width)")
-        self.size = (int(shape[2]), int(shape[3]))
-        self.input = inputs[0].name
+        self.input, self.size, self.takes_frames = _the_image(path, self.session.get_inputs())
+        _require_one_map(path, self.input, self.session.get_outputs())
         self.metadata: dict[str, str] = dict(self.session.get_modelmeta().custom_metadata_map)
+        if "predicts" not in self.metadata:
+            _say_assumptions(path)
         self.predicts = self.metadata.get("predicts", "depth")
         focal = self.metadata.get("canonical_focal_px")
         self.canonical_focal_px = float(focal) if focal else None
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
-        return cast(NDArray[np.float32], self.session.run(None, {self.input: image})[0])
+        """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w).
+
+        Raises:
+            RuntimeError: the file cannot be run, or gives something else than one map.
+        """
+        try:
+            output = self.session.run(None, self.feed(image))[0]
+        except Exception as error:  # onnxruntime's own exceptions share no public base
+            raise RuntimeError(f"{self.path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
+        if output.ndim < 2 or output.size != output.shape[-2] * output.shape[-1]:
+            raise RuntimeError(f"{self.path}: gives {output.shape}, not one map (1, 1, h, w)")
+        return cast(NDArray[np.float32], output.reshape(1, 1, *output.shape[-2:]).astype(np.float32, copy=False))
+
+    def feed(self, image: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """What the session takes for an image, RGB in [0, 1], (1, 3, height, width)."""
+        if self.takes_frames:
+            return {self.input: np.rint(image[0].transpose(1, 2, 0) * np.float32(255)).astype(np.uint8)}
+        return {self.input: image}
 
 
 def open_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
@@ -53,11 +74,78 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such ONNX file")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised
     if threads is not None:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base
-        raise ValueError(f"{path}: ONNX Runtime cannot open it ({str(error).splitlines()[0]})") from error
+        if path.suffix == ".onnx":
+            _require_whole(path)
+        raise ValueError(f"{path}: ONNX Runtime cannot open it ({_first_line(error)})") from error
+
+
+def _the_image(path: Path, inputs: list[Any]) -> tuple[str, tuple[int, int], bool]:
+    """The input's name, its (height, width), and whether it is a camera's frame."""
+    name, kind, shape = inputs[0].name, inputs[0].type, inputs[0].shape
+    planar = kind == "tensor(float)" and len(shape) == 4 and _may_be(shape[0], 1) and _may_be(shape[1], 3)
+    frames = kind == "tensor(uint8)" and len(shape) == 3 and shape[2] == 3
+    if len(inputs) != 1 or not (planar or frames):
+        found = ", ".join(f"{each.name} {each.type} {each.shape}" for each in inputs)
+        raise ValueError(f"{path}: its input is {found}, not one RGB image, tensor(float) [1, 3, height, width]")
+    sides = shape[2:] if planar else shape[:2]
+    if not all(isinstance(side, int) for side in sides):
+        fixed = "1,3,HEIGHT,WIDTH" if planar else "HEIGHT,WIDTH,3"
+        raise ValueError(
+            f"{path}: the height and width of its input {name} {shape} are not fixed; fix them: "
+            + _FIX.format(name=name, shape=fixed, path=path)
+        )
+    return name, (sides[0], sides[1]), frames
+
+
+def _require_one_map(path: Path, image: str, outputs: list[Any]) -> None:
+    if len(outputs) != 1:
+        names = [output.name for output in outputs]
+        raise ValueError(
+            f'{path}: gives {", ".join(names)}, and only one can be the depth; keep it: python -c "import onnx; '
+            f"onnx.utils.extract_model('{path}', 'ONE.onnx', ['{image}'], ['{names[0]}'])\""
+        )
+    shape = outputs[0].shape  # empty where the file does not say
+    if shape and not (2 <= len(shape) <= 4 and all(_may_be(side, 1) for side in shape[:-2])):
+        raise ValueError(f"{path}: its output is {outputs[0].name} {shape}, not one map [1, 1, h, w]")
+
+
+def _require_whole(path: Path) -> None:
+    """Say what is missing where a file, or one that holds its weights, is not there as a whole."""
+    import onnx  # needed for this alone
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's own
+        raise ValueError(f"{path}: not an ONNX file, or a truncated one") from error
+    if not model.graph.node:
+        raise ValueError(f"{path}: not an ONNX file, or a truncated one")
+    for tensor in model.graph.initializer:
+        if onnx.external_data_helper.uses_external_data(tensor):
+            info = onnx.external_data_helper.ExternalDataInfo(tensor)
+            file = path.parent / info.location
+            if not file.is_file():
+                raise FileNotFoundError(f"{path}: its weights lie in {file}, which is missing; put it there")
+            if file.stat().st_size < (info.offset or 0) + (info.length or 0):
+                raise ValueError(f"{path}: its weights lie in {file}, which is truncated")
+
+
+@cache
+def _say_assumptions(path: Path) -> None:
+    assumed = "it is taken to map RGB in [0, 1] to depth in metres"
+    print(f"{path}: does not say what it takes and predicts; {assumed}", file=sys.stderr)
+
+
+def _may_be(side: int | str | None, number: int) -> bool:
+    """Whether a dimension has this length, or any."""
+    return side == number or not isinstance(side, int)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,24 +7,30 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_app.options import Overwrite, call
+from lightning_app.options import Overwrite, RepeatedSize, Sizes, call, read_sizes
 
 deploy = typer.Typer(pretty_exceptions_enable=False)
 
 _PANEL: dict[str, Any] = {"rich_help_panel": "To a phone"}
 
 
-@deploy.command(**_PANEL)
+@deploy.command(**_PANEL, cls=RepeatedSize)
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
     output: Annotated[Path | None, typer.Option(help="ONNX file; beside the checkpoint if left out.")] = None,
-    size: Annotated[
-        tuple[int, int] | None, typer.Option(help="Height and width, e.g. --size 192 640; as trained if left out.")
+    size: Sizes = None,
+    precision: Annotated[str, typer.Option(help="fp32, or fp16: smaller, for GPUs, NPUs and CoreML.")] = "fp32",
+    camera: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="Height and width of a camera's frames: the file takes them as they are, uint8 (H, W, 3)."),
     ] = None,
+    ort: Annotated[
+        bool, typer.Option("--ort", help="Write a .ort file beside each: what minimal builds of ONNX Runtime open.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a fused, static ONNX file that agrees with the checkpoint."""
-    call("deploy.export:export", checkpoint, output, size, overwrite)
+    """Write fused, static ONNX files that agree with the checkpoint, and a model card."""
+    call("deploy.export:export", checkpoint, output, read_sizes(size), precision, camera, ort, overwrite)
 
 
 @deploy.command(**_PANEL)
@@ -54,3 +60,14 @@ def ship(
     Interrupt it as you like: the same command goes on. It ends with status 1 where a limit is broken.
     """
     call("deploy.ship:ship", checkpoint, config, output, threads, runs)
+
+
+@deploy.command(**_PANEL)
+def camera(
+    model: Annotated[Path, typer.Argument(help="An ONNX file of any precision.", show_default=False)],
+    size: Annotated[tuple[int, int], typer.Option(help="Height and width of the frames.", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="ONNX file; NAME-camera.onnx if left out.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a file that takes a camera's frames, uint8 (H, W, 3), and gives depth of their size."""
+    call("deploy.camera:add_camera", model, size, output, overwrite)

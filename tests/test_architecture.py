@@ -26,6 +26,8 @@ OWNERS = {
 TORCH_FREE = {
     "deploy/__init__.py",
     "deploy/benchmark.py",
+    "deploy/camera.py",
+    "deploy/formats.py",
     "deploy/images.py",
     "deploy/load.py",
     "deploy/macs.py",

@@ -1,0 +1,177 @@
+"""Camera frames in, depth at their size out: what an app would do around a network, as part of its file. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import compose, parser
+
+from deploy.load import DepthModel
+from deploy.runtime import OnnxNetwork
+from lightning_app.files import refuse_existing, written_whole
+
+OPSET = 18  # the first whose Resize keeps small things from flickering where it shrinks
+TOLERANCE = 0.02  # of the depth, on average over a smooth frame; fp32 files stay below 0.003, int8 files below 0.01
+
+_BEFORE = """
+<ir_version: {ir}, opset_import: ["" : {opset}]>
+before (uint8[{H},{W},3] image) => (float[1,3,{h},{w}] network_image)
+<int64[1] first = {{0}}, float[0] no_roi = {{}}, float[0] no_scales = {{}}, int64[4] sizes = {{1, 3, {h}, {w}}},
+ float white = {{255.0}}>
+{{
+  levels = Cast <to = 1> (image)
+  planes = Transpose <perm = [2, 0, 1]> (levels)
+  batch = Unsqueeze (planes, first)
+  resized = Resize <mode = "linear", antialias = {antialias}> (batch, no_roi, no_scales, sizes)
+  network_image = Div (resized, white)
+}}
+"""
+_AFTER = """
+<ir_version: {ir}, opset_import: ["" : {opset}]>
+after (float[1,1,{h},{w}] network_depth) => (float[{H},{W}] depth)
+<int64[2] first = {{0, 1}}, float[0] no_roi = {{}}, float[0] no_scales = {{}}, int64[4] sizes = {{1, 1, {H}, {W}}},
+ float one = {{1.0}}>
+{{
+  {inverse}
+  resized = Resize <mode = "linear"> (inverse, no_roi, no_scales, sizes)
+  plane = Squeeze (resized, first)
+  {back}
+}}
+"""
+
+
+def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, overwrite: bool = False) -> Path:
+    """Write a file that takes camera frames around one that takes its own size, whatever its precision.
+
+    Args:
+        model: ONNX file of PocketDepth: fp32, fp16 or int8.
+        size: (height, width) of the frames.
+        output: the ONNX file; ``NAME-camera.onnx`` beside the model if left out.
+        overwrite: replace an ``output`` that exists.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        FileNotFoundError: no such file.
+        FileExistsError: ``output`` exists.
+        ValueError: not an ONNX file, or one that takes frames already or that :func:`with_camera` cannot take.
+        RuntimeError: the two files do not agree; nothing is written.
+    """
+    output = output or model.with_name(f"{model.stem}-camera.onnx")
+    refuse_existing(output, overwrite=overwrite)
+    if model.suffix != ".onnx":
+        raise ValueError(f"{model}: frames can be added to an ONNX file (.onnx) alone")
+    network = OnnxNetwork(model)
+    if network.takes_frames:
+        raise ValueError(f"{model}: takes frames already; give the file that it was made of")
+    with written_whole(output) as temporary:
+        try:
+            onnx.save(with_camera(onnx.load(model), size), temporary)
+        except ValueError as error:
+            raise ValueError(f"{model}: {error}") from error
+        error = require_agreement(output, network, OnnxNetwork(temporary))
+    print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
+    print(f"on average within {error:.1%} of the depth that `predict` gives")
+    return output
+
+
+def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProto:
+    """A model that takes camera frames: ``image`` RGB uint8 (H, W, 3) -> ``depth`` float32 (H, W).
+
+    Frames are resized as :mod:`deploy.images` does it, with a triangle's antialiasing in place of the area's, and depth
+    bilinearly in inverse depth.
+
+    Args:
+        model: RGB in [0, 1], (1, 3, h, w), -> (1, 1, h', w').
+        size: (height, width) of the frames.
+
+    Raises:
+        ValueError: another kind of model, or one of an opset below 18.
+    """
+    opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
+    if opset < OPSET:
+        raise ValueError(f"the model is of opset {opset}; to resize frames in it takes {OPSET}")
+    (image,), (depth,) = model.graph.input, model.graph.output
+    own, given = _shape(image), _shape(depth)
+    if len(own) != 4 or own[:2] != (1, 3) or len(given) != 4 or given[:2] != (1, 1) or 0 in own + given:
+        raise ValueError(f"the model maps {own} to {given}, not one image (1, 3, h, w) to one map (1, 1, h, w)")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    relative = metadata.get("predicts") == "inverse_depth"
+    known = {"ir": model.ir_version, "opset": opset, "H": size[0], "W": size[1]}
+    before = parser.parse_model(
+        _BEFORE.format(**known, h=own[2], w=own[3], antialias=int(own[2] < size[0] or own[3] < size[1]))
+    )
+    after = parser.parse_model(
+        _AFTER.format(
+            **known,
+            h=given[2],
+            w=given[3],
+            inverse="inverse = " + ("Identity (network_depth)" if relative else "Div (one, network_depth)"),
+            back="depth = " + ("Identity (plane)" if relative else "Div (one, plane)"),
+        )
+    )
+    inner = compose.add_prefix(model, "network/")
+    inner.metadata_props.clear()
+    whole = compose.merge_models(
+        compose.merge_models(before, inner, [("network_image", f"network/{image.name}")]),
+        compose.add_prefix(after, "after/", rename_outputs=False),
+        [(f"network/{depth.name}", "after/network_depth")],
+    )
+    onnx.helper.set_model_props(whole, metadata | _about(size, (own[2], own[3]), metadata))
+    whole = onnx.shape_inference.infer_shapes(whole)
+    onnx.checker.check_model(whole)
+    return whole
+
+
+def require_agreement(output: Path, plain: OnnxNetwork, camera: OnnxNetwork) -> float:
+    """How far the depth of smooth frames is from what ``load`` gives for the file without a camera: relative to depth,
+    or to the largest inverse depth, on average.
+
+    Raises:
+        RuntimeError: it is above the tolerance.
+    """
+    generator = np.random.default_rng(0)
+    focal = None if plain.canonical_focal_px is None else float(camera.size[1])
+    errors = []
+    for _ in range(3):
+        frame = _smooth_frame(generator, camera.size)
+        expected, depth = DepthModel(plain)(frame, focal), DepthModel(camera)(frame, focal)
+        unit = expected if plain.predicts == "depth" else np.abs(expected).max()
+        errors.append(float(np.abs((depth - expected) / unit).mean()))
+    error = max(errors)
+    if not error <= TOLERANCE:
+        raise RuntimeError(
+            f"{output}: depth of frames differs by {error:.1%} from that of the file without a camera, "
+            f"{TOLERANCE:.0%} is allowed"
+        )
+    return error
+
+
+def _smooth_frame(generator: np.random.Generator, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Colours without edges, on which ways to resize agree."""
+    coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """Its sides, 0 where one is not fixed."""
+    return tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
+
+
+def _about(size: tuple[int, int], own: tuple[int, int], metadata: dict[str, str]) -> dict[str, str]:
+    """What is different in the metadata."""
+    frame = f"({size[0]}, {size[1]}"
+    about = {
+        "frames": f"{size[0]}x{size[1]} (height x width)",
+        "input": f"image: RGB, uint8 {frame}, 3); the file resizes and normalises it itself",
+        "output": f"depth: float32 {frame}), {metadata.get('units', 'metres')}",
+    }
+    focal = metadata.get("canonical_focal_px")
+    if focal:  # of pixels of the frame, as `load` takes it
+        about["canonical_focal_px"] = str(float(focal) * (size[0] * size[1] / (own[0] * own[1])) ** 0.5)
+    return about
