@@ -18,14 +18,19 @@ Runs = Annotated[int, typer.Option(min=1, help="Timed runs of each file, interle
 
 @measure.command(**_PANEL)
 def benchmark(
-    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
+    models: Annotated[
+        list[Path], typer.Argument(help="Exported files or checkpoints; the first is the baseline.", show_default=False)
+    ],
+    reference: Annotated[
+        list[str] | None, typer.Option(help="A published network beside them: pydnet, fastdepth, resnet18; repeat it.")
+    ] = None,
     threads: Threads = 1,
     runs: Runs = 50,
     output: Annotated[Path, typer.Option(help="Folder of the table as text, JSON and PNG.")] = Path("runs/benchmark"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Time ONNX files against each other."""
-    call("deploy.benchmark:benchmark", models, threads, runs, output, overwrite)
+    """Time files against each other, and against published networks; their size and memory."""
+    call("deploy.benchmark:benchmark", models, reference or [], threads, runs, output, overwrite)
 
 
 @measure.command(**_PANEL)

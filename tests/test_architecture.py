@@ -26,6 +26,8 @@ OWNERS = {
 TORCH_FREE = {
     "deploy/__init__.py",
     "deploy/benchmark.py",
+    "deploy/benchmark_report.py",
+    "deploy/fresh_process.py",
     "deploy/images.py",
     "deploy/load.py",
     "deploy/macs.py",
@@ -33,6 +35,8 @@ TORCH_FREE = {
     "deploy/predict.py",
     "deploy/quantize.py",
     "deploy/runtime.py",
+    "deploy/targets.py",
+    "deploy/verdicts.py",
     "lightning_app/app.py",
     "lightning_app/app_data.py",
     "lightning_app/app_deploy.py",
