@@ -36,6 +36,7 @@ TORCH_FREE = {
     "deploy/quantize.py",
     "deploy/runtime.py",
     "deploy/targets.py",
+    "deploy/transfer.py",
     "deploy/verdicts.py",
     "lightning_app/app.py",
     "lightning_app/app_data.py",
