@@ -1,30 +1,39 @@
-"""ONNX files against each other on this CPU. No torch."""
+"""Files against each other on this CPU: latency, size, memory. No torch."""
 
 from __future__ import annotations
 
 import json
 import platform
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from deploy.macs import count_macs, is_int8
+from deploy.benchmark_report import benchmark_table, draw_benchmark
+from deploy.fresh_process import start
+from deploy.load import load_network
+from deploy.macs import count_macs, precision
 from deploy.peak import dense_convolution, peak_input
-from deploy.runtime import OnnxNetwork
 from lightning_app.files import refuse_existing, written_whole
+
+if TYPE_CHECKING:
+    from deploy.checkpoint import TorchNetwork
+    from deploy.runtime import OnnxNetwork
 
 WARMUP = 5
 TOLERANCE = 1.1  # of the peak: the clock's and the machine's noise
+WIDTH, NARROWEST = 140, 80  # of the table as a file and on a terminal, in characters
 
 
 @dataclass(frozen=True)
@@ -32,30 +41,47 @@ class Row:
     """One file's figures.
 
     Attributes:
-        file: path.
-        precision: ``fp32`` or ``int8``.
+        file: path, or the name of a reference network.
+        runtime: what ran it.
+        size: (height, width) of its input.
+        precision: as :func:`deploy.macs.precision` has it; ``-`` where the file does not say.
         size_mb: on disk, in 10^6 bytes.
-        gmac: 10^9 multiply-accumulates of one run.
+        compressed_mb: the same as an app store compresses it (deflate).
+        gmac: 10^9 multiply-accumulates of one run; None where they cannot be counted, as in any file but ONNX.
         p50_ms: median of the runs.
         p90_ms: nine of ten runs are at most as long.
+        p99_ms: 99 of 100 runs are at most as long.
         gmac_per_s: at the median.
         peak_share: of what this CPU reached with dense convolutions of the same precision.
         speedup: the first file's median over this one's.
+        reference: whether it is a published network with random weights, whose latency alone means something.
+        load_ms: see :class:`deploy.fresh_process.Start`, as for the next two.
+        first_ms: the first run in a fresh process.
+        memory_mb: the peak in a fresh process.
     """
 
     file: str
+    runtime: str
+    size: tuple[int, int]
     precision: str
     size_mb: float
-    gmac: float
+    compressed_mb: float
+    gmac: float | None
     p50_ms: float
     p90_ms: float
-    gmac_per_s: float
-    peak_share: float
+    p99_ms: float
+    gmac_per_s: float | None
+    peak_share: float | None
     speedup: float
+    reference: bool = False
+    load_ms: float | None = None
+    first_ms: float | None = None
+    memory_mb: float | None = None
 
 
 def benchmark(
-    models: list[Path],
+    models: Sequence[Path],
+    references: Sequence[str] = (),
     threads: int = 1,
     runs: int = 50,
     output: Path = Path("runs/benchmark"),
@@ -64,7 +90,9 @@ def benchmark(
     """Time files in turn, A B A B ..., after a warm-up, and write ``benchmark.{txt,json,png}``.
 
     Args:
-        models: ONNX files; the first is the baseline.
+        models: files that :func:`deploy.load.load_network` opens; the first is the baseline.
+        references: published networks to stand beside them, see :mod:`deploy.references`: at the size of the first
+            file, in the precisions of all.
         threads: of each session.
         runs: timed runs of each file.
         output: folder.
@@ -73,61 +101,82 @@ def benchmark(
     Raises:
         FileNotFoundError: no such file.
         FileExistsError: an output that exists.
-        ValueError: not an ONNX file of static size, or one file twice.
+        ValueError: not a file of static size, one file twice, an unknown reference, or a size that a reference's stride
+            does not divide.
         RuntimeError: a result above the CPU's measured peak: the runtime left work out, or it was counted wrongly.
     """
     files = [output / f"benchmark.{suffix}" for suffix in ("txt", "json", "png")]
     refuse_existing(*files, overwrite=overwrite)
     if len(set(models)) < len(models):
         raise ValueError(f"{', '.join(map(str, models))}: one file is given twice")
-    rows = measure(models, threads, runs)
+    with ExitStack() as stack:
+        paths, names = list(models), list(map(str, models))
+        if references:
+            from deploy.references import write_references  # imports torch
+
+            networks = [load_network(path, threads) for path in models]
+            wanted = dict.fromkeys("int8" if "int8" in _precision(each) else "fp32" for each in networks)
+            asked = [(name, networks[0].size, each) for name in references for each in wanted]
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            paths += write_references(asked, folder)
+            names += [name for name, _, _ in asked]
+        measured = measure(paths, threads, runs)
+        starts = [start(path, threads) for path in track(paths, "fresh processes")]
+    rows = [
+        replace(row, file=name, reference=index >= len(models), **asdict(first))
+        for index, (row, name, first) in enumerate(zip(measured, names, starts, strict=True))
+    ]
     how = conditions(threads, runs)
-    table = _table(rows, how)
+    table = benchmark_table(rows, how)
     with written_whole(files[0]) as temporary, temporary.open("w") as stream:
-        Console(file=stream, width=140).print(table)
+        Console(file=stream, width=WIDTH).print(table)
     with written_whole(files[1]) as temporary:
-        content = {"how": how, "threads": threads, "runs": runs, "rows": [asdict(row) for row in rows]}
+        settings = {"how": how, "threads": threads, "warmup": WARMUP, "runs": runs}
+        content = settings | {"rows": [asdict(row) for row in rows]}
         temporary.write_text(json.dumps(content, indent=2) + "\n")
-    _draw(rows, how, files[2])
-    Console().print(table)
+    draw_benchmark(rows, how, files[2])
+    Console(width=max(Console().width, NARROWEST)).print(table)
     print(f"table and picture: {output}/benchmark.txt, .json, .png")
     return rows
 
 
-def measure(models: list[Path], threads: int, runs: int) -> list[Row]:
+def measure(models: Sequence[Path], threads: int, runs: int) -> list[Row]:
     """Time the files and the CPU's peaks, all in the same interleaved rounds."""
-    networks = [OnnxNetwork(path, threads) for path in models]
-    graphs = [onnx.load(path) for path in models]
-    macs = [count_macs(graph) for graph in graphs]
-    precisions = ["int8" if is_int8(graph) else "fp32" for graph in graphs]
-    kinds = sorted(set(precisions))
+    networks = [load_network(path, threads) for path in models]
+    macs = [_count(path) for path in models]
+    precisions = [_precision(network) for network in networks]
+    kinds = sorted({_peak_kind(each) for each, count in zip(precisions, macs, strict=True) if count is not None})
     peaks = [dense_convolution(int8=kind == "int8") for kind in kinds]
     rounds = _interleave([*map(_network_task, networks), *(_peak_task(model, threads) for model in peaks)], runs)
     fastest, times = rounds.min(axis=0)[len(models) :], rounds[WARMUP:]
     peak = {kind: count_macs(model) / best for kind, model, best in zip(kinds, peaks, fastest, strict=True)}
-    p50, p90 = (np.percentile(times, q, axis=0) for q in (50, 90))
-    rows = [
-        Row(
+    p50, p90, p99 = (np.percentile(times, q, axis=0) for q in (50, 90, 99))
+    rows = []
+    for i, (path, network, count, kind) in enumerate(zip(models, networks, macs, precisions, strict=True)):
+        content = _content(path)
+        row = Row(
             file=str(path),
-            precision=precision,
-            size_mb=path.stat().st_size / 1e6,
-            gmac=count / 1e9,
+            runtime=network.runtime,
+            size=network.size,
+            precision=kind,
+            size_mb=len(content) / 1e6,
+            compressed_mb=len(zlib.compress(content)) / 1e6,
+            gmac=None if count is None else count / 1e9,
             p50_ms=float(p50[i] * 1e3),
             p90_ms=float(p90[i] * 1e3),
-            gmac_per_s=float(count / p50[i] / 1e9),
-            peak_share=float(count / p50[i] / peak[precision]),
+            p99_ms=float(p99[i] * 1e3),
+            gmac_per_s=None if count is None else float(count / p50[i] / 1e9),
+            peak_share=None if count is None else float(count / p50[i] / peak[_peak_kind(kind)]),
             speedup=float(p50[0] / p50[i]),
         )
-        for i, (path, count, precision) in enumerate(zip(models, macs, precisions, strict=True))
-    ]
-    impossible = [row for row in rows if row.peak_share > TOLERANCE]
-    if impossible:
-        row = impossible[0]
-        name, share = Path(row.file).name, f"{row.peak_share:.1f} times this CPU's measured peak"
-        raise RuntimeError(
-            f"{name}: {row.gmac_per_s:.0f} GMAC/s is {share}; the runtime must have left work out (a network whose "
-            "branches are zero?), or the machine was too busy to reach its peak (more --runs help); nothing is written"
-        )
+        if row.peak_share is not None and row.peak_share > TOLERANCE:
+            share = f"{row.peak_share:.1f} times this CPU's measured peak"
+            raise RuntimeError(
+                f"{path.name}: {row.gmac_per_s:.0f} GMAC/s is {share}; the runtime must have left work out (a network "
+                "whose branches are zero?), or the machine was too busy to reach its peak (more --runs help); "
+                "nothing is written"
+            )
+        rows.append(row)
     return rows
 
 
@@ -146,18 +195,45 @@ def cpu_name() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
 
 
+def _content(path: Path) -> bytes:
+    """A file, and those beside it that an ONNX file keeps its weights in."""
+    beside: set[str] = set()
+    if path.suffix == ".onnx":
+        tensors = onnx.load(path, load_external_data=False).graph.initializer
+        beside = {each.value for tensor in tensors for each in tensor.external_data if each.key == "location"}
+    return b"".join(each.read_bytes() for each in (path, *(path.parent / name for name in sorted(beside))))
+
+
+def _count(path: Path) -> int | None:
+    try:
+        return count_macs(onnx.load(path)) if path.suffix == ".onnx" else None
+    except ValueError:  # another's file, of shapes or operators that cannot be counted, can still be timed
+        return None
+
+
+def _precision(network: OnnxNetwork | TorchNetwork) -> str:
+    if network.path.suffix == ".onnx":
+        return precision(onnx.load(network.path))
+    return network.metadata.get("precision", "fp32" if network.runtime == "torch" else "-")
+
+
+def _peak_kind(precision: str) -> str:
+    """Of which dense convolution the peak is taken: this CPU has no fp16 of its own, and 16-bit integers are slower."""
+    return "fp32" if precision.startswith("fp") else "int8"
+
+
 def _interleave(tasks: list[Callable[[], object]], runs: int) -> NDArray[np.float64]:
     """Seconds of each task in each round, (WARMUP + runs, tasks)."""
     times = np.zeros((WARMUP + runs, len(tasks)))
     for run in track(range(len(times)), "benchmark"):
         for index, task in enumerate(tasks):
-            start = time.perf_counter()
+            begin = time.perf_counter()
             task()
-            times[run, index] = time.perf_counter() - start
+            times[run, index] = time.perf_counter() - begin
     return times
 
 
-def _network_task(network: OnnxNetwork) -> Callable[[], object]:
+def _network_task(network: OnnxNetwork | TorchNetwork) -> Callable[[], object]:
     image = np.random.default_rng(0).random((1, 3, *network.size), dtype=np.float32)
     return lambda: network(image)
 
@@ -168,41 +244,3 @@ def _peak_task(model: onnx.ModelProto, threads: int) -> Callable[[], object]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     feed = {"image": peak_input()}
     return lambda: session.run(None, feed)
-
-
-def _table(rows: list[Row], how: str) -> Table:
-    table = Table(caption=how, caption_justify="left", box=SIMPLE_HEAD)
-    table.add_column("file", overflow="fold")
-    for name in ("MB", "GMAC", "p50 ms", "p90 ms", "speed-up", "of peak"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        figures = (f"{row.size_mb:.2f}", f"{row.gmac:.2f}", f"{row.p50_ms:.2f}", f"{row.p90_ms:.2f}")
-        table.add_row(_short(row.file, rows), *figures, f"{row.speedup:.2f}x", f"{row.peak_share:.0%} {row.precision}")
-    return table
-
-
-def _short(file: str, rows: list[Row]) -> str:
-    """The file's name, or its whole path where two files have the same name."""
-    names = [Path(row.file).name for row in rows]
-    return Path(file).name if names.count(Path(file).name) == 1 else file
-
-
-def _draw(rows: list[Row], how: str, path: Path) -> None:
-    from matplotlib.figure import Figure  # slow to import
-
-    figure = Figure(figsize=(9, 1.4 + 0.55 * len(rows)), layout="constrained")
-    axes = figure.add_subplot()
-    colours = ["#3b6fb6" if row.precision == "fp32" else "#e08a2e" for row in rows]
-    names = [_short(row.file, rows) for row in rows]
-    axes.barh(names, [row.p50_ms for row in rows], color=colours, height=0.6)
-    axes.hlines(names, [row.p50_ms for row in rows], [row.p90_ms for row in rows], color="#333333", linewidth=1.5)
-    for index, row in enumerate(rows):
-        label = f"  {row.p50_ms:.1f} ms   {row.size_mb:.1f} MB   {row.gmac:.2f} GMAC"
-        axes.text(max(row.p50_ms, row.p90_ms), index, label, va="center", fontsize=9)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1.55 * max(row.p90_ms for row in rows))
-    axes.set_xlabel("latency in ms: bar to the median, line to the 90th percentile (blue fp32, orange int8)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(how, fontsize=8, loc="left", color="#555555")
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=130)

@@ -48,7 +48,11 @@ def open_checkpoint(path: Path) -> Checkpoint:
 class TorchNetwork:
     """A checkpoint with the interface of :class:`deploy.runtime.OnnxNetwork`."""
 
-    def __init__(self, path: Path) -> None:
+    runtime = "torch"
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
         self.path = path
         self.network, self.size, sha256, self.canonical_focal_px = open_checkpoint(path)
         self.predicts = str(self.network.predicts)

@@ -6,9 +6,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from rich.progress import track
 from torch import nn
 
@@ -56,9 +58,8 @@ def costs(
     """
     for network in networks.values():
         network.check_size(size)  # type: ignore[operator]
-    random = np.random.default_rng(0)
     if images is None:
-        inputs = [random.random((1, 3, *size), dtype=np.float32) for _ in range(CALIBRATION)]
+        inputs = noise(size)
     else:
         paths = find_images(images)
         inputs = [to_input(read_image(path), size) for path in paths[:: -(-len(paths) // CALIBRATION)]]
@@ -73,10 +74,24 @@ def costs(
     return {
         name: Cost(
             sum(parameter.numel() for parameter in network.parameters()),
-            fp32.gmac,
+            cast(float, fp32.gmac),
             fp32.p50_ms,
             int8.p50_ms,
             int8.size_mb,
         )
         for (name, network), fp32, int8 in zip(networks.items(), rows[::2], rows[1::2], strict=True)
     }
+
+
+def noise(size: tuple[int, int]) -> list[NDArray[np.float32]]:
+    """What networks without weights are calibrated on: images (1, 3, height, width) in [0, 1]."""
+    random = np.random.default_rng(0)
+    return [random.random((1, 3, *size), dtype=np.float32) for _ in range(CALIBRATION)]
+
+
+def awake(network: nn.Module) -> nn.Module:
+    """For measuring: timm starts the last BatchNorm of a residual branch at 0, and runtimes leave such branches out."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.any():
+            nn.init.ones_(module.weight)
+    return network.eval().requires_grad_(False)

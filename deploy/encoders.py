@@ -10,10 +10,9 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
 from deploy.benchmark import conditions
-from deploy.cost import Cost, costs
+from deploy.cost import Cost, awake, costs
 from lightning_app.files import refuse_existing, written_whole
 from models import DepthNet, SubpixelDecoder
 
@@ -45,7 +44,7 @@ def encoders(
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
-    networks = {name: _awake(DepthNet(name, decoder=SubpixelDecoder)) for name in names}
+    networks = {name: awake(DepthNet(name, decoder=SubpixelDecoder)) for name in names}
     measured = costs(networks, size, None, threads, runs)
     caption = f"at {size[0]}x{size[1]}, {conditions(threads, runs)}"
     Console().print(_table(measured, caption))
@@ -53,14 +52,6 @@ def encoders(
         with written_whole(output) as temporary:
             content = {"how": caption, "costs": {name: asdict(cost) for name, cost in measured.items()}}
             temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _awake(network: nn.Module) -> nn.Module:
-    """For measuring: timm starts the last BatchNorm of a residual branch at 0, and runtimes leave such branches out."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d) and not module.weight.any():
-            nn.init.ones_(module.weight)
-    return network.eval().requires_grad_(False)
 
 
 def _table(measured: dict[str, Cost], caption: str) -> Table:

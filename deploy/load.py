@@ -71,14 +71,15 @@ def load(path: str | Path) -> DepthModel:
     return DepthModel(load_network(Path(path)))
 
 
-def load_network(path: Path) -> OnnxNetwork | TorchNetwork:
-    """The bare network of a checkpoint or an ONNX file, which takes inputs of its own size."""
+def load_network(path: Path, threads: int | None = None) -> OnnxNetwork | TorchNetwork:
+    """The bare network of a checkpoint or an ONNX file, which takes inputs of its own size; ``threads`` are the
+    runtime's choice if left out."""
     if path.suffix in (".onnx", ".ort"):
         from deploy.runtime import OnnxNetwork
 
-        return OnnxNetwork(path)
+        return OnnxNetwork(path, threads)
     if path.suffix == ".ckpt":
         from deploy.checkpoint import TorchNetwork
 
-        return TorchNetwork(path)
+        return TorchNetwork(path, threads)
     raise ValueError(f"{path}: a model is a checkpoint (.ckpt) or an ONNX file (.onnx, .ort)")

@@ -36,6 +36,8 @@ class OnnxNetwork:
         ValueError: not an ONNX file, or not an image -> depth network of a static size.
     """
 
+    runtime = "onnxruntime"
+
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self.session = open_session(path, threads)
         self.path = path

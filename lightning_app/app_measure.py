@@ -18,14 +18,19 @@ Runs = Annotated[int, typer.Option(min=1, help="Timed runs of each file, interle
 
 @measure.command(**_PANEL)
 def benchmark(
-    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
+    models: Annotated[
+        list[Path], typer.Argument(help="Exported files or checkpoints; the first is the baseline.", show_default=False)
+    ],
+    reference: Annotated[
+        list[str] | None, typer.Option(help="A published network beside them: pydnet, fastdepth, resnet18; repeat it.")
+    ] = None,
     threads: Threads = 1,
     runs: Runs = 50,
     output: Annotated[Path, typer.Option(help="Folder of the table as text, JSON and PNG.")] = Path("runs/benchmark"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Time ONNX files against each other."""
-    call("deploy.benchmark:benchmark", models, threads, runs, output, overwrite)
+    """Time files against each other, and against published networks; their size and memory."""
+    call("deploy.benchmark:benchmark", models, reference or [], threads, runs, output, overwrite)
 
 
 @measure.command(**_PANEL)
@@ -72,3 +77,26 @@ def profile(
     The other arguments are those of fit: pocketdepth profile -c experiments/base.yaml -c experiments/quickstart.yaml
     """
     call("lightning_app.step_profile:profile", context.args, steps, trace, overwrite)
+
+
+@measure.command(**_PANEL)
+def targets(
+    files: Annotated[list[Path], typer.Argument(help="Files that ship; ONNX can be predicted.", show_default=False)],
+    device: Annotated[
+        list[str] | None, typer.Option(help="Its short name in the targets; repeat it; all if left out.")
+    ] = None,
+    budget_ms: Annotated[
+        float | None, typer.Option(min=0.01, help="For a frame, instead of each device's own budget.")
+    ] = None,
+    measured: Annotated[
+        list[Path] | None, typer.Option(help="JSON of results from a device (deploy/targets.py); repeat it.")
+    ] = None,
+    targets: Annotated[Path | None, typer.Option(help="Devices, if not those of deploy/targets.yaml.")] = None,
+    threads: Threads = 1,
+    runs: Runs = 30,
+    output: Annotated[Path | None, typer.Option(help="A JSON file of the verdicts.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Judge files by devices' budgets: measured there, or predicted from here; status 1 where a measured one misses."""
+    options = (device or [], budget_ms, measured or [], targets, threads, runs, output, overwrite)
+    call("deploy.verdicts:targets", files, *options)

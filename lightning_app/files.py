@@ -23,11 +23,19 @@ def inside(folder: Path) -> list[Path]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name once the block has ended well, and is removed otherwise."""
+    """A temporary path beside ``path`` that takes its name once the block has ended well, and is removed otherwise.
+
+    Raises:
+        OSError: it cannot be written, on a full disk for one; names ``path``, which a failed write does not by itself.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
