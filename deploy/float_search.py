@@ -1,0 +1,112 @@
+"""``quantize --auto``: the fewest layers in float that meet an accuracy loss. Imports torch for a data module alone."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from deploy.fidelity import fidelity, predictions
+from deploy.layer_costs import Make, Variant, costs_ms, variants
+from deploy.runtime import OnnxNetwork
+
+RUNS = 20  # timed runs for the report
+
+
+def fewest_floats(
+    make: Make,
+    network: OnnxNetwork,
+    inputs: Sequence[NDArray[np.float32]],
+    limit: float,
+    floats: Sequence[str] = (),
+    data: Sequence[Path] = (),
+) -> list[str]:
+    """The fewest layers to keep in float, in the order of what each gains alone.
+
+    Layers are sorted by the gain in SQNR of putting each back alone; the shortest beginning of that list that meets the
+    limit is found by bisection. What is returned was measured to meet it, but it is the fewest of this order alone:
+    errors of layers cancel each other in part, so that gains do not add up, a smaller set may exist, and more layers in
+    float may lose more.
+
+    Args:
+        make: quantizes, with the metadata of its file.
+        network: the fp32 one.
+        inputs: to judge by.
+        limit: of the loss: the mean change of depth on ``inputs``; or, with ``data``, the relative growth of abs_rel.
+        floats: what stays in float in any case.
+        data: YAMLs of an experiment, on whose ``val`` frames abs_rel is measured under the first protocol.
+
+    Returns:
+        ``floats`` and the layers that it takes.
+
+    Raises:
+        ValueError: the protocol of ``data`` has no abs_rel.
+        RuntimeError: the limit is not met with all layers but one in float.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        loss, of = _loss(network, inputs, data)
+        first = folder / "first.onnx"
+        onnx.save(make(floats), first)
+        before = loss(first)
+        if before <= limit:
+            print(f"auto: {of} is {before:.2%}, {limit:.2%} is allowed: no further layer in float")
+            return list(floats)
+        print(f"auto: {of} is {before:.2%}, {limit:.2%} is allowed")
+        order = _by_gain(variants(make, network, inputs, folder, floats))
+        losses: dict[int, float] = {}
+
+        def reached(count: int) -> float:
+            onnx.save(make([*floats, *order[:count]]), folder / f"first{count}.onnx")
+            losses[count] = loss(folder / f"first{count}.onnx")
+            print(f"auto: {count} of {len(order)} layers in float: {losses[count]:.2%}")
+            return losses[count]
+
+        low, high = 0, len(order) - 1
+        if high < 1 or reached(high) > limit:
+            best = min([before, *losses.values()])
+            raise RuntimeError(
+                f"--auto {limit}: {of} is {best:.2%} at best, even with all but one of {len(order)} layers in float; keep fp32, "
+                "or allow more"
+            )
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if reached(middle) <= limit else (middle, high)
+        before_ms, (cost_ms,) = costs_ms(first, [folder / f"first{high}.onnx"], RUNS)
+        cost_mb = ((folder / f"first{high}.onnx").stat().st_size - first.stat().st_size) / 1e6
+        print(f"auto: {high} of {len(order)} layers stay in float: {', '.join(order[:high])}")
+        print(f"auto: {of} {before:.2%} -> {losses[high]:.2%}, ", end="")
+        print(f"for {cost_ms:+.2f} ms on {before_ms:.2f} ms (1 thread, {RUNS} interleaved runs) and {cost_mb:+.2f} MB")
+        return [*floats, *order[:high]]
+
+
+def _by_gain(tried: list[Variant]) -> list[str]:
+    return [each.node for each in sorted(tried[1:], key=lambda each: -each.fidelity.sqnr_db)]
+
+
+def _loss(
+    network: OnnxNetwork, inputs: Sequence[NDArray[np.float32]], data: Sequence[Path]
+) -> tuple[Callable[[Path], float], str]:
+    """The loss of a file, and what it is of."""
+    if not data:
+        expected = predictions(network, inputs)
+        return lambda path: fidelity(expected, OnnxNetwork(path, threads=1), inputs).change, "the mean change of depth"
+    reference, protocol = _abs_rel(network.path, data)
+    return lambda path: _abs_rel(path, data)[0] / reference - 1, f"the growth of abs_rel on val ({protocol})"
+
+
+def _abs_rel(path: Path, data: Sequence[Path]) -> tuple[float, str]:
+    from deploy.evaluate import evaluate  # imports torch
+
+    with contextlib.redirect_stdout(io.StringIO()):  # a table for each file
+        results = evaluate(path, list(data), "val")
+    protocol, metrics = next(iter(results.items()))
+    if "abs_rel" not in metrics:
+        raise ValueError(f"{', '.join(map(str, data))}: protocol {protocol} has no abs_rel for --auto to hold")
+    return metrics["abs_rel"], protocol

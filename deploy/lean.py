@@ -1,0 +1,44 @@
+"""An ONNX file without what no runtime needs. No torch."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import numpy_helper
+
+
+def lean(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take out of a model, in place, what makes its file larger and nothing else.
+
+    That is: where in whose Python code a node came from, operator sets that no node is of, tensors with the same values
+    (zero points, above all), of which one is kept, and values spelled out number by number.
+    """
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.graph.metadata_props[:]
+    used = {node.domain for node in model.graph.node} | {""}
+    kept = [each for each in model.opset_import if each.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    _merge_equal_tensors(model.graph)
+    return model
+
+
+def _merge_equal_tensors(graph: onnx.GraphProto) -> None:
+    outputs = {value.name for value in graph.output}
+    first: dict[tuple[object, ...], str] = {}
+    renamed: dict[str, str] = {}
+    tensors = []
+    for tensor in graph.initializer:
+        raw = numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name)
+        key = (raw.data_type, tuple(raw.dims), raw.raw_data)
+        if key in first and tensor.name not in outputs:
+            renamed[tensor.name] = first[key]
+            continue
+        first.setdefault(key, tensor.name)
+        tensors.append(raw)
+    del graph.initializer[:]
+    graph.initializer.extend(tensors)
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
