@@ -21,6 +21,7 @@ from models.decoder import LightDecoder, NNConv5Decoder, SubpixelDecoder, UpConv
 from models.depth_net import DepthNet
 from models.encoder import Encoder
 from models.image_style import FourierAdaptation, HistogramMatching, ImageAdaIN
+from models.pruned import narrowed
 from models.pydnet import PyDNet
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "PyDNet",
     "SubpixelDecoder",
     "UpConvDecoder",
+    "narrowed",
 ]
