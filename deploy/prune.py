@@ -158,7 +158,12 @@ def _print(result: Pruning, reference: nn.Module, pruned: nn.Module, before: Row
         table.add_column(name, justify="right")
     rows = [
         ("GMAC", f"{before.gmac:.3f}", f"{result.gmac:.3f}", result.macs_share),
-        ("M parameters", f"{_parameters(reference) / 1e6:.3f}", f"{result.parameters / 1e6:.3f}", result.parameters_share),
+        (
+            "M parameters",
+            f"{_parameters(reference) / 1e6:.3f}",
+            f"{result.parameters / 1e6:.3f}",
+            result.parameters_share,
+        ),
         ("latency, ms, fp32", f"{before.p50_ms:.2f}", f"{result.latency_ms:.2f}", result.latency_share),
     ]
     old, new = _widths(reference), _widths(pruned)

@@ -58,7 +58,9 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
             raise RuntimeError(f"{output}: the checkpoint does not open as the network that was pruned")
         error = disagreement(opened, OnnxNetwork(exported))
         if not error <= TOLERANCE:
-            raise RuntimeError(f"{output}: ONNX and torch differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
+            raise RuntimeError(
+                f"{output}: ONNX and torch differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed"
+            )
 
 
 def write_yaml(content: dict[str, Any], checkpoint: Path, path: Path) -> None:

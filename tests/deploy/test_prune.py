@@ -133,7 +133,11 @@ def test_a_pruned_checkpoint_opens_alone_and_is_pruned_again(fitted: Path, tmp_p
 
 
 def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli) -> None:
-    checkpoint, output, yaml = fitted / "checkpoints" / "best.ckpt", tmp_path / "n.ckpt", fitted.parents[1] / "tiny.yaml"
+    checkpoint, output, yaml = (
+        fitted / "checkpoints" / "best.ckpt",
+        tmp_path / "n.ckpt",
+        fitted.parents[1] / "tiny.yaml",
+    )
     call = ("prune", checkpoint, "--macs", "0.7", "-c", BASE, "-c", yaml, "--output", output)
     refused = cli(*call, "--trainer.max_stepps", "2")
     assert refused.status == 2

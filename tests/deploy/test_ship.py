@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from deploy.layer_times import layer_times
 from deploy.limits import Measured, judge
 from deploy.plan import Limits, read_plan
 from deploy.stages import Stages
-from tests.conftest import EXPERIMENTS
+from tests.conftest import EXPERIMENTS, Cli
 
 PLAN = """
 size: [64, 96]
@@ -123,3 +124,37 @@ def test_layers_are_timed_in_order(exported: Path) -> None:
     assert {"Conv"} <= {layer.kind for layer in layers}
     assert all(layer.time_ms >= 0 for layer in layers)
     assert layers[-1].output == (1, 1, 32, 48)
+
+
+@pytest.fixture
+def plan(fitted: Path, tmp_path: Path) -> Path:
+    """A plan for a finished run's checkpoint."""
+    path = tmp_path / "plan.yaml"
+    text = PLAN.replace("[tiny.yaml]", f"[{EXPERIMENTS / 'base.yaml'}, {tmp_path / 'tiny.yaml'}]")
+    path.write_text(text.replace("size_mb: 2", "size_mb: 20").replace("{fp32: 1.1}", "{fp32: 0.01}"))
+    return path
+
+
+@pytest.mark.slow
+def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_path: Path, cli: Cli) -> None:
+    call = ("ship", fitted / "checkpoints" / "last.ckpt", "-c", plan, "--runs", 3, "--output", tmp_path / "ship")
+    result = cli(*call)
+    assert result.status == 0, result.err
+    page = (tmp_path / "ship" / "report.html").read_text()
+    assert "all 2 limits are kept" in page
+    assert "<svg" in page
+    assert page.count("data:image/jpeg;base64,") == 3 * 4  # photograph, two files, a change
+    assert not re.search(r'(src|href)="http', page)
+    assert {path.name for path in (tmp_path / "ship").glob("report-*")} == {
+        "report-pareto.png",
+        "report-photographs.png",
+    }
+    again = cli(*call)
+    assert again.status == 0, again.err
+    assert again.out.count("done already") == 9
+    plan.write_text(plan.read_text().replace("size_mb: 20", "size_mb: 0.1"))
+    broken = cli(*call)
+    assert broken.status == 1
+    assert "1 of 2 limits are broken: int8: size" in broken.err
+    assert broken.out.count("done already") == 9
+    assert "1 of 2 limits is broken" in (tmp_path / "ship" / "report.html").read_text()
