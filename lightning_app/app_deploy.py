@@ -43,6 +43,55 @@ def export(
 
 
 @deploy.command(**_PANEL)
+def camera(
+    model: Annotated[Path, typer.Argument(help="An ONNX file of any precision.", show_default=False)],
+    size: Annotated[tuple[int, int], typer.Option(help="Height and width of the frames.", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="ONNX file; NAME-camera.onnx if left out.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a file that takes a camera's frames, uint8 (H, W, 3), and gives depth of their size."""
+    call("deploy.camera:add_camera", model, size, output, overwrite)
+
+
+@deploy.command(**_PANEL, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def prune(
+    context: typer.Context,
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
+    macs: Annotated[float | None, typer.Option(help="Share of multiply-accumulates to reach, e.g. 0.5; or")] = None,
+    latency: Annotated[
+        float | None, typer.Option(help="share of the latency to reach, in fp32 on this machine; or")
+    ] = None,
+    unstructured: Annotated[
+        float | None, typer.Option(help="share of the weights to set to zero, e.g. 0.8: smaller when compressed only.")
+    ] = None,
+    across_layers: Annotated[
+        bool, typer.Option("--global", help="The weakest channels of all layers, not the same share of every layer.")
+    ] = False,
+    config: Annotated[
+        list[Path] | None, typer.Option("--config", "-c", help="Fine-tune on this experiment; the later YAML wins.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="With -c: prune and fine-tune so many times.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each session that is timed.")] = 1,
+    output: Annotated[Path | None, typer.Option(help="Checkpoint; NAME-pruned.ckpt if left out.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a network narrower: structured magnitude pruning, in steps with fine-tuning between them if you like.
+
+    With -c, the other arguments are those of fit. Interrupt it as you like: the same command goes on.
+    """
+    if config:
+        options = (output, macs, latency, unstructured, across_layers, steps, threads, overwrite)
+        call("deploy.prune_steps:prune_in_steps", checkpoint, config, context.args, *options)
+        return
+    if context.args or steps > 1:
+        raise ValueError(f"{' '.join(context.args) or '--steps'}: is for fine-tuning, which needs an experiment: -c")
+    if unstructured is not None:
+        call("deploy.zero_weights:zero_weights", checkpoint, unstructured, output, threads, overwrite)
+    else:
+        call("deploy.prune:prune", checkpoint, output, macs, latency, across_layers, threads, overwrite)
+
+
+@deploy.command(**_PANEL)
 def quantize(
     model: Fp32,
     images: Images = None,
@@ -92,6 +141,17 @@ def sensitivity(
 
 
 @deploy.command(**_PANEL)
+def gates(
+    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
+    images: Annotated[Path | None, typer.Option(help="Folder of images to compare ARM on; noise if left out.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A JSON file of what was found.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Check files for phones without one: operators, accelerators, Snapdragon, ARM; exit status 1 if a gate fails."""
+    call("deploy.gates:gates", models, images, output, overwrite)
+
+
+@deploy.command(**_PANEL)
 def ship(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
     config: Annotated[
@@ -106,52 +166,3 @@ def ship(
     Interrupt it as you like: the same command goes on. It ends with status 1 where a limit is broken.
     """
     call("deploy.ship:ship", checkpoint, config, output, threads, runs)
-
-
-@deploy.command(**_PANEL)
-def camera(
-    model: Annotated[Path, typer.Argument(help="An ONNX file of any precision.", show_default=False)],
-    size: Annotated[tuple[int, int], typer.Option(help="Height and width of the frames.", show_default=False)],
-    output: Annotated[Path | None, typer.Option(help="ONNX file; NAME-camera.onnx if left out.")] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write a file that takes a camera's frames, uint8 (H, W, 3), and gives depth of their size."""
-    call("deploy.camera:add_camera", model, size, output, overwrite)
-
-
-@deploy.command(**_PANEL, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def prune(
-    context: typer.Context,
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
-    macs: Annotated[float | None, typer.Option(help="Share of multiply-accumulates to reach, e.g. 0.5; or")] = None,
-    latency: Annotated[
-        float | None, typer.Option(help="share of the latency to reach, in fp32 on this machine; or")
-    ] = None,
-    unstructured: Annotated[
-        float | None, typer.Option(help="share of the weights to set to zero, e.g. 0.8: smaller when compressed only.")
-    ] = None,
-    across_layers: Annotated[
-        bool, typer.Option("--global", help="The weakest channels of all layers, not the same share of every layer.")
-    ] = False,
-    config: Annotated[
-        list[Path] | None, typer.Option("--config", "-c", help="Fine-tune on this experiment; the later YAML wins.")
-    ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="With -c: prune and fine-tune so many times.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each session that is timed.")] = 1,
-    output: Annotated[Path | None, typer.Option(help="Checkpoint; NAME-pruned.ckpt if left out.")] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Make a network narrower: structured magnitude pruning, in steps with fine-tuning between them if you like.
-
-    With -c, the other arguments are those of fit. Interrupt it as you like: the same command goes on.
-    """
-    if config:
-        options = (output, macs, latency, unstructured, across_layers, steps, threads, overwrite)
-        call("deploy.prune_steps:prune_in_steps", checkpoint, config, context.args, *options)
-        return
-    if context.args or steps > 1:
-        raise ValueError(f"{' '.join(context.args) or '--steps'}: is for fine-tuning, which needs an experiment: -c")
-    if unstructured is not None:
-        call("deploy.zero_weights:zero_weights", checkpoint, unstructured, output, threads, overwrite)
-    else:
-        call("deploy.prune:prune", checkpoint, output, macs, latency, across_layers, threads, overwrite)

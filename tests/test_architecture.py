@@ -25,6 +25,7 @@ OWNERS = {
 }
 TORCH_FREE = {
     "deploy/__init__.py",
+    "deploy/arm.py",
     "deploy/benchmark.py",
     "deploy/benchmark_report.py",
     "deploy/calibration.py",
@@ -33,11 +34,13 @@ TORCH_FREE = {
     "deploy/float_search.py",
     "deploy/formats.py",
     "deploy/fresh_process.py",
+    "deploy/gates.py",
     "deploy/images.py",
     "deploy/layer_costs.py",
     "deploy/lean.py",
     "deploy/load.py",
     "deploy/macs.py",
+    "deploy/on_arm.py",
     "deploy/peak.py",
     "deploy/predict.py",
     "deploy/quantize.py",
