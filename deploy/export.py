@@ -184,6 +184,7 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
     _name_empty_roi(model)
     _shuffle_as_nnapi(model)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    onnx.helper.set_model_props(model, {"predicts": str(network.predicts)})
     onnx.checker.check_model(model)
     return model
 

@@ -112,7 +112,9 @@ def quantize(
 def write_int8(model: Path, inputs: Iterator[NDArray[np.float32]], output: Path) -> None:
     """Write the static int8 file of an fp32 one, calibrated on images (1, 3, height, width)."""
     fp32 = prepared(model)
-    onnx.save(quantized(fp32, "static", ranges(fp32, inputs, title=None)), output)
+    int8 = quantized(fp32, "static", ranges(fp32, inputs, title=None))
+    int8.metadata_props.extend(onnx.load(model).metadata_props)
+    onnx.save(int8, output)
 
 
 def signal_to_noise(reference: OnnxNetwork, other: OnnxNetwork, images: list[Path], most: int = 8) -> float:

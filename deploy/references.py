@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import cast
 
 import onnx
 import torch
@@ -19,12 +18,14 @@ from models.prediction import check_multiple
 
 
 class Classifier(nn.Module):
-    """An ImageNet classifier, whose latency vendors publish for many devices: RGB (B, 3, H, W) -> (B, 1000, 1, 1).
+    """An ImageNet classifier, whose latency vendors publish for many devices: RGB (B, 3, H, W) -> (B, 1, 1, 1000).
 
     Args:
         encoder: a timm backbone.
         hidden: channels of a 1x1 convolution between backbone and pooling; none if 0.
     """
+
+    predicts = "depth"  # so that it is run as one map
 
     def __init__(self, encoder: str, hidden: int = 0) -> None:
         super().__init__()
@@ -34,7 +35,8 @@ class Classifier(nn.Module):
         self.head = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(hidden or channels, 1000, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        return cast(Tensor, self.head(self.encoder(image)[-1]))
+        logits: Tensor = self.head(self.encoder(image)[-1])
+        return logits.transpose(1, 3)
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise ValueError where the backbone's stride does not divide (height, width)."""
