@@ -44,7 +44,7 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
     views = [photograph(path, files) for path in track(shown, "photographs")]
     contact_sheet(views, folder / "report-photographs.png")
     pictures = [
-        [{"caption": caption, "data": base64.b64encode(as_jpeg(picture)).decode()} for caption, picture in row.items()]
+        [(caption, [base64.b64encode(as_jpeg(each)).decode() for each in shown]) for caption, shown in row.items()]
         for row in views
     ]
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
@@ -60,7 +60,7 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
         frames=measured[first].frames,
         split=shipped.plan.split,
         rows=_rows(shipped),
-        verdicts=shipped.verdicts,
+        verdicts=_verdicts(shipped),
         photographs=pictures,
         change_shown=CHANGE_SHOWN,
         layers=[_layers(shipped, name) for name in shipped.inspected],
@@ -99,6 +99,21 @@ def _rows(shipped: Shipped) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _verdicts(shipped: Shipped) -> list[dict[str, str]]:
+    """What is known of the files on devices, a cell each."""
+    return [
+        {
+            "device": verdict["device"],
+            "file": Path(verdict["file"]).stem,
+            "latency": "" if verdict["latency_ms"] is None else f"{verdict['latency_ms']:.2f} ms",
+            "budget": f"{verdict['budget_ms']:g} ms",
+            "status": verdict["status"],
+            "detail": verdict["detail"],
+        }
+        for verdict in shipped.verdicts
+    ]
 
 
 def _layers(shipped: Shipped, name: str) -> dict[str, Any]:

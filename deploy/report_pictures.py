@@ -34,7 +34,7 @@ def draw_pareto(
         first: the file that the others are compared with.
         protocol: of the error.
     """
-    figure = Figure(figsize=(5.6, 3.7), layout="constrained")
+    figure = Figure(figsize=(6.4, 3.9), layout="constrained")
     axes = figure.add_subplot()
     latencies, errors = (list(each) for each in zip(*points.values(), strict=True))
     best = on_front(latencies, errors)
@@ -65,38 +65,44 @@ def draw_pareto(
     return figure
 
 
-def photograph(path: Path, files: Mapping[str, Path]) -> dict[str, Picture]:
-    """A photograph, and by caption its depth from each file and how that differs from the first one's."""
+def photograph(path: Path, files: Mapping[str, Path]) -> dict[str, list[Picture]]:
+    """A photograph through every file: by caption the photograph, then the depth from each file and, below it, how that
+    differs from the first one's.
+    """
     image = read_image(path)
     size = (WIDTH, round(WIDTH * image.shape[0] / image.shape[1]))
-    pictures = {path.name: cv2.resize(image, size, interpolation=cv2.INTER_AREA)}
-    small = pictures[path.name]
+    pictures = {"photograph": [_shrunk(image, size)]}
     depths = {name: load(file)(image) for name, file in files.items()}
     first = next(iter(depths.values()))
     near, far = (float(np.percentile(first, share)) for share in (2, 98))
     for name, depth in depths.items():
-        pictures[name] = cv2.resize(colour_depth(depth, near, far), size, interpolation=cv2.INTER_AREA)
-        if depth is not first:
-            change = np.abs(depth / first - 1)
-            grey = (np.clip(change / CHANGE_SHOWN, 0, 1) * 255).astype(np.uint8)
-            shown = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-            pictures[f"{name}: change, {change.mean():.1%} on average"] = np.repeat(shown[..., None], 3, axis=2)
-    assert small.dtype == np.uint8
-    return pictures  # type: ignore[return-value]
+        shown = _shrunk(colour_depth(depth, near, far), size)
+        if depth is first:
+            pictures[name] = [shown]
+            continue
+        change = np.abs(depth / first - 1)
+        grey = (np.clip(change / CHANGE_SHOWN, 0, 1) * 255).astype(np.uint8)
+        pictures[f"{name}, change {change.mean():.1%}"] = [shown, _shrunk(np.dstack([grey] * 3), size)]
+    return pictures
 
 
-def contact_sheet(rows: Sequence[Mapping[str, Picture]], path: Path) -> None:
+def contact_sheet(rows: Sequence[Mapping[str, list[Picture]]], path: Path) -> None:
     """Write rows of captioned pictures as one PNG."""
     most = max(len(row) for row in rows)
-    figure = Figure(figsize=(2.6 * most, 1.35 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(2.7 * most, 1.9 * len(rows)), layout="constrained")
     for place, row in enumerate(rows):
-        for column, (caption, picture) in enumerate(row.items()):
+        for column, (caption, pictures) in enumerate(row.items()):
             axes = figure.add_subplot(len(rows), most, place * most + column + 1)
-            axes.imshow(picture)
+            axes.imshow(np.vstack(pictures), aspect="equal")
             axes.set_title(caption, fontsize=7, loc="left", pad=2)
+            axes.set_anchor("N")
             axes.set_axis_off()
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=130)
+
+
+def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def as_svg(figure: Figure) -> str:
