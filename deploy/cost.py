@@ -67,7 +67,7 @@ def costs(
         files = []
         for name, network in track(networks.items(), "export and quantize"):
             fp32, int8 = Path(folder) / f"{name}.onnx", Path(folder) / f"{name}-int8.onnx"
-            onnx.save(to_onnx(network, size), fp32)
+            export_for_timing(network, size, fp32)
             write_int8(fp32, iter(inputs), int8)
             files += [fp32, int8]
         rows = measure(files, threads, runs)
@@ -81,6 +81,13 @@ def costs(
         )
         for (name, network), fp32, int8 in zip(networks.items(), rows[::2], rows[1::2], strict=True)
     }
+
+
+def export_for_timing(network: nn.Module, size: tuple[int, int], path: Path) -> None:
+    """Export a network that is only to be timed: of what it was trained on there is nothing to say."""
+    model = to_onnx(network, size)
+    onnx.helper.set_model_props(model, {"predicts": str(getattr(network, "predicts", "depth"))})
+    onnx.save(model, path)
 
 
 def noise(size: tuple[int, int]) -> list[NDArray[np.float32]]:

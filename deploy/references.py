@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
-import onnx
 import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from deploy.cost import awake, noise
-from deploy.export import to_onnx
+from deploy.cost import awake, export_for_timing, noise
 from deploy.quantize import write_int8
 from models import DepthNet, Encoder, NNConv5Decoder, PyDNet, UpConvDecoder
 from models.prediction import check_multiple
 
 
 class Classifier(nn.Module):
-    """An ImageNet classifier, whose latency vendors publish for many devices: RGB (B, 3, H, W) -> (B, 1000, 1, 1).
+    """An ImageNet classifier, whose latency vendors publish for many devices.
+
+    RGB (B, 3, H, W) -> (B, 1, 1, 1000): in the shape of a map, as all that is deployed here gives one.
 
     Args:
         encoder: a timm backbone.
@@ -34,7 +34,7 @@ class Classifier(nn.Module):
         self.head = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(hidden or channels, 1000, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        return cast(Tensor, self.head(self.encoder(image)[-1]))
+        return cast(Tensor, self.head(self.encoder(image)[-1])).reshape(-1, 1, 1, 1000)
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise ValueError where the backbone's stride does not divide (height, width)."""
@@ -66,7 +66,7 @@ def write_references(wanted: Iterable[Reference], folder: Path) -> list[Path]:
         stem = f"{name}-{size[0]}x{size[1]}"
         fp32, int8 = folder / f"{stem}.onnx", folder / f"{stem}-int8.onnx"
         if not fp32.exists():
-            onnx.save(to_onnx(networks[name, size], size), fp32)
+            export_for_timing(networks[name, size], size, fp32)
         if precision == "int8":
             write_int8(fp32, iter(noise(size)), int8)
         paths.append(int8 if precision == "int8" else fp32)
