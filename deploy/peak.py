@@ -62,7 +62,8 @@ def peak_task(model: onnx.ModelProto, threads: int) -> Callable[[], object]:
 def fastest_of_many(task: Callable[[], object], threads: int, enough: float) -> float:
     """Seconds of the fastest of many runs, until one takes ``enough`` at most: what a busy machine hid at first.
 
-    It is the time on the processor, which other processes do not lengthen, over the number of threads.
+    It is the time on the processor, which other processes do not lengthen, over the number of threads: exact for one
+    thread, and too short, so that the check is milder, where several wait for each other.
     """
     best = np.inf
     for _ in range(TRIES):
