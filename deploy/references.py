@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
 import onnx
 import torch
@@ -18,14 +19,16 @@ from models.prediction import check_multiple
 
 
 class Classifier(nn.Module):
-    """An ImageNet classifier, whose latency vendors publish for many devices: RGB (B, 3, H, W) -> (B, 1, 1, 1000).
+    """An ImageNet classifier, whose latency vendors publish for many devices.
+
+    RGB (B, 3, H, W) -> (B, 1, 1, 1000): in the shape of a map, as all that is deployed here gives one.
 
     Args:
         encoder: a timm backbone.
         hidden: channels of a 1x1 convolution between backbone and pooling; none if 0.
     """
 
-    predicts = "depth"  # so that it is run as one map
+    predicts = "depth"
 
     def __init__(self, encoder: str, hidden: int = 0) -> None:
         super().__init__()
@@ -35,8 +38,7 @@ class Classifier(nn.Module):
         self.head = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(hidden or channels, 1000, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.encoder(image)[-1])
-        return logits.transpose(1, 3)
+        return cast(Tensor, self.head(self.encoder(image)[-1])).reshape(-1, 1, 1, 1000)
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise ValueError where the backbone's stride does not divide (height, width)."""

@@ -35,8 +35,9 @@ def one_line(error: Exception) -> str:
     """The message of an error in one line: its last line where a loading process passed it on, without what
     jsonargparse says around the cause where it comes from a configuration, and without the number of the system's.
     """
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror[0].lower()}{error.strerror[1:]}"
     text = str(error).strip() or type(error).__name__
     lines = [line.strip().removeprefix("- ") for line in text.splitlines()]
     if "Original Traceback" in text:
