@@ -16,7 +16,7 @@ from torch import nn
 from deploy.benchmark import Row, conditions, measure
 from deploy.checkpoint import open_checkpoint
 from deploy.export import to_onnx
-from deploy.narrow import changed_channels, count_macs, narrow_to
+from deploy.narrow import changed_channels, count_macs, import_torch_pruning, narrow_to
 from deploy.pruned_files import with_network, write_checkpoint, write_yaml
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import refuse_existing
@@ -94,6 +94,7 @@ def prune(
     if (macs is None) == (latency is None):
         raise ValueError("give one target: --macs or --latency")
     target = _share(macs if latency is None else latency)
+    import_torch_pruning()  # before what takes long
     network, size, *_ = open_checkpoint(checkpoint)
     reference = open_checkpoint(unpruned or checkpoint).network
     with tempfile.TemporaryDirectory() as folder:
@@ -156,9 +157,10 @@ def _print(result: Pruning, reference: nn.Module, pruned: nn.Module, before: Row
     table.add_column("")
     for name in ("before", "after", "share"):
         table.add_column(name, justify="right")
+    counts = _parameters(reference), result.parameters
     rows = [
         ("GMAC", f"{before.gmac:.3f}", f"{result.gmac:.3f}", result.macs_share),
-        ("M parameters", f"{_parameters(reference) / 1e6:.3f}", f"{result.parameters / 1e6:.3f}", result.parameters_share),
+        ("M parameters", f"{counts[0] / 1e6:.3f}", f"{counts[1] / 1e6:.3f}", result.parameters_share),
         ("latency, ms, fp32", f"{before.p50_ms:.2f}", f"{result.latency_ms:.2f}", result.latency_share),
     ]
     old, new = _widths(reference), _widths(pruned)

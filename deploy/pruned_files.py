@@ -58,7 +58,9 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
             raise RuntimeError(f"{output}: the checkpoint does not open as the network that was pruned")
         error = disagreement(opened, OnnxNetwork(exported))
         if not error <= TOLERANCE:
-            raise RuntimeError(f"{output}: ONNX and torch differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
+            raise RuntimeError(
+                f"{output}: ONNX and torch differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed"
+            )
 
 
 def write_yaml(content: dict[str, Any], checkpoint: Path, path: Path) -> None:
@@ -69,6 +71,6 @@ def write_yaml(content: dict[str, Any], checkpoint: Path, path: Path) -> None:
         "optimizer": {"init_args": {"lr": LEARNING_RATE}},
     }
     text = yaml.safe_dump({"model": {"init_args": arguments}}, sort_keys=False, default_flow_style=None, width=120)
-    head = "# A pruned network, fine-tuned by `pocketdepth fit` with this as the last -c, after those it was trained with.\n"
+    head = "# A pruned network: `pocketdepth fit` fine-tunes it with this as the last -c, after its own.\n"
     with written_whole(path) as temporary:
         temporary.write_text(head + text)

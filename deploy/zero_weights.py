@@ -20,8 +20,6 @@ from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import refuse_existing
 
 
-
-
 @dataclass(frozen=True)
 class Zeroed:
     """What unstructured pruning made.

@@ -27,7 +27,9 @@ def narrowed(network: nn.Module, channels: dict[str, list[int]]) -> nn.Module:
     for name, shape in channels.items():
         layer = layers.get(name)
         if not isinstance(layer, Layer):
-            raise ValueError(f"channels: {type(network).__name__} has no convolution, linear layer or BatchNorm {name!r}")
+            raise ValueError(
+                f"channels: {type(network).__name__} has no convolution, linear layer or BatchNorm {name!r}"
+            )
         widest = layer_channels(layer)
         if len(shape) != 3 or not all(1 <= few <= many for few, many in zip(shape, widest, strict=True)):
             raise ValueError(f"channels: {name} cannot be narrowed from {widest} to {shape} (inputs, outputs, groups)")
