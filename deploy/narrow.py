@@ -114,7 +114,7 @@ def count_macs(network: nn.Module, size: tuple[int, int]) -> float:
     """Multiply-accumulates of one image."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, *size))
-    return counter.get_total_flops() / 2
+    return float(counter.get_total_flops() / 2)
 
 
 def _refuse_blocks_that_fuse(network: nn.Module) -> None:

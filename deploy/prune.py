@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from lightning_app.files import refuse_existing
 from models.pruned import network_channels
 
 RUNS = 100  # timed runs of each file
+NOISY = 1.5  # the 90th percentile over the median
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,16 @@ def _save(network: nn.Module, size: tuple[int, int], path: Path) -> Path:
 
 def _measure(reference: Path, size: tuple[int, int], threads: int, network: nn.Module) -> list[Row]:
     """The unpruned network's figures and this one's."""
-    return measure([reference, _save(network, size, reference.with_name("pruned.onnx"))], threads, RUNS)
+    rows = measure([reference, _save(network, size, reference.with_name("pruned.onnx"))], threads, RUNS)
+    _warn_of_noise(rows)
+    return rows
+
+
+def _warn_of_noise(rows: list[Row]) -> None:
+    noisy = max(row.p90_ms / row.p50_ms for row in rows)
+    if noisy > NOISY:
+        busy = f"one run of ten took {noisy:.1f} times the median's time: other programs run"
+        print(f"warning: {busy}, and the latencies cannot be trusted", file=sys.stderr)
 
 
 def _ratio(before: Row, after: Row) -> float:

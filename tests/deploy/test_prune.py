@@ -155,9 +155,7 @@ def test_a_pruned_checkpoint_is_pruned_again_and_becomes_int8(
         result = cli(*call)
         assert result.status == 0, result.err
     paths = (checkpoint, tmp_path / "a.ckpt", tmp_path / "b.ckpt")
-    macs = [
-        count_macs(open_checkpoint(path).network, (64, 96)) for path in (checkpoint, *map(tmp_path.joinpath, names))
-    ]
+    macs = [count_macs(open_checkpoint(path).network, (64, 96)) for path in paths]
     assert macs[1] <= 0.8 * macs[0]
     assert macs[2] <= 0.8 * macs[1]
     assert (tmp_path / "b-int8.onnx").is_file()
