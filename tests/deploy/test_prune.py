@@ -132,6 +132,11 @@ def test_a_pruned_checkpoint_opens_alone(fitted: Path, tmp_path: Path, cli: Cli)
     np.testing.assert_allclose(np.load(tmp_path / "depth.npy"), depth, rtol=1e-6)
     macs = [count_macs(open_checkpoint(path).network, (64, 96)) for path in (checkpoint, output)]
     assert macs[1] <= 0.6 * macs[0]
+    resumed = cli(
+        "fit", "-c", BASE, "-c", fitted.parents[1] / "tiny.yaml", "-c", tmp_path / "a.yaml", "--ckpt_path", output
+    )
+    assert resumed.status == 2
+    assert "holds weights and no run to resume; to start from them give --model.weights" in resumed.err
     refused = cli("prune", checkpoint, "--macs", "0.6", "--output", output)
     assert refused.status == 2
     assert "exists already" in refused.err
@@ -174,7 +179,7 @@ def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli) -> No
     assert output.read_bytes() == (run / "checkpoints" / "best.ckpt").read_bytes()
     content = torch.load(output, weights_only=True)
     assert content["hyper_parameters"]["network"]["class_path"] == "models.narrowed"
-    assert content["hyper_parameters"]["optimizer"]["init_args"]["lr"] == 3e-4
+    assert content["hyper_parameters"]["weights"] == str(tmp_path / "n" / "1" / "pruned.ckpt")
     assert content["global_step"] == 2
     report = json.loads((tmp_path / "n" / "1" / "pruned.json").read_text())
     assert report["macs_share"] <= 0.7
