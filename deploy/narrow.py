@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -54,10 +55,7 @@ def narrow_to(
 
 def narrower(network: nn.Module, size: tuple[int, int], steps: int, across_layers: bool = False) -> nn.Module:
     """A copy in evaluation mode from which ``steps`` of :data:`STEPS` parts of the channels were taken."""
-    try:
-        import torch_pruning
-    except ImportError as error:
-        raise ImportError("pruning needs torch-pruning: pip install 'pocketdepth[prune]'") from error
+    torch_pruning = import_torch_pruning()
     _refuse_blocks_that_fuse(network)
     pruned = copy.deepcopy(network).eval().requires_grad_(True)  # it follows the gradient's graph
     heads = [part for name, part in pruned.named_modules() if name.split(".")[-1] == "heads"]
@@ -83,6 +81,19 @@ def narrower(network: nn.Module, size: tuple[int, int], steps: int, across_layer
     return pruned.requires_grad_(False)
 
 
+def import_torch_pruning() -> Any:
+    """The library, which is an extra.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    try:
+        import torch_pruning
+    except ImportError as error:
+        raise ImportError("pruning needs torch-pruning: pip install 'pocketdepth[prune]'") from error
+    return torch_pruning
+
+
 def changed_channels(before: nn.Module, after: nn.Module) -> dict[str, list[int]]:
     """What :func:`models.narrowed` must be told to make ``before`` as narrow as ``after``.
 
@@ -103,7 +114,7 @@ def count_macs(network: nn.Module, size: tuple[int, int]) -> float:
     """Multiply-accumulates of one image."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, *size))
-    return counter.get_total_flops() / 2
+    return float(counter.get_total_flops() / 2)
 
 
 def _refuse_blocks_that_fuse(network: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +17,14 @@ from torch import nn
 from deploy.benchmark import Row, conditions, measure
 from deploy.checkpoint import open_checkpoint
 from deploy.export import to_onnx
-from deploy.narrow import changed_channels, count_macs, narrow_to
+from deploy.narrow import changed_channels, count_macs, import_torch_pruning, narrow_to
 from deploy.pruned_files import with_network, write_checkpoint, write_yaml
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import refuse_existing
 from models.pruned import network_channels
 
 RUNS = 100  # timed runs of each file
+NOISY = 1.5  # the 90th percentile over the median
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def prune(
     if (macs is None) == (latency is None):
         raise ValueError("give one target: --macs or --latency")
     target = _share(macs if latency is None else latency)
+    import_torch_pruning()  # before what takes long
     network, size, *_ = open_checkpoint(checkpoint)
     reference = open_checkpoint(unpruned or checkpoint).network
     with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +143,16 @@ def _save(network: nn.Module, size: tuple[int, int], path: Path) -> Path:
 
 def _measure(reference: Path, size: tuple[int, int], threads: int, network: nn.Module) -> list[Row]:
     """The unpruned network's figures and this one's."""
-    return measure([reference, _save(network, size, reference.with_name("pruned.onnx"))], threads, RUNS)
+    rows = measure([reference, _save(network, size, reference.with_name("pruned.onnx"))], threads, RUNS)
+    _warn_of_noise(rows)
+    return rows
+
+
+def _warn_of_noise(rows: list[Row]) -> None:
+    noisy = max(row.p90_ms / row.p50_ms for row in rows)
+    if noisy > NOISY:
+        busy = f"one run of ten took {noisy:.1f} times the median's time: other programs run"
+        print(f"warning: {busy}, and the latencies cannot be trusted", file=sys.stderr)
 
 
 def _ratio(before: Row, after: Row) -> float:
@@ -156,14 +168,10 @@ def _print(result: Pruning, reference: nn.Module, pruned: nn.Module, before: Row
     table.add_column("")
     for name in ("before", "after", "share"):
         table.add_column(name, justify="right")
+    counts = _parameters(reference), result.parameters
     rows = [
         ("GMAC", f"{before.gmac:.3f}", f"{result.gmac:.3f}", result.macs_share),
-        (
-            "M parameters",
-            f"{_parameters(reference) / 1e6:.3f}",
-            f"{result.parameters / 1e6:.3f}",
-            result.parameters_share,
-        ),
+        ("M parameters", f"{counts[0] / 1e6:.3f}", f"{counts[1] / 1e6:.3f}", result.parameters_share),
         ("latency, ms, fp32", f"{before.p50_ms:.2f}", f"{result.latency_ms:.2f}", result.latency_share),
     ]
     old, new = _widths(reference), _widths(pruned)

@@ -8,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from deploy.prune import Pruning, prune
@@ -68,8 +69,21 @@ def prune_in_steps(
     for step in range(1, steps + 1):
         folder = output.with_suffix("") / str(step)
         print(f"step {step} of {steps}: {folder}")
-        shares = [None if share is None else share ** (step / steps) for share in (macs, latency)]
-        result = _prune(current, folder, shares, across_layers, threads, checkpoint)
+        macs_now, latency_now = (share and share ** (step / steps) for share in (macs, latency))
+        result = _once(
+            folder / "pruned.json",
+            partial(
+                prune,
+                current,
+                folder / "pruned.ckpt",
+                macs_now,
+                latency_now,
+                across_layers,
+                threads,
+                overwrite=True,
+                unpruned=checkpoint,
+            ),
+        )
         current = _fine_tune([*yamls, "-c", result.yaml, *arguments], folder / "run")
     with written_whole(output) as temporary:
         shutil.copy(current, temporary)
@@ -92,15 +106,12 @@ def _claim(folder: Path, settings: str, arguments: Sequence[str]) -> None:
         temporary.write_text(settings)
 
 
-def _prune(
-    current: Path, folder: Path, shares: Sequence[float | None], across_layers: bool, threads: int, unpruned: Path
-) -> Pruning:
+def _once(path: Path, task: Callable[[], Pruning]) -> Pruning:
     """Prune, or take what was pruned before."""
-    found = folder / "pruned.json"
-    if found.is_file():
-        return Pruning(**json.loads(found.read_text()))
-    result = prune(current, folder / "pruned.ckpt", *shares, across_layers, threads, overwrite=True, unpruned=unpruned)
-    with written_whole(found) as temporary:
+    if path.is_file():
+        return Pruning(**json.loads(path.read_text()))
+    result = task()
+    with written_whole(path) as temporary:
         temporary.write_text(json.dumps(asdict(result), indent=2) + "\n")
     return result
 

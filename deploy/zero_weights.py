@@ -69,7 +69,7 @@ def zero_weights(
         layers = _layers(network)
         prune.global_unstructured([(layer, "weight") for layer in layers], prune.L1Unstructured, amount=share)
         for layer in layers:
-            prune.remove(layer, "weight")
+            prune.remove(layer, "weight")  # type: ignore[no-untyped-call]
         onnx.save(to_onnx(network, size), files[1])
         before, after = measure(files, threads, RUNS)
         packed = [len(gzip.compress(file.read_bytes())) / 1e6 for file in files]

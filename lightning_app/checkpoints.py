@@ -78,6 +78,17 @@ def refuse_other_network(path: Path, network: dict[str, Any] | None) -> None:
         )
 
 
+def refuse_weights_alone(path: Path) -> None:
+    """Refuse to resume from a checkpoint that holds no run, as pruning writes it: Lightning would fail with a KeyError.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no run in it, or not a checkpoint of PocketDepth.
+    """
+    if "optimizer_states" not in read_checkpoint(path):
+        raise ValueError(f"{path}: holds weights and no run to resume; to start from them give --model.weights")
+
+
 def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings by dotted key, without how they are nested in init_args and without where weights came from."""
     flat: dict[str, Any] = {}

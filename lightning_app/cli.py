@@ -17,7 +17,7 @@ from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCL
 from pytorch_lightning.utilities import rank_zero_info
 
 from lightning_app.callbacks import Results, RunConfig, logger_errors
-from lightning_app.checkpoints import refuse_other_network
+from lightning_app.checkpoints import refuse_other_network, refuse_weights_alone
 from lightning_app.memory import keep_freed_memory
 from lightning_app.run_folder import run_folder
 
@@ -54,6 +54,8 @@ class PocketDepthCLI(LightningCLI):
             raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
         if config.get("ckpt_path"):
             refuse_other_network(Path(config.ckpt_path), network and network.as_dict())
+            if self.config.subcommand == "fit":
+                refuse_weights_alone(Path(config.ckpt_path))
 
     def before_instantiate_classes(self) -> None:
         """Give the run its folder, and let loggers and checkpoints write below it."""

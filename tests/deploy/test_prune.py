@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import yaml
 
 from deploy import load
 from deploy.checkpoint import open_checkpoint
@@ -48,16 +49,22 @@ def trained(name: str) -> torch.nn.Module:
     return network.eval().requires_grad_(False)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("across_layers", [False, True])
+QUICK = ("small", "description", "PyDNet")
+CASES = [(name, across_layers) for name in NETWORKS for across_layers in (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "across_layers"),
+    [case if case[0] in QUICK and not case[1] else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
+)
 def test_every_network_gets_narrower_and_is_built_anew(name: str, across_layers: bool) -> None:
     network = trained(name)
-    pruned = narrower(network, SIZE, 20, across_layers)
+    pruned = narrower(network, SIZE, 16, across_layers)
     image = torch.rand(1, 3, *SIZE)
     depth = pruned(image)
     assert depth.shape == network(image).shape
     assert torch.isfinite(depth).all()
-    assert 0.1 < count_macs(pruned, SIZE) / count_macs(network, SIZE) < 0.7
+    assert 0.1 < count_macs(pruned, SIZE) / count_macs(network, SIZE) < 0.75
     channels = changed_channels(network, pruned)
     if "concat" not in name:  # there, what is joined is a multiple of 8
         heads = {key for key in channels if "heads" in key}
@@ -79,6 +86,7 @@ def test_every_pruned_network_exports(name: str, tmp_path: Path) -> None:
     assert count_onnx_macs(model) == count_macs(pruned, SIZE)
 
 
+@pytest.mark.slow
 def test_the_widest_network_below_the_target_is_taken() -> None:
     network = trained("PyDNet")
     whole = count_macs(network, SIZE)
@@ -102,7 +110,7 @@ def test_the_widest_network_below_the_target_is_taken() -> None:
 def test_networks_that_cannot_be_pruned_are_refused(encoder: str, message: str) -> None:
     network = DepthNet(encoder)
     with pytest.raises(ValueError, match=message):
-        changed_channels(network, narrower(network, SIZE, 10))
+        changed_channels(network, narrower(network, SIZE, 2))
 
 
 OPEN = """
@@ -114,31 +122,54 @@ np.save(sys.argv[2], load(sys.argv[1])(np.full((64, 96, 3), 99, np.uint8)))
 """
 
 
-def test_a_pruned_checkpoint_opens_alone_and_is_pruned_again(fitted: Path, tmp_path: Path, cli: Cli) -> None:
-    checkpoint, first, second = fitted / "checkpoints" / "best.ckpt", tmp_path / "a.ckpt", tmp_path / "b.ckpt"
-    result = cli("prune", checkpoint, "--macs", "0.6", "--output", first)
+def test_a_pruned_checkpoint_opens_alone(fitted: Path, tmp_path: Path, cli: Cli) -> None:
+    checkpoint, output = fitted / "checkpoints" / "best.ckpt", tmp_path / "a.ckpt"
+    result = cli("prune", checkpoint, "--macs", "0.6", "--output", output)
     assert result.status == 0, result.err
     assert "channels, encoder.backbone.blocks.2" in result.out
-    subprocess.run([sys.executable, "-c", OPEN, first, tmp_path / "depth.npy"], check=True, cwd=EXPERIMENTS.parent)
-    depth = load(first)(np.full((64, 96, 3), 99, np.uint8))
+    subprocess.run([sys.executable, "-c", OPEN, output, tmp_path / "depth.npy"], check=True, cwd=EXPERIMENTS.parent)
+    depth = load(output)(np.full((64, 96, 3), 99, np.uint8))
     np.testing.assert_allclose(np.load(tmp_path / "depth.npy"), depth, rtol=1e-6)
-    again = cli("prune", first, "--macs", "0.6", "--global", "--output", second)
-    assert again.status == 0, again.err
-    macs = [count_macs(open_checkpoint(path).network, (64, 96)) for path in (checkpoint, first, second)]
+    macs = [count_macs(open_checkpoint(path).network, (64, 96)) for path in (checkpoint, output)]
     assert macs[1] <= 0.6 * macs[0]
-    assert macs[2] <= 0.6 * macs[1]
-    refused = cli("prune", checkpoint, "--macs", "0.6", "--output", first)
+    resumed = cli(
+        "fit", "-c", BASE, "-c", fitted.parents[1] / "tiny.yaml", "-c", tmp_path / "a.yaml", "--ckpt_path", output
+    )
+    assert resumed.status == 2
+    assert "holds weights and no run to resume; to start from them give --model.weights" in resumed.err
+    refused = cli("prune", checkpoint, "--macs", "0.6", "--output", output)
     assert refused.status == 2
     assert "exists already" in refused.err
+    content = torch.load(output, weights_only=True)
+    assert "optimizer_states" not in content
+    assert yaml.safe_load(content["config"])["model"]["init_args"]["network"]["class_path"] == "models.narrowed"
 
 
-def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli) -> None:
-    checkpoint, output, yaml = (
-        fitted / "checkpoints" / "best.ckpt",
-        tmp_path / "n.ckpt",
-        fitted.parents[1] / "tiny.yaml",
+@pytest.mark.slow
+def test_a_pruned_checkpoint_is_pruned_again_and_becomes_int8(
+    fitted: Path, data_root: Path, tmp_path: Path, cli: Cli
+) -> None:
+    checkpoint = fitted / "checkpoints" / "best.ckpt"
+    calls = (
+        ("prune", checkpoint, "--macs", "0.8", "--output", tmp_path / "a.ckpt"),
+        ("prune", tmp_path / "a.ckpt", "--macs", "0.8", "--global", "--output", tmp_path / "b.ckpt"),
+        ("export", tmp_path / "b.ckpt"),
+        ("quantize", tmp_path / "b.onnx", data_root / "photos"),
     )
-    call = ("prune", checkpoint, "--macs", "0.7", "-c", BASE, "-c", yaml, "--output", output)
+    for call in calls:
+        result = cli(*call)
+        assert result.status == 0, result.err
+    paths = (checkpoint, tmp_path / "a.ckpt", tmp_path / "b.ckpt")
+    macs = [count_macs(open_checkpoint(path).network, (64, 96)) for path in paths]
+    assert macs[1] <= 0.8 * macs[0]
+    assert macs[2] <= 0.8 * macs[1]
+    assert (tmp_path / "b-int8.onnx").is_file()
+
+
+@pytest.mark.slow
+def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli) -> None:
+    checkpoint, output = fitted / "checkpoints" / "best.ckpt", tmp_path / "n.ckpt"
+    call = ("prune", checkpoint, "--macs", "0.7", "-c", BASE, "-c", fitted.parents[1] / "tiny.yaml", "--output", output)
     refused = cli(*call, "--trainer.max_stepps", "2")
     assert refused.status == 2
     assert "max_stepps" in refused.err
@@ -148,7 +179,7 @@ def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli) -> No
     assert output.read_bytes() == (run / "checkpoints" / "best.ckpt").read_bytes()
     content = torch.load(output, weights_only=True)
     assert content["hyper_parameters"]["network"]["class_path"] == "models.narrowed"
-    assert content["hyper_parameters"]["optimizer"]["init_args"]["lr"] == 3e-4
+    assert content["hyper_parameters"]["weights"] == str(tmp_path / "n" / "1" / "pruned.ckpt")
     assert content["global_step"] == 2
     report = json.loads((tmp_path / "n" / "1" / "pruned.json").read_text())
     assert report["macs_share"] <= 0.7
@@ -163,6 +194,7 @@ def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli) -> No
     assert "holds steps of another checkpoint or settings" in other.err
 
 
+@pytest.mark.slow
 def test_zeros_are_set_and_what_they_buy_is_said(fitted: Path, tmp_path: Path, cli: Cli) -> None:
     checkpoint, output = fitted / "checkpoints" / "best.ckpt", tmp_path / "z.ckpt"
     result = cli("prune", checkpoint, "--unstructured", "0.8", "--output", output)
