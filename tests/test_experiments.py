@@ -21,6 +21,7 @@ OVERLAYS = ("small", "wandb")
 STYLIZER = "adain"  # tests/lightning_app/test_style_module.py trains it
 STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob("*.yaml"))]
 OTHERS = [f"{path.parent.name}/{path.stem}" for path in sorted((EXPERIMENTS / "ablation").glob("[!s]*/*.yaml"))]
+INT8 = [path.stem for path in sorted((EXPERIMENTS / "int8").glob("*.yaml"))]
 NETWORKS = [path.stem for path in sorted((EXPERIMENTS / "networks").glob("*.yaml")) if path.stem != "common"]
 DATA_ONLY = ("cross_data",)  # no experiment: tests/lightning_app/test_evaluate.py reads it
 
@@ -28,6 +29,7 @@ DATA_ONLY = ("cross_data",)  # no experiment: tests/lightning_app/test_evaluate.
 def test_every_yaml_is_known_here() -> None:
     assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"base", *NEEDS_DATA, *OVERLAYS, STYLIZER, *DATA_ONLY}
     alone = {"none", "photometric", "image_adain", "histogram", "fourier", "adain"}
+    assert set(INT8) == {"control", "qat"}
     assert set(STYLES) == alone | {"adain_photometric", "image_adain_photometric"}
 
 
@@ -56,6 +58,17 @@ def test_a_decoder_has_its_own_widths(cli: Cli) -> None:
     call = ("fit", "-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "description.yaml", "--print_config")
     network = yaml.safe_load(cli(*call).out)["model"]["init_args"]["network"]["init_args"]
     assert network["decoder"] == {"class_path": "models.UpConvDecoder", "init_args": {"widths": None, "skips": "add"}}
+
+
+@pytest.mark.parametrize("name", INT8)
+def test_int8_is_trained_after_any_network(name: str, cli: Cli) -> None:
+    files = ("base", "streets_to_kitti", "networks/common", "networks/small", f"int8/{name}")
+    chain = [part for file in files for part in ("-c", EXPERIMENTS / f"{file}.yaml")]
+    result = cli("fit", *chain, "--print_config")
+    assert result.status == 0, result.err
+    callbacks = [each["class_path"] for each in yaml.safe_load(result.out)["trainer"]["callbacks"]]
+    assert "lightning_app.callbacks.StepProgress" in callbacks
+    assert ("deploy.fake_quantize.FakeQuantize" in callbacks) == (name == "qat")
 
 
 @pytest.mark.parametrize("name", STYLES)
