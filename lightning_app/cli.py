@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,10 +46,13 @@ class PocketDepthCLI(LightningCLI):
         """Parse; Lightning's own method warns of any argument list that is not sys.argv's."""
         self.config = parser.parse_args(args)  # type: ignore[arg-type]
         config = self.config[self.config.subcommand]
-        if self.config.subcommand != "fit" and not config.get("ckpt_path"):
+        network = config.model.init_args.get("network")
+        if _trained(network):
+            if self.config.subcommand == "fit" or config.get("ckpt_path"):
+                raise ValueError(f"{network.class_path} is trained already: test or validate it, without --ckpt_path")
+        elif self.config.subcommand != "fit" and not config.get("ckpt_path"):
             raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
         if config.get("ckpt_path"):
-            network = config.model.init_args.get("network")
             refuse_other_network(Path(config.ckpt_path), network and network.as_dict())
 
     def before_instantiate_classes(self) -> None:
@@ -102,6 +106,14 @@ def _misconfiguration_is_wrong_use() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise ValueError(str(error)) from error
+
+
+def _trained(network: Namespace | None) -> bool:
+    """Whether a configured network comes with its weights, so that there is nothing to train or to load."""
+    if network is None:
+        return False
+    module, _, name = network.class_path.rpartition(".")
+    return bool(getattr(getattr(import_module(module), name), "trained", False))
 
 
 def _saves(callback: Namespace) -> bool:

@@ -59,6 +59,9 @@ class DepthModule(LightningModule):
             raise ValueError(f"canonical_focal_px {canonical_focal_px} must be positive")
         if canonical_focal_px is not None and network.predicts != "depth":
             raise ValueError("canonical_focal_px is for metres, but the network predicts inverse depth")
+        known: Any = getattr(network, "canonical_focal_px", canonical_focal_px)
+        if known != canonical_focal_px:
+            raise ValueError(f"canonical_focal_px is {canonical_focal_px}, but this network's depth is for {known}")
         with warnings.catch_warnings():
             # Lightning advises against saving modules; from the command line it saves how to build them.
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")

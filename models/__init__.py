@@ -7,6 +7,8 @@ The contract of a network:
 - ``predicts``: ``"depth"`` (metres) or ``"inverse_depth"`` (up to scale and shift).
 - ``check_size((height, width))``: raises where a stride does not divide the size.
 - ``load_pretrained()``: once before training starts, never when a checkpoint is opened.
+- ``trained``: True where its weights come with it, so that it is tested without a checkpoint; others need not say so.
+- ``canonical_focal_px``: where the network itself knows for which camera its depth is; others need not.
 
 The contract of a style network, which gives an image the look of another:
 
