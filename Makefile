@@ -5,7 +5,7 @@ RUN := runs/quickstart
 YAML := -c experiments/base.yaml -c experiments/quickstart.yaml
 SAMPLE := data/quickstart/streets
 
-.PHONY: quickstart test test-all lint
+.PHONY: quickstart test test-all lint arm
 quickstart: export POCKETDEPTH_DATA := data
 quickstart: export WANDB_SILENT := true
 quickstart: .venv/ready  ## trains on the embedded streets, exports, quantizes, measures
@@ -33,6 +33,11 @@ lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+arm: .venv/arm/python  ## an ARM Python under qemu, for `pocketdepth gates`
+
+.venv/arm/python: deploy/arm.sh | .venv/ready
+	PYTHON=$(BIN)/python deploy/arm.sh .venv/arm
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

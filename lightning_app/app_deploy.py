@@ -37,3 +37,14 @@ def quantize(
 ) -> None:
     """Write a static int8 file whose head stays in float."""
     call("deploy.quantize:quantize", model, images, output, number, overwrite)
+
+
+@deploy.command(**_PANEL)
+def gates(
+    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
+    images: Annotated[Path | None, typer.Option(help="Folder of images to compare ARM on; noise if left out.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A JSON file of what was found.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Check files for phones without one: operators, accelerators, Snapdragon, ARM; exit status 1 if a gate fails."""
+    call("deploy.gates:gates", models, images, output, overwrite)

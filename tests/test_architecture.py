@@ -25,10 +25,13 @@ OWNERS = {
 }
 TORCH_FREE = {
     "deploy/__init__.py",
+    "deploy/arm.py",
     "deploy/benchmark.py",
+    "deploy/gates.py",
     "deploy/images.py",
     "deploy/load.py",
     "deploy/macs.py",
+    "deploy/on_arm.py",
     "deploy/peak.py",
     "deploy/predict.py",
     "deploy/quantize.py",

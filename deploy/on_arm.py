@@ -1,0 +1,27 @@
+"""Runs an ONNX file with numpy and onnxruntime alone: a script, too, for an ARM Python that knows nothing else.
+
+python on_arm.py MODEL.onnx IMAGES.npy OUTPUTS.npz
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+
+def run(model: str, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """Images (N, 3, height, width) -> every output of the file by its name, (N, ...)."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    runs = [session.run(names, {session.get_inputs()[0].name: image[None]}) for image in images]
+    return {name: np.concatenate(values) for name, values in zip(names, zip(*runs, strict=True), strict=True)}
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[3], **run(sys.argv[1], np.load(sys.argv[2])))  # type: ignore[arg-type]
