@@ -70,7 +70,7 @@ def agreement(model: Path, images: NDArray[np.float32], cpu: str, python: Path) 
         opened, inputs, outputs = (Path(folder) / name for name in ("opened.onnx", "images.npy", "outputs.npz"))
         onnx.save(graph, opened)
         np.save(inputs, images)
-        command = [python, on_arm.__file__, opened, inputs, outputs]
+        command = [str(part) for part in (python, on_arm.__file__, opened, inputs, outputs)]
         run = subprocess.run(command, env={**os.environ, "QEMU_CPU": cpu}, capture_output=True, text=True, check=False)
         if run.returncode:
             said = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
@@ -82,7 +82,7 @@ def agreement(model: Path, images: NDArray[np.float32], cpu: str, python: Path) 
     first = ""
     if different:
         values = ours[different[0]]
-        first = f"{different[0]}: {np.count_nonzero(values != theirs[different[0]])} of {values.size} values"
+        first = f"{np.count_nonzero(values != theirs[different[0]])} of {values.size} values ({different[0]})"
     noise = float(np.square(ours[last].astype(np.float64) - theirs[last]).sum())
     signal = float(np.square(ours[last].astype(np.float64)).sum())
     sqnr = 10 * float(np.log10(signal / noise)) if noise else float("inf")

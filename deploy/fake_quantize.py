@@ -30,8 +30,8 @@ class FakeQuantize(Callback):
         freeze: the share of the run after which ranges stay as they are.
 
     Raises:
-        ValueError: no step to calibrate on, a share that is not in (0, 1], a compiled network, or one with blocks that
-            are fused at export: to round their branches is not to round what they become.
+        ValueError: no step to calibrate on, a share that is not in (0, 1], no depth network, a compiled one, or one
+            with blocks that are fused at export: to round their branches is not to round what they become.
     """
 
     def __init__(self, calibration_steps: int = 20, freeze: float = 0.8) -> None:
@@ -45,6 +45,8 @@ class FakeQuantize(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         network: Any = pl_module.network
+        if not hasattr(network, "multiscale"):
+            raise ValueError(f"FakeQuantize is for depth networks, {type(network).__name__} is none")
         parts = {name: part for name, part in network.named_modules() if name}
         if pl_module.hparams.get("compile"):
             raise ValueError("FakeQuantize does not work in a compiled network: leave --model.compile away")
@@ -106,14 +108,14 @@ class _Rounding(TorchFunctionMode):
         """A part of the network is called, perhaps by another."""
         if self._depth == 0:
             self._part, self._place = part, 0
-            self.__enter__()
+            self.__enter__()  # type: ignore[no-untyped-call]
         self._depth += 1
 
     def leave(self) -> None:
         """It has returned, or raised."""
         self._depth -= 1
         if self._depth == 0:
-            self.__exit__(None, None, None)
+            self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
@@ -135,7 +137,7 @@ class _Rounding(TorchFunctionMode):
         self._place += 1
         if self.watches:
             low, high = x.detach().aminmax()
-            seen = torch.stack([low.clamp_max(0), high.clamp_min(0)])
+            seen = torch.stack([low.clamp_max(0), high.clamp_min(0)]).float()
             self.ranges[key] = torch.lerp(self.ranges[key], seen, _AVERAGING) if key in self.ranges else seen
         if not self.rounds or key not in self.ranges:
             return x

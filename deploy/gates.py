@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ import numpy as np
 import onnx
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -31,6 +33,7 @@ OPSET, IR_VERSION, RUNTIME = 21, 10, "ONNX Runtime 1.18"
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 IMAGES = 2  # for the comparison on ARM
 LEAST_DB = 45.0  # ten times less noise than int8 itself makes (33 to 37 dB)
+_COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
 _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 
 
@@ -79,7 +82,7 @@ def gates(
         table.add_column(column, overflow="fold")
     for gate in found:
         colour = _COLOURS[gate.status]
-        table.add_row(Path(gate.file).name, gate.gate, f"[{colour}]{gate.status}[/]", gate.detail)
+        table.add_row(Path(gate.file).name, gate.gate, f"[{colour}]{gate.status}[/]", escape(gate.detail))
     Console().print(table)
     if output is not None:
         with written_whole(output) as temporary:
@@ -98,20 +101,17 @@ def check_gates(model: Path, images: Path | None = None) -> list[Gate]:
     with suppress(onnx.shape_inference.InferenceError):  # what has no shape then is what the gates say
         graph = onnx.shape_inference.infer_shapes(graph)
     checks: dict[str, Callable[[], tuple[Status, str]]] = {
-        "static shapes": lambda: _static(graph),
-        "operators": lambda: _operators(graph),
-        **{name: lambda name=name: _mobile(graph, name) for name in ("NNAPI", *_COREML)},
-        "Snapdragon (QNN)": lambda: _qnn(model),
-        **{f"ARM ({cpu})": lambda cpu=cpu: _arm(model, graph, images, cpu) for cpu in CPUS},
+        "static shapes": partial(_static, graph),
+        "operators": partial(_operators, graph),
+        **{name: partial(_mobile, graph, name) for name in ("NNAPI", *_COREML)},
+        "Snapdragon (QNN)": partial(_qnn, model),
+        **{f"ARM ({cpu})": partial(_arm, model, graph, images, cpu) for cpu in CPUS},
     }
     found = []
     with Progress(transient=True) as progress:
         for name, check in progress.track(checks.items(), description=f"gates of {model.name}"):
             found.append(Gate(str(model), name, *check()))
     return found
-
-
-_COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
 
 
 def _static(model: onnx.ModelProto) -> tuple[Status, str]:
@@ -185,6 +185,6 @@ def _arm(model: Path, graph: onnx.ModelProto, images: Path | None, cpu: str) -> 
     except RuntimeError as error:
         return "failed", str(error)
     bits = f"{found.equal} of {found.tensors} int8 tensors equal bit for bit"
-    first = f", from the first that is not, {found.first}," if found.first else ""
-    detail = f"{bits}{first}; SQNR of the output against x86's {found.sqnr_db:.0f} dB"
+    first = f", the first that is not in {found.first}" if found.first else ""
+    detail = f"{bits}{first}; SQNR of the output against this machine's {found.sqnr_db:.0f} dB"
     return ("passed" if found.sqnr_db >= LEAST_DB else "failed"), detail

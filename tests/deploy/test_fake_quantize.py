@@ -44,7 +44,7 @@ def network_of(encoder: str, decoder: Any) -> nn.Module:
     for part in network.modules():
         if isinstance(part, nn.BatchNorm2d):
             nn.init.uniform_(part.weight, -1.5, 1.5)
-    nn.init.normal_(network.decoder.heads[0].weight, std=0.1)  # type: ignore[operator, union-attr, arg-type]
+    nn.init.normal_(network.decoder.heads[0].weight, std=0.1)  # type: ignore[operator, union-attr, arg-type, index]
     with torch.no_grad():
         for _ in range(20):
             network(torch.rand(4, 3, 64, 96))

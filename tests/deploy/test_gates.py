@@ -106,7 +106,7 @@ def test_int8_on_arm_is_int8_here(int8: Path, data_root: Path) -> None:
         python = arm_python()
     except FileNotFoundError as error:
         pytest.skip(str(error))
-    machine = [python, "-c", "import platform; print(platform.machine())"]
+    machine = [str(python), "-c", "import platform; print(platform.machine())"]
     assert subprocess.run(machine, capture_output=True, text=True, check=True).stdout.strip() == "aarch64"
     for cpu in CPUS:
         gate = found(check_gates(int8, data_root / "photos"))[f"ARM ({cpu})"]
