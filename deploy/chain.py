@@ -53,17 +53,17 @@ class Chain:
         """Prune, fine-tune, export and quantize a variant, as far as it says so."""
         variant, flat, file = self.plan.variants[name], self.shipped.flat(name), self.shipped.file(name)
         start, pruned, trained = self._start(name), self._pruned(name), self._trained(name)
+        do: Callable[[], object]
         if variant.prune is not None:
             do = partial(prune, start, pruned, variant.prune, overwrite=True)
             self._once(name, "prune", [start, variant.prune], pruned, do)
         if variant.fine_tune:
             self._once(name, "fine-tune", [pruned, variant.fine_tune], trained, partial(self._fine_tune, name))
-        size, precision = self.plan.size, "fp16" if variant.scheme == "fp16" else "fp32"
+        size, precision, scheme = self.plan.size, variant.precision, variant.quantized
         do = partial(export, trained, flat, [size], precision, overwrite=True)
         self._once(name, "export", [trained, size, precision], flat, do)
-        if variant.quantized:
-            folder, scheme = below_data_root(self.plan.images), variant.scheme
-            do = partial(quantize, flat, folder, output=file, scheme=scheme, overwrite=True)
+        if scheme:
+            do = partial(quantize, flat, below_data_root(self.plan.images), scheme=scheme, output=file, overwrite=True)
             self._once(name, "quantize", [flat, scheme, *self.images], file, do)
 
     def score(self, name: str) -> None:
@@ -84,6 +84,7 @@ class Chain:
 
     def look_inside(self) -> None:
         """Time the layers of the first variant and of the first int8 one, and see what each costs that one."""
+        do: Callable[[], object]
         for name in self.shipped.inspected:
             do = partial(self._time_layers, name)
             self._once(name, "time layers", [self.shipped.file(name)], self.shipped.layers(name), do)

@@ -11,11 +11,11 @@ from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentParser
 
+from deploy.quantizer import Scheme as QuantizedBy
 from lightning_app.evaluation import read_yaml
 from lightning_app.messages import one_line
 
 T = TypeVar("T")
-Scheme = Literal["fp32", "fp16", "static", "dynamic", "a16w8"]
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,18 @@ class Variant:
     start: str | None = None
     prune: float | None = None
     fine_tune: list[str] = field(default_factory=list)
-    scheme: Scheme = "fp32"
+    scheme: Literal["fp32", "fp16", "static", "dynamic", "a16w8"] = "fp32"
     limits: Limits = field(default_factory=Limits)
 
     @property
-    def quantized(self) -> bool:
-        """Whether it is made from a float file."""
-        return self.scheme in ("static", "dynamic", "a16w8")
+    def precision(self) -> Literal["fp32", "fp16"]:
+        """Of the file that is exported."""
+        return "fp16" if self.scheme == "fp16" else "fp32"
+
+    @property
+    def quantized(self) -> QuantizedBy | None:
+        """How the file is quantized after that, if it is."""
+        return None if self.scheme == "fp32" or self.scheme == "fp16" else self.scheme
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,7 +51,12 @@ def draw_pareto(
     axes.set_ylim(min(errors) - 0.6 * spread, max(errors) + 0.4 * spread)
     for name, latency in references.items():
         axes.plot(latency, 0.02, "|", color="#777777", ms=10, transform=axes.get_xaxis_transform())
-        place = {"rotation": 90, "ha": "center", "va": "bottom", "transform": axes.get_xaxis_transform()}
+        place: dict[str, Any] = {
+            "rotation": 90,
+            "ha": "center",
+            "va": "bottom",
+            "transform": axes.get_xaxis_transform(),
+        }
         axes.text(latency, 0.07, name, fontsize=7, color="#555555", **place)
     ticks = [
         tick for tick in (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500) if tick > 0.7 * min(every)
