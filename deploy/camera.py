@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import compose, parser
 
 from deploy.load import DepthModel
-from deploy.runtime import OnnxNetwork
+from deploy.runtime import OnnxNetwork, read_model
 from lightning_app.files import refuse_existing, written_whole
 
 OPSET = 18  # the first whose Resize keeps small things from flickering where it shrinks
@@ -64,19 +64,17 @@ def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, o
     """
     output = output or model.with_name(f"{model.stem}-camera.onnx")
     refuse_existing(output, overwrite=overwrite)
-    if model.suffix != ".onnx":
-        raise ValueError(f"{model}: frames can be added to an ONNX file (.onnx) alone")
-    network = OnnxNetwork(model)
+    network, content = OnnxNetwork(model), read_model(model)
     if network.takes_frames:
         raise ValueError(f"{model}: takes frames already; give the file that it was made of")
     with written_whole(output) as temporary:
         try:
-            onnx.save(with_camera(onnx.load(model), size), temporary)
+            onnx.save(with_camera(content, size), temporary)
         except ValueError as error:
             raise ValueError(f"{model}: {error}") from error
-        error = require_agreement(output, network, OnnxNetwork(temporary))
+        differs = require_agreement(output, network, OnnxNetwork(temporary))
     print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
-    print(f"on average within {error:.1%} of the depth that `predict` gives")
+    print(f"on average within {differs:.1%} of the depth that `predict` gives")
     return output
 
 
@@ -122,6 +120,8 @@ def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProt
         compose.add_prefix(after, "after/", rename_outputs=False),
         [(f"network/{depth.name}", "after/network_depth")],
     )
+    del whole.opset_import[:]  # which now name one opset three times
+    whole.opset_import.extend(model.opset_import)
     onnx.helper.set_model_props(whole, metadata | _about(size, (own[2], own[3]), metadata))
     whole = onnx.shape_inference.infer_shapes(whole)
     onnx.checker.check_model(whole)

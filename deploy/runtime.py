@@ -88,6 +88,29 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
         raise ValueError(f"{path}: ONNX Runtime cannot open it ({_first_line(error)})") from error
 
 
+def read_model(path: Path, weights: bool = True) -> Any:
+    """The ``onnx.ModelProto`` of a file, for what looks into it or changes it.
+
+    Args:
+        path: an ONNX file; one in ONNX Runtime's format (.ort) cannot be looked into.
+        weights: also those that lie in a file of their own.
+
+    Raises:
+        ValueError: not an ONNX file, or a truncated one.
+    """
+    import onnx  # what only runs a file does not need it
+
+    if path.suffix == ".ort":
+        raise ValueError(f"{path}: is in ONNX Runtime's own format; give the .onnx file that it was made of")
+    try:
+        model = onnx.load(path, load_external_data=weights)
+    except Exception as error:  # protobuf's own
+        raise ValueError(f"{path}: not an ONNX file, or a truncated one") from error
+    if not model.graph.node:
+        raise ValueError(f"{path}: not an ONNX file, or a truncated one")
+    return model
+
+
 def _the_image(path: Path, inputs: list[Any]) -> tuple[str, tuple[int, int], bool]:
     """The input's name, its (height, width), and whether it is a camera's frame."""
     name, kind, shape = inputs[0].name, inputs[0].type, inputs[0].shape
@@ -120,17 +143,11 @@ def _require_one_map(path: Path, image: str, outputs: list[Any]) -> None:
 
 def _require_whole(path: Path) -> None:
     """Say what is missing where a file, or one that holds its weights, is not there as a whole."""
-    import onnx  # needed for this alone
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's own
-        raise ValueError(f"{path}: not an ONNX file, or a truncated one") from error
-    if not model.graph.node:
-        raise ValueError(f"{path}: not an ONNX file, or a truncated one")
-    for tensor in model.graph.initializer:
-        if onnx.external_data_helper.uses_external_data(tensor):
-            info = onnx.external_data_helper.ExternalDataInfo(tensor)
+    for tensor in read_model(path, weights=False).graph.initializer:
+        if uses_external_data(tensor):
+            info = ExternalDataInfo(tensor)
             file = path.parent / info.location
             if not file.is_file():
                 raise FileNotFoundError(f"{path}: its weights lie in {file}, which is missing; put it there")

@@ -11,6 +11,7 @@ import pytest
 
 from deploy import load
 from deploy.camera import add_camera, with_camera
+from deploy.formats import write_ort
 from deploy.images import to_input
 from deploy.macs import count_macs
 from deploy.runtime import OnnxNetwork
@@ -73,6 +74,7 @@ def test_metadata_says_what_is_different(exported: Path, camera: Path) -> None:
     assert {key: value for key, value in about.items() if key not in changed} == {
         key: value for key, value in plain.items() if key not in changed
     }
+    assert list(onnx.load(camera).opset_import) == list(onnx.load(exported).opset_import)
     assert count_macs(onnx.load(camera)) == count_macs(onnx.load(exported))
 
 
@@ -109,10 +111,13 @@ def test_verbs_take_files_with_a_camera(camera: Path, fitted: Path, data_root: P
 
 
 def test_what_cannot_take_frames_is_one_line(exported: Path, camera: Path, tmp_path: Path, cli: Cli) -> None:
+    packed = tmp_path / "packed.ort"
+    write_ort(exported, packed)
     for model, message in (
         (camera, "takes frames already"),
         (foreign(tmp_path / "map.onnx", output=(1, 64, 96)), "not one image (1, 3, h, w) to one map (1, 1, h, w)"),
         (exported.with_name("absent.onnx"), "no such ONNX file"),
+        (packed, "is in ONNX Runtime's own format; give the .onnx file that it was made of"),
     ):
         result = cli("camera", model, "--size", *FRAME, "--output", tmp_path / "made.onnx")
         assert result.status == 2, result
