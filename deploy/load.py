@@ -81,4 +81,12 @@ def load_network(path: Path) -> OnnxNetwork | TorchNetwork:
         from deploy.checkpoint import TorchNetwork
 
         return TorchNetwork(path)
-    raise ValueError(f"{path}: a model is a checkpoint (.ckpt) or an ONNX file (.onnx)")
+    if path.suffix == ".tflite":
+        from deploy.convert.litert import LiteRtNetwork
+
+        return LiteRtNetwork(path)
+    if path.suffix == ".pte":
+        from deploy.convert.executorch import ExecuTorchNetwork
+
+        return ExecuTorchNetwork(path)
+    raise ValueError(f"{path}: a model is a checkpoint (.ckpt) or an ONNX file (.onnx, or converted: .tflite, .pte)")
