@@ -82,4 +82,12 @@ def load_network(path: Path, threads: int | None = None) -> OnnxNetwork | TorchN
         from deploy.checkpoint import TorchNetwork
 
         return TorchNetwork(path, threads)
-    raise ValueError(f"{path}: a model is a checkpoint (.ckpt) or an ONNX file (.onnx, .ort)")
+    if path.suffix == ".tflite":
+        from deploy.convert.litert import LiteRtNetwork
+
+        return LiteRtNetwork(path, threads)
+    if path.suffix == ".pte":
+        from deploy.convert.executorch import ExecuTorchNetwork
+
+        return ExecuTorchNetwork(path, threads)
+    raise ValueError(f"{path}: a model is a checkpoint (.ckpt) or an ONNX file (.onnx, .ort; converted: .tflite, .pte)")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lightning_app.app_convert import convert
 from lightning_app.app_data import data
 from lightning_app.app_deploy import deploy
 from lightning_app.app_measure import measure
@@ -36,6 +37,9 @@ _FILES: dict[str, Any] = {"rich_help_panel": "From a file (a checkpoint or an ON
 app.add_typer(data, name="data", help="Look at data, time it, and write it anew.", rich_help_panel="From a folder")
 app.add_typer(style, name="style", help="Banks of styles, stylised copies, cost.", rich_help_panel="From a folder")
 app.add_typer(deploy)
+app.add_typer(
+    convert, name="convert", help="Core ML, LiteRT, ExecuTorch and QNN (optional).", rich_help_panel="To a phone"
+)
 app.add_typer(measure)
 
 

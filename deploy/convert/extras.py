@@ -1,0 +1,58 @@
+"""The packages of the optional runtimes: found, or named, and quiet. No torch."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+
+def require(module: str, extra: str) -> Any:
+    """Import a module of an optional package, without what it prints.
+
+    Raises:
+        ImportError: the package, or one that it needs, is not installed; the message says how to install it.
+    """
+    try:
+        with quiet():
+            return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0].replace("_", "-")
+        missing = "is not installed" if package in str(error).replace("_", "-") else f"cannot be imported ({error})"
+        raise ImportError(f"{package} {missing}: pip install 'pocketdepth[{extra}]'") from error
+
+
+@contextmanager
+def quiet(status: str = "") -> Iterator[None]:
+    """Keep what libraries print and log, in C++ too, from the terminal, and show ``status`` there meanwhile."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with (
+            os.fdopen(os.dup(1), "w") as terminal,
+            Console(file=terminal).status(status),
+            Path(os.devnull).open("w") as nowhere,
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            for descriptor in (1, 2):
+                os.dup2(nowhere.fileno(), descriptor)
+            yield
+    finally:
+        logging.disable(level)
+        for descriptor, original in zip((1, 2), kept, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)

@@ -1,0 +1,74 @@
+"""What is converted: a checkpoint's network, ready for a phone, and its ONNX twin to compare with."""
+
+from __future__ import annotations
+
+import tempfile
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import onnx
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from deploy.checkpoint import open_checkpoint
+from deploy.export import to_onnx
+from deploy.runtime import OnnxNetwork
+from models.encoder import fuse
+
+
+class Source(NamedTuple):
+    """A network to convert.
+
+    Attributes:
+        network: fused, in evaluation mode.
+        size: (height, width) that it is converted for.
+        metadata: what the converted file says of itself, but for its input and its precision.
+        twin: the same network as an ONNX file in ONNX Runtime.
+    """
+
+    network: nn.Module
+    size: tuple[int, int]
+    metadata: dict[str, str]
+    twin: OnnxNetwork
+
+
+def open_source(checkpoint: Path, size: tuple[int, int] | None) -> Source:
+    """Open a checkpoint for conversion; at the size that it was trained at if none is given.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: not a checkpoint of PocketDepth, or a size that the network's stride does not divide.
+    """
+    network, trained_size, sha256, focal = open_checkpoint(checkpoint)
+    size = size or trained_size
+    network.check_size(size)  # type: ignore[operator]
+    metadata = {
+        "size": f"{size[0]}x{size[1]} (height x width)",
+        "predicts": str(network.predicts),
+        "units": "metres" if network.predicts == "depth" else "1/m up to scale and shift",
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": sha256,
+        "pocketdepth": version("pocketdepth"),
+        **({} if focal is None else {"canonical_focal_px": str(focal)}),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "twin.onnx"
+        model = to_onnx(network, size)
+        onnx.helper.set_model_props(model, metadata)
+        onnx.save(model, file)
+        return Source(_without_batchnorm(fuse(network).eval()), size, metadata, OnnxNetwork(file))
+
+
+def _without_batchnorm(network: nn.Module) -> nn.Module:
+    """The network with BatchNorms fused, in place, into transposed convolutions before them: the converters do this for
+    convolutions alone."""
+    for parent in network.modules():
+        names = list(parent._modules) if isinstance(parent, nn.Sequential) else []
+        for name, following in pairwise(names):
+            convolution, normalisation = parent._modules[name], parent._modules[following]
+            if isinstance(convolution, nn.ConvTranspose2d) and isinstance(normalisation, nn.BatchNorm2d):
+                parent._modules[name] = fuse_conv_bn_eval(convolution, normalisation, transpose=True)
+                parent._modules[following] = nn.Identity()
+    return network
