@@ -89,8 +89,10 @@ def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProt
         size: (height, width) of the frames.
 
     Raises:
-        ValueError: another kind of model, or one of an opset below 18.
+        ValueError: another kind of model, one of an opset below 18, or frames without a pixel.
     """
+    if min(size) < 1:
+        raise ValueError(f"frames of {size[0]}x{size[1]} have no pixel")
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if opset < OPSET:
         raise ValueError(f"the model is of opset {opset}; to resize frames in it takes {OPSET}")

@@ -87,7 +87,6 @@ def export(
     for file, target in zip(files, packed, strict=False):
         with written_whole(target) as temporary:
             write_ort(file, temporary)
-            OnnxNetwork(temporary)
         print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB, for minimal builds of ONNX Runtime")
     with written_whole(card) as temporary:
         temporary.write_text(model_card(output.stem, checkpoint, files, training))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import datamodules
 from datamodules import KittiRaw, NyuFolders, Photos, Reader, SevenScenes, TumRgbd, VirtualKitti1
 from datamodules.reader import DamagedFrameError
 from tests.fakes import DRIVE, write_annotated, write_nyu_folders, write_seven_scenes, write_tum, write_vkitti1
@@ -17,6 +18,13 @@ def test_archives_are_named(data_root: Path) -> None:
     (data_root / "packed.zip").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"packed\.zip is there: unpack it"):
         len(TumRgbd("packed"))
+
+
+def test_every_reader_says_whose_terms_hold() -> None:
+    readers = [each for each in vars(datamodules).values() if isinstance(each, type) and issubclass(each, Reader)]
+    unsaid = [each.__name__ for each in readers if each is not Reader and each.licence == Reader.licence]
+    assert len(readers) > 10
+    assert not unsaid
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "8-bit", "rgb", "size", "absent"])

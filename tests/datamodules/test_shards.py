@@ -30,6 +30,7 @@ boto3 = pytest.importorskip("boto3", reason="comes with LitData")
 
 
 def assert_same_frames(reader: Reader, shards: Shards) -> None:
+    assert shards.licence == reader.licence
     assert (len(shards), shards.truth, shards.scenes_found) == (len(reader), reader.truth, reader.scenes_found)
     for expected, frame in zip(reader, shards, strict=True):
         np.testing.assert_array_equal(frame.image, expected.image)

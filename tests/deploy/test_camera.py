@@ -123,9 +123,10 @@ def test_what_cannot_take_frames_is_one_line(exported: Path, camera: Path, tmp_p
         assert result.status == 2, result
         assert message in result.err
         assert not (tmp_path / "made.onnx").exists()
-    again = cli("camera", exported, "--size", *FRAME)
-    assert again.status == 2
-    assert "depth-camera.onnx exists already" in again.err
+    for given, message in (((0, 64), "frames of 0x64 have no pixel"), (FRAME, "depth-camera.onnx exists already")):
+        result = cli("camera", exported, "--size", *given, *(() if given == FRAME else ("--overwrite",)))
+        assert result.status == 2
+        assert message in result.err
 
 
 def test_a_file_that_disagrees_is_not_written(exported: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
