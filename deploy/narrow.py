@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.pruned import network_channels
 
 ROUND = 8  # channels stay multiples of it: what SIMD and NPUs work in
-STEPS = 48  # in which channels go, each time a fiftieth: at once, a layer that would lose them all would keep them all
+STEPS = 48  # in which channels go: at once, a layer that would lose them all would keep them all
 DEEPEST = 0.96  # share of the channels that are gone after all steps
 
 
@@ -38,7 +38,7 @@ def narrow_to(
         ImportError: torch-pruning is not installed.
         ValueError: a target that is not reached, or a network that cannot be pruned.
     """
-    reached, low, high = None, 0, STEPS + 1
+    reached, low, high = None, -1, STEPS + 1
     while high - low > 1:
         steps = (low + high) // 2
         candidate = narrower(network, size, steps, across_layers)

@@ -93,10 +93,7 @@ def prune(
     output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
     settings = output.with_suffix(".yaml")
     refuse_existing(output, settings, overwrite=overwrite)
-    if (macs is None) == (latency is None):
-        raise ValueError("give one target: --macs or --latency")
-    target = _share(macs if latency is None else latency)
-    import_torch_pruning()  # before what takes long
+    target = require_target(macs, latency)
     network, size, *_ = open_checkpoint(checkpoint)
     reference = open_checkpoint(unpruned or checkpoint).network
     with tempfile.TemporaryDirectory() as folder:
@@ -130,10 +127,20 @@ def prune(
     return result
 
 
-def _share(target: float | None) -> float:
-    if target is None or not 0 < target < 1:
-        raise ValueError(f"{target} is not a share between 0 and 1")
-    return target
+def require_target(macs: float | None, latency: float | None) -> float:
+    """The one of the two shares that is given, before what takes long.
+
+    Raises:
+        ValueError: none or both, or not a share.
+        ImportError: torch-pruning is not installed.
+    """
+    given = [share for share in (macs, latency) if share is not None]
+    if len(given) != 1:
+        raise ValueError("give one target: --macs or --latency")
+    if not 0 < given[0] < 1:
+        raise ValueError(f"{given[0]} is not a share between 0 and 1")
+    import_torch_pruning()
+    return given[0]
 
 
 def _save(network: nn.Module, size: tuple[int, int], path: Path) -> Path:

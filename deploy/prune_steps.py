@@ -13,7 +13,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from deploy.prune import Pruning, prune
+from deploy.prune import Pruning, prune, require_target
+from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import refuse_existing, written_whole
 
 
@@ -24,7 +25,6 @@ def prune_in_steps(
     output: Path | None = None,
     macs: float | None = None,
     latency: float | None = None,
-    unstructured: float | None = None,
     across_layers: bool = False,
     steps: int = 1,
     threads: int = 1,
@@ -43,7 +43,6 @@ def prune_in_steps(
         output: the fine-tuned checkpoint; ``NAME-pruned.ckpt`` if left out.
         macs: share of the multiply-accumulates to reach; each step goes the same factor towards it.
         latency: share of the latency to reach, likewise.
-        unstructured: must be left out: fine-tuning would fill the zeros again.
         across_layers: see :func:`deploy.prune.prune`, as for ``threads``.
         steps: how many.
         overwrite: replace an ``output`` that exists.
@@ -55,10 +54,11 @@ def prune_in_steps(
         ValueError: see :func:`deploy.prune.prune`; arguments that ``fit`` does not know, or steps of other settings.
         RuntimeError: fine-tuning failed.
     """
-    if unstructured is not None:
-        raise ValueError("--unstructured takes no -c: fine-tuning would fill the zeros again")
-    if not checkpoint.is_file():
-        raise FileNotFoundError(f"{checkpoint}: no such checkpoint")
+    require_target(macs, latency)
+    read_checkpoint(checkpoint)
+    for path in config:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such YAML")
     output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
     refuse_existing(output, overwrite=overwrite)
     yamls = [part for path in config for part in ("-c", str(path))]

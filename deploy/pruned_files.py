@@ -35,10 +35,8 @@ def with_network(content: dict[str, Any], network: nn.Module, channels: dict[str
     narrow = {"class_path": "models.narrowed", "init_args": {"network": description, "channels": known | channels}}
     run = yaml.safe_load(content["config"])
     run["model"]["init_args"]["network"] = narrow
-    return with_weights(content, network) | {
-        "hyper_parameters": settings | {"network": narrow},
-        "config": yaml.safe_dump(run, sort_keys=False),
-    }
+    changed = {"hyper_parameters": settings | {"network": narrow}, "config": yaml.safe_dump(run, sort_keys=False)}
+    return with_weights(content, network) | changed
 
 
 def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path, output: Path) -> None:
@@ -63,8 +61,9 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
 
 
 def write_yaml(content: dict[str, Any], checkpoint: Path, path: Path) -> None:
-    """The last YAML of an experiment that fine-tunes a pruned checkpoint, at the experiment's own learning rate: a third
-    of it left small's error a twentieth higher after as many steps.
+    """The last YAML of an experiment that fine-tunes a pruned checkpoint.
+
+    The learning rate stays the experiment's own: a third of it left small's error higher after as many steps.
     """
     arguments = {"network": content["hyper_parameters"]["network"], "weights": str(checkpoint.resolve())}
     text = yaml.safe_dump({"model": {"init_args": arguments}}, sort_keys=False, default_flow_style=None, width=120)

@@ -79,8 +79,12 @@ def prune(
 
     With -c, the other arguments are those of fit. Interrupt it as you like: the same command goes on.
     """
+    if config and unstructured is not None:
+        raise ValueError("--unstructured takes no -c: fine-tuning would fill the zeros again")
+    if unstructured is not None and (macs, latency) != (None, None):
+        raise ValueError("--unstructured goes without --macs and --latency")
     if config:
-        options = (output, macs, latency, unstructured, across_layers, steps, threads, overwrite)
+        options = (output, macs, latency, across_layers, steps, threads, overwrite)
         call("deploy.prune_steps:prune_in_steps", checkpoint, config, context.args, *options)
         return
     if context.args or steps > 1:
