@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -112,7 +113,7 @@ def test_batchnorm_behind_a_transposed_convolution_is_fused() -> None:
 
 @pytest.mark.slow
 def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("litert_torch", reason="needs the extra litert")
+    _needs("litert_torch", "litert")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
     result = cli("convert", "litert", checkpoint)
     assert result.status == 0, result.err
@@ -146,7 +147,7 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
 
 @pytest.mark.slow
 def test_executorch(fitted: Path, exported: Path, data_root: Path, cli: Cli) -> None:
-    pytest.importorskip("executorch", reason="needs the extra executorch")
+    _needs("executorch", "executorch")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
     result = cli("convert", "executorch", checkpoint)
     assert result.status == 0, result.err
@@ -161,7 +162,7 @@ def test_executorch(fitted: Path, exported: Path, data_root: Path, cli: Cli) -> 
 
 @pytest.mark.slow
 def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    tools = pytest.importorskip("coremltools", reason="needs the extra coreml")
+    tools = _needs("coremltools", "coreml")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
     result = cli("convert", "coreml", checkpoint)
     assert result.status == 0, result.err
@@ -183,7 +184,7 @@ def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.slow
 def test_qnn(exported: Path, data_root: Path, cli: Cli) -> None:
-    pytest.importorskip("onnxruntime_qnn", reason="needs the extra qnn")
+    _needs("onnxruntime_qnn", "qnn")
     assert cli("quantize", exported, data_root / "photos").status == 0
     for model, kind in ((exported.with_name("depth-int8.onnx"), "int8"), (exported, "fp16")):
         result = cli("convert", "qnn", model, "--images", data_root / "photos")
@@ -199,7 +200,7 @@ def test_qnn(exported: Path, data_root: Path, cli: Cli) -> None:
 
 @pytest.mark.slow
 def test_qnn_names_what_would_fall_back(tmp_path: Path, cli: Cli) -> None:
-    pytest.importorskip("onnxruntime_qnn", reason="needs the extra qnn")
+    _needs("onnxruntime_qnn", "qnn")
     sides = [1, 1, 32, 32]
     graph = helper.make_graph(
         [
@@ -226,11 +227,16 @@ def test_source_says_what_it_is(fitted: Path) -> None:
     assert largest_difference(_torch(source.network), source.twin, random_images(source.size)) < 1e-4
 
 
+def _needs(module: str, extra: str) -> Any:
+    with quiet():  # what it prints when it is imported
+        return pytest.importorskip(module, reason=f"needs the extra {extra}")
+
+
 def _torch(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:  # type: ignore[type-arg]
     return lambda image: network(torch.from_numpy(image)).detach().numpy()  # type: ignore[no-any-return]
 
 
-def _same(file: Path, exported: Path):  # type: ignore[no-untyped-def]
+def _same(file: Path, exported: Path) -> Any:
     network, twin = load_network(file), OnnxNetwork(exported)
     assert network.size == twin.size
     assert network.predicts == "depth"
