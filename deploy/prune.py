@@ -108,6 +108,8 @@ def prune(
             across_layers,
         )
         before, after = timed(pruned)
+        assert before.gmac is not None
+        assert after.gmac is not None
         content = with_network(read_checkpoint(checkpoint), pruned, changed_channels(network, pruned))
         write_checkpoint(content, pruned, Path(folder) / "pruned.onnx", output)
     result = Pruning(

@@ -54,9 +54,9 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
         if not (torch.isfinite(depth).all() and torch.equal(depth, expected)):
             raise RuntimeError(f"{output}: the checkpoint does not open as the network that was pruned")
         error = disagreement(opened, OnnxNetwork(exported))
-        if not error <= TOLERANCE:
+        if not error <= TOLERANCE["fp32"]:
             raise RuntimeError(
-                f"{output}: ONNX and torch differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed"
+                f"{output}: ONNX and torch differ by {error:.1e} of the depth, {TOLERANCE['fp32']:.0e} is allowed"
             )
 
 
