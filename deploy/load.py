@@ -14,7 +14,11 @@ from lightning_app.canonical import canonical_scale
 
 if TYPE_CHECKING:
     from deploy.checkpoint import TorchNetwork
+    from deploy.convert.executorch import ExecuTorchNetwork
+    from deploy.convert.litert import LiteRtNetwork
     from deploy.runtime import OnnxNetwork
+
+    Network = OnnxNetwork | TorchNetwork | LiteRtNetwork | ExecuTorchNetwork
 
 
 class DepthModel:
@@ -24,7 +28,7 @@ class DepthModel:
         network: what runs, on inputs of its own size.
     """
 
-    def __init__(self, network: OnnxNetwork | TorchNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         self.network = network
 
     def __call__(self, image: Array | Image.Image | str | Path, focal_px: float | None = None) -> NDArray[np.float32]:
@@ -71,9 +75,9 @@ def load(path: str | Path) -> DepthModel:
     return DepthModel(load_network(Path(path)))
 
 
-def load_network(path: Path, threads: int | None = None) -> OnnxNetwork | TorchNetwork:
-    """The bare network of a checkpoint or an ONNX file, which takes inputs of its own size; ``threads`` are the
-    runtime's choice if left out."""
+def load_network(path: Path, threads: int | None = None) -> Network:
+    """The bare network of a checkpoint, an ONNX file or a converted one, which takes inputs of its own size;
+    ``threads`` are the runtime's choice if left out."""
     if path.suffix in (".onnx", ".ort"):
         from deploy.runtime import OnnxNetwork
 

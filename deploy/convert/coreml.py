@@ -95,5 +95,5 @@ def convert(source: Source) -> Any:
 
 
 def _disagreement(source: Source, program: MilProgram) -> float:
-    images = [np.rint(image * 255) / np.float32(255) for image in random_images(source.size)]
+    images = [(np.rint(image * 255) / 255).astype(np.float32) for image in random_images(source.size)]
     return largest_difference(source.twin, program, images)

@@ -76,6 +76,11 @@ def _convolve_transposed(given: dict[str, Any]) -> Tensor:
     return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
 
 
+def _normalise(given: dict[str, Any]) -> Tensor:
+    mean, variance, epsilon = given["mean"], given["variance"], float(given["epsilon"])
+    return F.batch_norm(given["x"], mean, variance, given["gamma"], given["beta"], eps=epsilon)
+
+
 def _crop(given: dict[str, Any]) -> Tensor:
     x, (top, bottom), (left, right) = given["x"], given["crop_height"], given["crop_width"]
     return cast(Tensor, x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right])
@@ -98,9 +103,7 @@ def _upsample(mode: str) -> Callable[[dict[str, Any]], Tensor]:
 
 OPERATIONS: dict[str, Callable[[dict[str, Any]], Tensor]] = {
     "add": lambda given: given["x"] + given["y"],
-    "batch_norm": lambda given: F.batch_norm(
-        *(given[key] for key in ("x", "mean", "variance", "gamma", "beta")), eps=float(given["epsilon"])
-    ),
+    "batch_norm": _normalise,
     "cast": lambda given: given["x"],  # everything is float32 here
     "clip": lambda given: given["x"].clamp(given["alpha"], given["beta"]),
     "concat": lambda given: torch.cat(given["values"], given["axis"]),

@@ -37,7 +37,7 @@ def to_litert(
     """Write a checkpoint as a LiteRT file: ``image`` RGB in [0, 1], (1, H, W, 3) -> ``depth``, (1, h, w, 1).
 
     In int8, weights are per channel, and the normalisation and the head stay in float, as input and output do: an int8
-    image that is normalised in int8 again loses 10 dB or more.
+    image that is normalised in int8 once more costs 8 to 18 dB.
 
     Args:
         checkpoint: of PocketDepth.
@@ -101,8 +101,8 @@ def convert(source: Source) -> bytes:
 def quantize(content: bytes, inputs: Iterable[Image], number: int) -> bytes:
     """The content of the static int8 file of an fp32 one, calibrated on images (1, 3, height, width).
 
-    Ranges are minimum and maximum, as of the int8 ONNX file. The quantizer's own way, a moving average, forgets what the
-    last images do not show: with 64 varied ones it lost 20 dB.
+    Ranges are minimum and maximum, as of the int8 ONNX file. The quantizer's own way, a moving average, cuts off what
+    few images show: with 64 varied ones it cost 15 dB.
     """
     quantizer, recipe, calibrator, update, recipes, kinds = (
         require(f"ai_edge_quantizer.{name}", "litert")
@@ -166,7 +166,7 @@ def _uncropped(network: nn.Module) -> nn.Module:
     network = copy.deepcopy(network)
     for parent in list(network.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, nn.ConvTranspose2d) and child.output_padding <= child.padding:
+            if isinstance(child, nn.ConvTranspose2d) and tuple(child.output_padding) <= tuple(child.padding):
                 setattr(parent, name, _Cropped(child))
     return network
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper
 from torch import nn
 
 from deploy import load
@@ -113,7 +110,7 @@ def test_batchnorm_behind_a_transposed_convolution_is_fused() -> None:
 
 @pytest.mark.slow
 def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    _needs("litert_torch", "litert")
+    needs("litert_torch", "litert")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
     result = cli("convert", "litert", checkpoint)
     assert result.status == 0, result.err
@@ -147,7 +144,7 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
 
 @pytest.mark.slow
 def test_executorch(fitted: Path, exported: Path, data_root: Path, cli: Cli) -> None:
-    _needs("executorch", "executorch")
+    needs("executorch", "executorch")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
     result = cli("convert", "executorch", checkpoint)
     assert result.status == 0, result.err
@@ -162,7 +159,7 @@ def test_executorch(fitted: Path, exported: Path, data_root: Path, cli: Cli) -> 
 
 @pytest.mark.slow
 def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    tools = _needs("coremltools", "coreml")
+    tools = needs("coremltools", "coreml")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
     result = cli("convert", "coreml", checkpoint)
     assert result.status == 0, result.err
@@ -182,44 +179,6 @@ def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     assert "not compared with ONNX: add, cast, " in result.out
 
 
-@pytest.mark.slow
-def test_qnn(exported: Path, data_root: Path, cli: Cli) -> None:
-    _needs("onnxruntime_qnn", "qnn")
-    assert cli("quantize", exported, data_root / "photos").status == 0
-    for model, kind in ((exported.with_name("depth-int8.onnx"), "int8"), (exported, "fp16")):
-        result = cli("convert", "qnn", model, "--images", data_root / "photos")
-        assert result.status == 0, (kind, result.err)
-        assert "the whole graph on its NPU" in result.out
-        assert float(result.out.partition("agree on 3 images to ")[2].split()[0]) > 15
-    context = onnx.load(exported.with_name("depth-int8-sm8650.onnx"))
-    assert [node.op_type for node in context.graph.node] == ["EPContext"]
-    says = {each.key: each.value for each in context.metadata_props}
-    assert (says["predicts"], says["chip"]) == ("depth", "SM8650")
-    assert "no chip SM1" in cli("convert", "qnn", exported, "--chip", "SM1").err
-
-
-@pytest.mark.slow
-def test_qnn_names_what_would_fall_back(tmp_path: Path, cli: Cli) -> None:
-    _needs("onnxruntime_qnn", "qnn")
-    sides = [1, 1, 32, 32]
-    graph = helper.make_graph(
-        [
-            helper.make_node("Conv", ["image", "weight"], ["a"], "first"),
-            helper.make_node("Erf", ["a"], ["depth"], "gelu"),
-        ],
-        "graph",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 32, 32])],
-        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, sides)],
-        [onnx.numpy_helper.from_array(np.ones((1, 3, 1, 1), np.float32), "weight")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, tmp_path / "a.onnx")
-    result = cli("convert", "qnn", tmp_path / "a.onnx")
-    assert result.status == 1
-    assert "Erf gelu would run on the CPU, not on the NPU of SM8650" in result.err
-    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
-
-
 def test_source_says_what_it_is(fitted: Path) -> None:
     source = open_source(fitted / "checkpoints" / "last.ckpt", (32, 64))
     assert source.twin.size == source.size == (32, 64)
@@ -227,13 +186,13 @@ def test_source_says_what_it_is(fitted: Path) -> None:
     assert largest_difference(_torch(source.network), source.twin, random_images(source.size)) < 1e-4
 
 
-def _needs(module: str, extra: str) -> Any:
+def needs(module: str, extra: str) -> Any:
     with quiet():  # what it prints when it is imported
         return pytest.importorskip(module, reason=f"needs the extra {extra}")
 
 
-def _torch(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:  # type: ignore[type-arg]
-    return lambda image: network(torch.from_numpy(image)).detach().numpy()  # type: ignore[no-any-return]
+def _torch(network: nn.Module) -> Any:
+    return lambda image: network(torch.from_numpy(image)).detach().numpy()
 
 
 def _same(file: Path, exported: Path) -> Any:
