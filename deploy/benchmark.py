@@ -28,8 +28,7 @@ from deploy.peak import dense_convolution, fastest_of_many, peak_task
 from lightning_app.files import refuse_existing, written_whole
 
 if TYPE_CHECKING:
-    from deploy.checkpoint import TorchNetwork
-    from deploy.runtime import OnnxNetwork
+    from deploy.load import Network
 
 WARMUP = 5
 TOLERANCE = 1.1  # of the peak: the clock's and the machine's noise
@@ -218,7 +217,7 @@ def _count(path: Path) -> int | None:
         return None
 
 
-def _precision(network: OnnxNetwork | TorchNetwork) -> str:
+def _precision(network: Network) -> str:
     if network.path.suffix == ".onnx":
         return precision(onnx.load(network.path))
     if network.runtime == "torch":
@@ -242,6 +241,6 @@ def _interleave(tasks: list[Callable[[], object]], runs: int) -> NDArray[np.floa
     return times
 
 
-def _network_task(network: OnnxNetwork | TorchNetwork) -> Callable[[], object]:
+def _network_task(network: Network) -> Callable[[], object]:
     image = np.random.default_rng(0).random((1, 3, *network.size), dtype=np.float32)
     return lambda: network(image)
