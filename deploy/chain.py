@@ -11,6 +11,7 @@ from pathlib import Path
 from deploy.benchmark import benchmark
 from deploy.evaluate import evaluate
 from deploy.export import export
+from deploy.gates import check_gates
 from deploy.images import find_images
 from deploy.layer_times import layer_times
 from deploy.plan import below_data_root
@@ -75,6 +76,16 @@ class Chain:
         if flat != file:
             made_from = [flat, file, *self.photographs]
             self._once(name, "signal to noise", made_from, self.shipped.noise(name), partial(self._compare, name))
+
+    def check(self, name: str) -> None:
+        """See what can be known of phones without one."""
+        file, output = self.shipped.file(name), self.shipped.gates(name)
+        images = below_data_root(self.plan.photographs or self.plan.images)
+
+        def do() -> None:
+            _write(output, [asdict(gate) for gate in check_gates(file, images)])
+
+        self._once(name, "gates", [file, *self.photographs], output, do)
 
     def time(self) -> None:
         """Time all files and references in turn."""

@@ -34,6 +34,9 @@ DOMAINS = ("", "ai.onnx", "com.microsoft")
 IMAGES = 2  # for the comparison on ARM
 LEAST_DB = 45.0  # ten times less noise than int8 itself makes (33 to 37 dB)
 _COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
+_COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
+_ARM = {f"ARM ({cpu})": cpu for cpu in CPUS}
+GATES = ("static shapes", "operators", "NNAPI", *_COREML, "Snapdragon (QNN)", *_ARM)
 _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy.plan import Limits
 
@@ -19,6 +19,7 @@ class Measured:
         sqnr_db: against the float file that it was quantized from; None for a float file.
         size_mb: on disk, in 10^6 bytes.
         latency_ms: the median.
+        gates: ``passed``, ``failed`` or ``skipped``, by name; none of a reference.
     """
 
     abs_rel: float | None
@@ -27,6 +28,7 @@ class Measured:
     sqnr_db: float | None
     size_mb: float
     latency_ms: float
+    gates: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,5 @@ def _checks(name: str, limits: Limits, measured: Mapping[str, Measured], first: 
     for other, times in limits.times_as_fast.items():
         reached = measured[other].latency_ms / ours.latency_ms
         yield Check(name, f"as fast as {other}", f"at least {times:g} times", f"{reached:.2f} times", reached >= times)
+    for gate in limits.gates:
+        yield Check(name, gate, "passed", ours.gates[gate], ours.gates[gate] == "passed")

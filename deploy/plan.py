@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentParser
 
+from deploy.gates import GATES
 from deploy.quantizer import Scheme as QuantizedBy
 from lightning_app.evaluation import read_yaml
 from lightning_app.messages import one_line
@@ -28,6 +29,7 @@ class Limits:
         size_mb: of the file, at most, in 10^6 bytes.
         latency_ms: the median on this machine, at most.
         times_as_fast: at least how many times as fast as other variants or references, by name.
+        gates: those of `pocketdepth gates` that it must pass, by name: one that is skipped here is not passed.
     """
 
     accuracy_loss: float | None = None
@@ -35,6 +37,7 @@ class Limits:
     size_mb: float | None = None
     latency_ms: float | None = None
     times_as_fast: dict[str, float] = field(default_factory=dict)
+    gates: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,9 @@ def _check(plan: Plan, path: Path) -> None:
         if strangers:
             known = ", ".join(plan.names)
             raise ValueError(f"{path}: {name} is to be faster than {strangers[0]}, which is not among {known}")
+        unknown = [gate for gate in variant.limits.gates if gate not in GATES]
+        if unknown:
+            raise ValueError(f"{path}: {name}: no gate is called {unknown[0]!r}; there are {', '.join(GATES)}")
         if variant.prune is not None and not 0 < variant.prune < 1:
             raise ValueError(f"{path}: {name}: prune {variant.prune} is no share of the operations between 0 and 1")
         if variant.limits.sqnr_db is not None and not variant.quantized:

@@ -60,6 +60,7 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
         frames=measured[first].frames,
         split=shipped.plan.split,
         rows=_rows(shipped),
+        gates={name: read_json(shipped.gates(name)) for name in files},
         verdicts=_verdicts(shipped),
         photographs=pictures,
         change_shown=CHANGE_SHOWN,

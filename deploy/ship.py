@@ -47,6 +47,7 @@ def ship(
     for name in plan.variants:
         chain.make(name)
         chain.score(name)
+        chain.check(name)
     chain.time()
     chain.look_inside()
     chain.judge_devices()

@@ -38,6 +38,10 @@ class Shipped:
         """A quantized variant's signal to noise against its float file."""
         return self.folder / "accuracy" / f"{name}-sqnr.json"
 
+    def gates(self, name: str) -> Path:
+        """What the gates found of a variant's file."""
+        return self.folder / "gates" / f"{name}.json"
+
     def layers(self, name: str) -> Path:
         """The times of a variant's layers."""
         return self.folder / "layers" / f"{name}.json"
@@ -93,7 +97,13 @@ class Shipped:
         metrics = self.scores[name]["results"][self.protocol]
         sqnr_db = read_json(self.noise(name))["sqnr_db"] if self.plan.variants[name].quantized else None
         return Measured(
-            metrics["abs_rel"], metrics["delta1"], metrics["frames"], sqnr_db, row["size_mb"], row["p50_ms"]
+            metrics["abs_rel"],
+            metrics["delta1"],
+            metrics["frames"],
+            sqnr_db,
+            row["size_mb"],
+            row["p50_ms"],
+            {gate["gate"]: gate["status"] for gate in read_json(self.gates(name))},
         )
 
 

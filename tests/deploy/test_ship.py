@@ -19,7 +19,7 @@ images: photos
 data: [tiny.yaml]
 variants:
   fp32: {}
-  int8: {scheme: static, limits: {size_mb: 2, times_as_fast: {fp32: 1.1}}}
+  int8: {scheme: static, limits: {size_mb: 2, gates: [NNAPI], times_as_fast: {fp32: 1.1}}}
 """
 
 
@@ -50,6 +50,7 @@ def test_a_plan_names_only_what_it_has(tmp_path: Path) -> None:
         ("scheme: static", "scheme: static, start: later", "int8 starts from later, which is no variant above it"),
         ("fp32: {}", "fp32: {scheme: static}", "the first variant, fp32, is what the others are compared with"),
         ("scheme: static", "prune: 1.5", "prune 1.5 is no share"),
+        ("[NNAPI]", "[NNPI]", "no gate is called 'NNPI'; there are static shapes"),
     ):
         path.write_text(PLAN.replace(wrong, right))
         with pytest.raises(ValueError, match=message):
@@ -101,10 +102,10 @@ def test_an_interrupted_stage_is_not_done(tmp_path: Path) -> None:
 def test_limits_are_judged_by_what_was_measured() -> None:
     measured = {
         "fp32": Measured(0.200, 0.7, 10, None, 6.0, 10.0),
-        "int8": Measured(0.203, 0.7, 10, 36.0, 2.2, 5.0),
+        "int8": Measured(0.203, 0.7, 10, 36.0, 2.2, 5.0, {"NNAPI": "skipped"}),
         "resnet18": Measured(None, None, 0, None, 45.0, 80.0),
     }
-    limits = Limits(0.01, 33, 2.0, 6.0, {"fp32": 1.4, "resnet18": 20})
+    limits = Limits(0.01, 33, 2.0, 6.0, {"fp32": 1.4, "resnet18": 20}, ["NNAPI"])
     checks = judge({"fp32": Limits(), "int8": limits}, measured, "fp32")
     assert [(check.measured, check.kept) for check in checks] == [
         ("+1.50%", False),
@@ -113,6 +114,7 @@ def test_limits_are_judged_by_what_was_measured() -> None:
         ("5.00 ms", True),
         ("2.00 times", True),
         ("16.00 times", False),
+        ("skipped", False),
     ]
     measured["int8"] = Measured(0.203, 0.7, 9, 36.0, 2.2, 5.0)
     with pytest.raises(RuntimeError, match="int8 was scored on 9 frames, fp32 on 10"):
@@ -141,7 +143,7 @@ def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_pat
     result = cli(*call)
     assert result.status == 0, result.err
     page = (tmp_path / "ship" / "report.html").read_text()
-    assert "all 2 limits are kept" in page
+    assert "all 3 limits are kept" in page
     assert "<svg" in page
     assert page.count("data:image/jpeg;base64,") == 3 * 4  # photograph, two files, a change
     assert not re.search(r'(src|href)="http', page)
@@ -151,10 +153,10 @@ def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_pat
     }
     again = cli(*call)
     assert again.status == 0, again.err
-    assert again.out.count("done already") == 9
+    assert again.out.count("done already") == 11
     plan.write_text(plan.read_text().replace("size_mb: 20", "size_mb: 0.1"))
     broken = cli(*call)
     assert broken.status == 1
-    assert "1 of 2 limits are broken: int8: size" in broken.err
-    assert broken.out.count("done already") == 9
-    assert "1 of 2 limits is broken" in (tmp_path / "ship" / "report.html").read_text()
+    assert "1 of 3 limits are broken: int8: size" in broken.err
+    assert broken.out.count("done already") == 11
+    assert "1 of 3 limits is broken" in (tmp_path / "ship" / "report.html").read_text()
