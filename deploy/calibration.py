@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
@@ -21,9 +21,6 @@ from rich.console import Console
 from rich.progress import track
 
 from deploy.images import find_images, read_image, to_input
-
-if TYPE_CHECKING:
-    from datamodules import Reader
 
 Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
 Input: TypeAlias = NDArray[np.float32]
@@ -144,14 +141,16 @@ def spread(count: int, number: int) -> list[int]:
     return sorted(set(np.linspace(0, count - 1, min(number, count)).round().astype(int).tolist()))
 
 
-def _frames(readers: Sequence[Reader], size: tuple[int, int], number: int, skip_damaged: bool) -> Images:
+def _frames(readers: Sequence[Any], size: tuple[int, int], number: int, skip_damaged: bool) -> Images:
+    """Of the readers of a data module, a package that ``deploy`` does not know."""
     for reader in readers:
         reader.require_files()
     entries = [(reader, entry) for reader in readers for entry in reader.entries]
 
-    def image(pair: tuple[Reader, Any]) -> NDArray[np.uint8]:
+    def image(pair: tuple[Any, Any]) -> NDArray[np.uint8]:
         reader, entry = pair
-        return reader.read(entry).image
+        pixels: NDArray[np.uint8] = reader.read(entry).image
+        return pixels
 
     return _images(entries, image, size, number, skip_damaged, " and ".join(map(str, readers)))
 

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from deploy.fidelity import fidelity, predictions
-from deploy.layer_costs import Make, Variant, costs_ms, variants
+from deploy.layer_costs import Make, alone_db, costs_ms, int8_layers
 from deploy.runtime import OnnxNetwork
 
 RUNS = 20  # timed runs for the report
@@ -27,12 +27,13 @@ def fewest_floats(
     floats: Sequence[str] = (),
     data: Sequence[Path] = (),
 ) -> list[str]:
-    """The fewest layers to keep in float, in the order of what each gains alone.
+    """The fewest layers to keep in float, in the order of the noise that each makes alone.
 
-    Layers are sorted by the gain in SQNR of putting each back alone; the shortest beginning of that list that meets the
-    limit is found by bisection. What is returned was measured to meet it, but it is the fewest of this order alone:
-    errors of layers cancel each other in part, so that gains do not add up, a smaller set may exist, and more layers in
-    float may lose more.
+    Layers are sorted by the SQNR that is left with each of them alone in int8, the lowest first: the gain of putting
+    one back to float says less, as errors of layers cancel each other in part. The first 1, 2, 4, ... of them are kept
+    in float until the limit is met, then bisection finds the fewest. What is returned was measured to meet the limit,
+    but it is the fewest of this order alone: a smaller set may exist, and where more layers in float lose more, a
+    shorter beginning too.
 
     Args:
         make: quantizes, with the metadata of its file.
@@ -59,7 +60,8 @@ def fewest_floats(
             print(f"auto: {of} is {before:.2%}, {limit:.2%} is allowed: no further layer in float")
             return list(floats)
         print(f"auto: {of} is {before:.2%}, {limit:.2%} is allowed")
-        order = _by_gain(variants(make, network, inputs, folder, floats))
+        noise = alone_db(make, network, inputs, int8_layers(onnx.load(first), floats), floats)
+        order = sorted(noise, key=lambda node: noise[node])
         losses: dict[int, float] = {}
 
         def reached(count: int) -> float:
@@ -68,13 +70,15 @@ def fewest_floats(
             print(f"auto: {count} of {len(order)} layers in float: {losses[count]:.2%}")
             return losses[count]
 
-        low, high = 0, len(order) - 1
-        if high < 1 or reached(high) > limit:
-            best = min([before, *losses.values()])
-            raise RuntimeError(
-                f"--auto {limit}: {of} is {best:.2%} at best, even with all but one of {len(order)} layers in float; keep fp32, "
-                "or allow more"
-            )
+        low, high, most = 0, 1, len(order) - 1
+        while high > most or reached(high) > limit:
+            if high >= most:
+                best = min([before, *losses.values()])
+                raise RuntimeError(
+                    f"--auto {limit}: {of} is {best:.2%} at best, even with all but one of {len(order)} layers in "
+                    "float; keep fp32, or allow more"
+                )
+            low, high = high, min(2 * high, most)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if reached(middle) <= limit else (middle, high)
@@ -84,10 +88,6 @@ def fewest_floats(
         print(f"auto: {of} {before:.2%} -> {losses[high]:.2%}, ", end="")
         print(f"for {cost_ms:+.2f} ms on {before_ms:.2f} ms (1 thread, {RUNS} interleaved runs) and {cost_mb:+.2f} MB")
         return [*floats, *order[:high]]
-
-
-def _by_gain(tried: list[Variant]) -> list[str]:
-    return [each.node for each in sorted(tried[1:], key=lambda each: -each.fidelity.sqnr_db)]
 
 
 def _loss(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,30 +37,57 @@ class Variant(NamedTuple):
     fidelity: Fidelity
 
 
-def variants(
-    make: Make, network: OnnxNetwork, inputs: Sequence[NDArray[np.float32]], folder: Path, floats: Sequence[str] = ()
-) -> list[Variant]:
-    """A quantized file with ``floats`` in float, and one for each layer that is left in it, with that in float, too.
+def int8_layers(model: onnx.ModelProto, floats: Sequence[str] = ()) -> list[str]:
+    """The names of the layers that are in int8 in a quantized model with ``floats`` in float."""
+    kept = {*head_nodes(model.graph), *floats}  # what they take may be quantized all the same
+    return [node for node in quantized_layers(model.graph) if node not in kept]
+
+
+def variants(make: Make, network: OnnxNetwork, inputs: Sequence[NDArray[np.float32]], folder: Path) -> list[Variant]:
+    """A quantized file, and one for each of its layers with that in float.
 
     Args:
         make: quantizes.
         network: the fp32 one.
         inputs: to judge by.
         folder: of the files.
-        floats: what is in float in all of them.
     """
     expected = predictions(network, inputs)
-    base = make(floats)
+    base = make([])
 
     def variant(node: str, model: onnx.ModelProto, path: Path) -> Variant:
         onnx.save(model, path)
         return Variant(node, path, path.stat().st_size, fidelity(expected, OnnxNetwork(path, threads=1), inputs))
 
     found = [variant("", base, folder / "base.onnx")]
-    kept = {*head_nodes(base.graph), *floats}  # they take what is quantized, too
-    layers = [node for node in quantized_layers(base.graph) if node not in kept]
-    for index, node in enumerate(track(layers, "one layer in float")):
-        found.append(variant(node, make([*floats, node]), folder / f"{index}.onnx"))
+    for index, node in enumerate(track(int8_layers(base), "one layer in float")):
+        found.append(variant(node, make([node]), folder / f"{index}.onnx"))
+    return found
+
+
+def alone_db(
+    make: Make,
+    network: OnnxNetwork,
+    inputs: Sequence[NDArray[np.float32]],
+    layers: Sequence[str],
+    floats: Sequence[str],
+) -> dict[str, float]:
+    """The SQNR in dB of each layer alone in int8: what noise it makes, which no other layer's error hides.
+
+    Args:
+        make: quantizes.
+        network: the fp32 one.
+        inputs: to judge by.
+        layers: all that may be in int8.
+        floats: what is in float in any case.
+    """
+    expected = predictions(network, inputs)
+    found = {}
+    with TemporaryDirectory() as name:
+        path = Path(name) / "alone.onnx"
+        for node in track(layers, "one layer in int8"):
+            onnx.save(make([*floats, *(other for other in layers if other != node)]), path)
+            found[node] = fidelity(expected, OnnxNetwork(path, threads=1), inputs).sqnr_db
     return found
 
 

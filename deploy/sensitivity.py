@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,12 +22,13 @@ from rich.table import Table
 from deploy.benchmark import cpu_name
 from deploy.calibration import Method, ranges, read_images
 from deploy.fidelity import Fidelity
-from deploy.layer_costs import costs_ms, variants
+from deploy.layer_costs import alone_db, costs_ms, variants
 from deploy.quantizer import open_fp32, prepared, quantized
 from deploy.unlike import warn_if_unlike
 from lightning_app.files import refuse_existing, written_whole
 
 RESOLUTION = 0.01  # of the int8 file's time: a cost below it cannot be told from none
+NO_NOISE = 120.0  # dB, float32's own
 SHOWN = 30  # layers in the picture
 
 
@@ -37,7 +40,8 @@ class Layer:
         node: its name, as ``quantize --float`` takes it.
         kind: its operator; of a convolution also the kernel, and whether it is depthwise.
         weights: the name of its weights, which says where in the network it stands.
-        gain_db: growth of the SQNR of depth.
+        gain_db: growth of the SQNR of depth; below 0 where its error hides another one's.
+        alone_db: SQNR with this layer alone in int8: the noise that it makes itself.
         cost_ms: growth of the median latency; negative where the layer is faster in float.
         cost_mb: growth of the file, in 10^6 bytes.
         gain_db_per_ms: by which layers are sorted; a cost below a hundredth of the int8 file's time counts as that.
@@ -47,6 +51,7 @@ class Layer:
     kind: str
     weights: str
     gain_db: float
+    alone_db: float
     cost_ms: float
     cost_mb: float
     gain_db_per_ms: float
@@ -99,7 +104,9 @@ def sensitivity(
     warn_if_unlike(fp32, network.metadata, chosen.calibrate)
     found = ranges(fp32, chosen.calibrate, method)
     with TemporaryDirectory() as name:
-        tried = variants(lambda floats: quantized(fp32, "static", found, floats), network, chosen.judge, Path(name))
+        make = partial(quantized, fp32, "static", found)
+        tried = variants(make, network, chosen.judge, Path(name))
+        alone = alone_db(make, network, chosen.judge, [each.node for each in tried[1:]], [])
         base_ms, costs = costs_ms(tried[0].path, [each.path for each in tried[1:]], runs, threads)
     nodes = {node.name: node for node in fp32.graph.node}
     layers = []
@@ -108,7 +115,7 @@ def sensitivity(
         kind, weights = _describe(nodes[each.node], fp32)
         cost_mb = (each.size - tried[0].size) / 1e6
         per_ms = gain_db / max(cost_ms, RESOLUTION * base_ms)
-        layers.append(Layer(each.node, kind, weights, gain_db, cost_ms, cost_mb, per_ms))
+        layers.append(Layer(each.node, kind, weights, gain_db, alone[each.node], cost_ms, cost_mb, per_ms))
     layers.sort(key=lambda layer: -layer.gain_db_per_ms)
     how = _conditions(tried[0].fidelity, tried[0].size, base_ms, str(chosen), runs, threads)
     table = _table(layers, how)
@@ -152,10 +159,11 @@ def _table(layers: list[Layer], how: str) -> Table:
     table = Table(caption=how, caption_justify="left", box=SIMPLE_HEAD)
     for name in ("node", "kind", "place"):
         table.add_column(name, overflow="fold")
-    for name in ("gain dB", "cost ms", "cost MB", "dB per ms"):
+    for name in ("gain dB", "alone dB", "cost ms", "cost MB", "dB per ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for layer in layers:
-        figures = (f"{layer.gain_db:+.2f}", f"{layer.cost_ms:+.3f}", f"{layer.cost_mb:+.3f}")
+        alone = f"{layer.alone_db:.1f}" if layer.alone_db < NO_NOISE else "no noise"
+        figures = (f"{layer.gain_db:+.2f}", alone, f"{layer.cost_ms:+.3f}", f"{layer.cost_mb:+.3f}")
         table.add_row(layer.node, layer.kind, _place(layer), *figures, f"{layer.gain_db_per_ms:+.1f}")
     return table
 
@@ -163,27 +171,31 @@ def _table(layers: list[Layer], how: str) -> Table:
 def _draw(layers: list[Layer], name: str, how: str, path: Path) -> None:
     from matplotlib.figure import Figure  # slow to import
 
-    shown = sorted(layers, key=lambda layer: -layer.gain_db)[:SHOWN]
-    figure = Figure(figsize=(10, 1.6 + 0.26 * len(shown)), layout="constrained")
-    gains, costs = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
+    noise = {layer.node: 10 ** (-layer.alone_db / 10) for layer in layers}
+    shown = sorted(layers, key=lambda layer: -noise[layer.node])[:SHOWN]
+    figure = Figure(figsize=(12, 1.8 + 0.26 * len(shown)), layout="constrained")
+    shares, gains, costs = figure.subplots(1, 3, sharey=True)
     places = range(len(shown))
+    total = max(sum(noise.values()), 1e-30)
+    shares.barh(places, [100 * noise[layer.node] / total for layer in shown], color="#8a5aa8", height=0.7)
     gains.barh(places, [layer.gain_db for layer in shown], color="#3b6fb6", height=0.7)
     colours = ["#e08a2e" if layer.cost_ms > 0 else "#4c9a5b" for layer in shown]
     costs.barh(places, [layer.cost_ms for layer in shown], color=colours, height=0.7)
-    gains.set_yticks(places, [f"{_place(layer) or layer.node}  {layer.kind}" for layer in shown], fontsize=8)
-    gains.invert_yaxis()
-    gains.margins(y=0.01)
-    gains.set_xlabel("gain in SQNR of depth, dB")
-    costs.set_xlabel("cost in latency, ms (green: faster in float)")
-    for axes in (gains, costs):
+    shares.set_yticks(places, [f"{_place(layer) or layer.node}  {layer.kind}" for layer in shown], fontsize=8)
+    shares.invert_yaxis()
+    shares.margins(y=0.01)
+    shares.set_xlabel("noise with this layer alone in int8,\n% of the sum over layers")
+    gains.set_xlabel("gain in SQNR with this layer in float,\ndB (below 0: its error hid another one's)")
+    costs.set_xlabel("cost in latency of that, ms\n(green: faster in float)")
+    for axes in (shares, gains, costs):
         axes.axvline(0, color="#333333", linewidth=0.8)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
-    most = f", the {len(shown)} of {len(layers)} layers that gain most" if len(shown) < len(layers) else ""
-    figure.suptitle(f"{name}: one layer back to float{most}", x=0.01, ha="left", fontsize=12)
-    figure.supxlabel(how, fontsize=6.5, color="#555555", x=0.01, ha="left", wrap=True)
+    most = f", the {len(shown)} of {len(layers)} layers that make most noise" if len(shown) < len(layers) else ""
+    figure.suptitle(f"{name} in int8, layer by layer{most}", x=0.01, ha="left", fontsize=12)
+    figure.supxlabel("\n".join(textwrap.wrap(how, 190)), fontsize=7, color="#555555", x=0.01, ha="left")
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=130)
 

@@ -28,8 +28,8 @@ def warn_if_unlike(model: onnx.ModelProto, metadata: Mapping[str, str], inputs: 
     distance = unlikeness(model, metadata, inputs)
     if distance is not None and distance > UNLIKE:
         print(
-            "warning: the calibration images are unlike those that the network was trained on (the first layer's output "
-            f"diverges by {distance:.2f}, above {UNLIKE}), so their ranges will not fit; give images that it will see",
+            "warning: the calibration images are unlike those that the network was trained on (the output of its first "
+            f"layer diverges by {distance:.2f}, above {UNLIKE}), so ranges will not fit; give images that it will see",
             file=sys.stderr,
         )
 
@@ -69,7 +69,7 @@ def stem_statistics(network: nn.Module) -> dict[str, str]:
     if not norm.affine or norm.running_mean is None:
         return {}
     values = {"stem_mean": norm.bias, "stem_std": norm.weight.abs()}
-    return {name: " ".join(f"{float(value):.4g}" for value in each) for name, each in values.items()}
+    return {name: " ".join(f"{value:.4g}" for value in each.tolist()) for name, each in values.items()}
 
 
 def unlikeness(
@@ -90,7 +90,9 @@ def unlikeness(
     if stem is None or not {"stem_mean", "stem_std"} <= set(metadata):
         return None
     mean, std = (np.array(metadata[name].split(), np.float64) for name in ("stem_mean", "stem_std"))
-    session = onnxruntime.InferenceSession(stem.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(stem.SerializeToString(), options, providers=["CPUExecutionProvider"])
     moments = []
     for image in inputs:
         output = session.run(None, {stem.graph.input[0].name: image})[0].astype(np.float64)
