@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +35,19 @@ class ExecuTorchNetwork:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such ExecuTorch file")
         self.path = path
-        with quiet():
-            if threads is not None:
-                library._unsafe_reset_threadpool(threads)
-            program = _load(runtime, path)
-            if METADATA not in program.method_names:
-                raise ValueError(f"{path}: not an ExecuTorch file of `pocketdepth convert executorch`")
-            self.metadata: dict[str, str] = json.loads(program.load_method(METADATA).execute([])[0])
-            self.method = program.load_method("forward")
+        try:
+            with quiet():
+                if threads is not None:
+                    library._unsafe_reset_threadpool(threads)
+                program = runtime.get().load_program(path)
+                ours = METADATA in program.method_names
+                says = program.load_method(METADATA).execute([])[0] if ours else "{}"
+                self.method = program.load_method("forward")
+        except RuntimeError as error:
+            raise ValueError(f"{path}: ExecuTorch cannot open it ({' '.join(str(error).split())})") from error
+        if not ours:
+            raise ValueError(f"{path}: not an ExecuTorch file of `pocketdepth convert executorch`")
+        self.metadata: dict[str, str] = json.loads(says)
         _, _, height, width = self.method.metadata.input_tensor_meta(0).sizes()
         self.size = (int(height), int(width))
         self.predicts = self.metadata["predicts"]
@@ -54,10 +59,3 @@ class ExecuTorchNetwork:
         from torch import from_numpy  # imported by the runtime already
 
         return cast(NDArray[np.float32], self.method.execute([from_numpy(image)])[0].numpy().copy())
-
-
-def _load(runtime: Any, path: Path) -> Any:
-    try:
-        return runtime.get().load_program(path)
-    except RuntimeError as error:
-        raise ValueError(f"{path}: ExecuTorch cannot open it ({' '.join(str(error).split())})") from error

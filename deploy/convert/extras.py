@@ -41,7 +41,7 @@ def quiet(status: str = "") -> Iterator[None]:
     try:
         with (
             os.fdopen(os.dup(1), "w") as terminal,
-            Console(file=terminal).status(status),
+            Console(file=terminal, quiet=not status).status(status),
             Path(os.devnull).open("w") as nowhere,
             redirect_stdout(nowhere),
             redirect_stderr(nowhere),

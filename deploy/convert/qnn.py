@@ -19,6 +19,7 @@ Chip = Literal["SM8450", "SM8550", "SM8650", "SM8750", "SM8850"]
 # Qualcomm's numbers of the Snapdragons 8 Gen 1, 2, 3, 8 Elite and 8 Elite Gen 5; older ones have no float for a head.
 CHIPS: dict[str, int] = {"SM8450": 36, "SM8550": 43, "SM8650": 57, "SM8750": 69, "SM8850": 87}
 PROVIDER = "QNNExecutionProvider"
+LEAST_DB = 10.0  # what is below is no depth any more
 CHECKED = 8  # images: the simulator takes a second for each
 
 
@@ -46,18 +47,24 @@ def to_qnn(
         FileNotFoundError: no such model or folder, or no image in it.
         FileExistsError: ``output`` exists.
         ValueError: not an image -> depth network as an ONNX file, or an unknown chip.
-        RuntimeError: a part of the graph would run on the CPU, or QNN cannot compile it; nothing is written.
+        RuntimeError: a part of the graph would run on the CPU, QNN cannot compile it, or what it computes is another
+            depth; nothing is written.
     """
     output = output or model.with_name(f"{model.stem}-{chip.lower()}.onnx")
     refuse_existing(output, overwrite=overwrite)
     require("onnxruntime_qnn", "qnn")
     network = OnnxNetwork(model)
     paths = spread(images, CHECKED) if images else []
-    compile_context(model, output, chip)
     inputs = read_inputs(paths, network.size) if paths else random_images(network.size)
-    with quiet("simulate"):
-        simulated = _Simulated(model, chip)
-        sqnr = sqnr_db(network, simulated, inputs)
+    with written_whole(output) as temporary:
+        compile_context(model, temporary, chip)
+        with quiet("simulate"):
+            sqnr = sqnr_db(network, _Simulated(model, chip), inputs)
+        if not sqnr >= LEAST_DB:
+            raise RuntimeError(
+                f"{model}: the NPU of {chip}, simulated, agrees with ONNX Runtime to {sqnr:.1f} dB alone, "
+                f"{LEAST_DB:.0f} are needed"
+            )
     print(f"{model} -> {output}: {chip}, the whole graph on its NPU, {output.stat().st_size / 1e6:.2f} MB")
     shown = f"{len(paths)} images" if paths else "noise"
     print(f"  its simulator and ONNX Runtime agree on {shown} to {sqnr:.1f} dB; the chip itself was not here to run it")
