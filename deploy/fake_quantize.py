@@ -18,10 +18,11 @@ _FUSES = ("fuse", "reparameterize", "switch_to_deploy")  # timm's names for: mak
 class FakeQuantize(Callback):
     """Fine-tunes with fake quantization (arXiv 1712.05877, 1806.08342) of what ``pocketdepth quantize`` will quantize.
 
-    During ``fit`` every convolution but the heads sees its weight rounded to int8 per output channel and its input to
-    uint8, and an addition both its operands to uint8; gradients pass straight through. What is trained and saved are
-    the float weights: the checkpoint is an ordinary one, exported and quantized like any other. Validation is rounded,
-    too, so that ``best.ckpt`` is the best in int8; ``test``, and all that opens the checkpoint, runs in float.
+    During ``fit`` every convolution but the one that reads the image and the heads sees its weight rounded to int8 per
+    output channel and its input to uint8, and an addition both its operands to uint8; gradients pass straight through.
+    What is trained and saved are the float weights: the checkpoint is an ordinary one, exported and quantized like any
+    other. Validation is rounded, too, so that ``best.ckpt`` is the best in int8; ``test``, and all that opens the
+    checkpoint, runs in float.
 
     In a distributed run each process knows the ranges of its own batches, and the first one's are saved.
 
@@ -55,7 +56,7 @@ class FakeQuantize(Callback):
             raise ValueError(f"FakeQuantize would round branches, but the export makes one convolution of {fused[0]}")
         image = torch.zeros(1, 3, *trainer.datamodule.size, device=pl_module.device)  # type: ignore[attr-defined]
         rounding = self._rounding
-        rounding.heads = head_weights(network, image)
+        rounding.floats = head_weights(network, image) | stem_weights(network)
         rounding.ranges = {key: each.to(pl_module.device) for key, each in rounding.ranges.items()}
         for name, part in parts.items():
             self._hooks.append(part.register_forward_pre_hook(lambda *_, name=name: rounding.enter(name)))
@@ -92,7 +93,7 @@ class _Rounding(TorchFunctionMode):
 
     Attributes:
         ranges: minimum and maximum, (2,), by part and place.
-        heads: ids of the weights that stay in float.
+        floats: ids of the weights that stay in float.
         watches: whether ranges follow the batches.
         rounds: whether anything is rounded.
     """
@@ -100,7 +101,7 @@ class _Rounding(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.ranges: dict[str, Tensor] = {}
-        self.heads: set[int] = set()
+        self.floats: set[int] = set()
         self.watches = self.rounds = False
         self._part, self._depth, self._place = "", 0, 0
 
@@ -119,7 +120,7 @@ class _Rounding(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
-        if name in _CONVOLUTIONS and id(args[1]) not in self.heads:
+        if name in _CONVOLUTIONS and id(args[1]) not in self.floats:
             args = (self._activation(args[0]), self._weight(args[1], _CONVOLUTIONS[name]), *args[2:])
         elif name in _ADDITIONS and all(isinstance(each, Tensor) and each.dim() == 4 for each in args[:2]):
             args = (*map(self._activation, args[:2]), *args[2:])
@@ -144,6 +145,11 @@ class _Rounding(TorchFunctionMode):
         low, high = self.ranges[key]
         scale = (high - low).clamp_min(1e-12) / 255
         return torch.fake_quantize_per_tensor_affine(x, scale, (-low / scale).round().int(), 0, 255)
+
+
+def stem_weights(network: nn.Module) -> set[int]:
+    """The ids of the weights that read the image, which ``pocketdepth quantize`` leaves in float, too."""
+    return {id(parameter) for parameter in network.parameters() if parameter.dim() == 4 and parameter.shape[1] == 3}
 
 
 def head_weights(network: nn.Module, image: Tensor) -> set[int]:

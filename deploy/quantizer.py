@@ -65,7 +65,7 @@ def prepared(model: Path, scheme: Scheme = "static") -> onnx.ModelProto:
 def quantized(
     model: onnx.ModelProto, scheme: Scheme, ranges: TensorsData | None = None, floats: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """Quantize a prepared model; its head stays in float.
+    """Quantize a prepared model; its head stays in float, and in ``static`` the convolution that reads the image, too.
 
     Args:
         model: as ``prepared`` makes it.
@@ -77,7 +77,8 @@ def quantized(
     Raises:
         ValueError: no convolution, or no node of such a name.
     """
-    excluded = [*head_nodes(model.graph), *(name for node in floats for name in layer_nodes(model.graph, node))]
+    excluded = [*head_nodes(model.graph), *stem_nodes(model.graph)] if scheme == "static" else head_nodes(model.graph)
+    excluded += [name for node in floats for name in layer_nodes(model.graph, node)]
     with _quiet():
         if scheme == "dynamic":
             return lean(_dynamic(model, excluded))
@@ -105,6 +106,16 @@ def head_nodes(graph: onnx.GraphProto) -> list[str]:
     if not convolutions:
         raise ValueError("the model has no convolution, so no head to keep in float")
     return [node.name for node in list(graph.node)[convolutions[-1] :]]
+
+
+def stem_nodes(graph: onnx.GraphProto) -> list[str]:
+    """The names of the convolution that reads the image and of the activation after it: with three channels to read,
+    int8 is no faster, and every later layer inherits its noise.
+    """
+    weights = {tensor.name: tensor.dims for tensor in graph.initializer}
+    first = next((node for node in graph.node if node.op_type == "Conv"), None)
+    reads_image = first is not None and weights.get(first.input[1], [0, 0])[1] == 3
+    return layer_nodes(graph, first.name) if first is not None and reads_image else []
 
 
 def layer_nodes(graph: onnx.GraphProto, name: str) -> list[str]:

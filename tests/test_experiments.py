@@ -23,7 +23,7 @@ STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob
 OTHERS = [f"{path.parent.name}/{path.stem}" for path in sorted((EXPERIMENTS / "ablation").glob("[!s]*/*.yaml"))]
 INT8 = [path.stem for path in sorted((EXPERIMENTS / "int8").glob("*.yaml"))]
 NETWORKS = [path.stem for path in sorted((EXPERIMENTS / "networks").glob("*.yaml")) if path.stem != "common"]
-DATA_ONLY = ("cross_data", "ship")  # no experiments: tests/lightning_app/test_evaluate.py and tests/deploy/test_ship.py read them
+DATA_ONLY = ("cross_data", "ship")  # no experiments: test_evaluate.py and test_ship.py read them
 
 
 def test_every_yaml_is_known_here() -> None:

@@ -14,6 +14,8 @@ from deploy.export import to_onnx
 class FewLayers(nn.Module):
     """(B, 3, H, W) in [0, 1] -> (B, 1, H / 2, W / 2) metres, by convolutions as encoders have them."""
 
+    predicts = "depth"
+
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())
