@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Stages:
             output: the file that the step ends with.
             do: the step.
         """
-        key = json.dumps(made_from, default=_content, sort_keys=True)
+        key = json.dumps([version("pocketdepth"), made_from], default=_content, sort_keys=True)
         if self.done.get(name) == key and output.is_file():
             print(f"{name}: done already")
             return
