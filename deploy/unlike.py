@@ -16,8 +16,8 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 if TYPE_CHECKING:
     from torch import nn
 
-# Measured on five networks: photographs and rendered frames of the kind that was trained on stay below 0.09, photographs
-# of other places below 0.25, mostly below 0.12; noise is above 0.3, frames that are dark or blank above 1.3.
+# Measured on five networks: images of the kind that was trained on stay below 0.09, photographs of other places below
+# 0.25, mostly below 0.12; noise is above 0.3, frames that are dark or blank above 1.3.
 UNLIKE = 0.2
 # Of powers of two, on average: photographs of one kind of place stay below 0.2, noise and dark frames are above 0.3.
 DIFFERENT = 0.4
