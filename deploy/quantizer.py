@@ -55,10 +55,8 @@ def prepared(model: Path, scheme: Scheme = "static") -> onnx.ModelProto:
             onnx.save(onnx.version_converter.convert_version(loaded, _OPSET_16_BIT), source)
         quant_pre_process(source, path, skip_symbolic_shape=True)
         result = onnx.load(path)
-    names = {node.name for node in result.graph.node}
     for index, node in enumerate(result.graph.node):
-        if not node.name:
-            node.name = next(name for name in (f"{node.op_type}_{index}", f"nameless_{index}") if name not in names)
+        node.name = node.name or f"nameless_{node.op_type}_{index}"
     return result
 
 

@@ -16,7 +16,11 @@ Fp32 = Annotated[Path, typer.Argument(help="An fp32 ONNX file.", show_default=Fa
 Images = Annotated[Path | None, typer.Argument(help="Folder of images to calibrate on.", show_default=False)]
 CalibrationData = Annotated[
     list[Path] | None,
-    typer.Option("--data", help="YAML with a data section, to calibrate on its training frames; may be repeated."),
+    typer.Option(
+        "--data",
+        help="YAML with a data section: its training frames to calibrate on if no folder is given, its val frames to "
+        "check with; may be repeated.",
+    ),
 ]
 Method = Annotated[str, typer.Option(help="minmax, percentile or entropy.")]
 Number = Annotated[int, typer.Option(min=1, help="How many images to calibrate on, spread over all.")]
