@@ -36,8 +36,8 @@ lint: .venv/ready  ## style and types
 
 arm: .venv/arm/python  ## an ARM Python under qemu, for `pocketdepth gates`
 
-.venv/arm/python: deploy/arm.sh | .venv/ready
-	PYTHON=$(BIN)/python deploy/arm.sh .venv/arm
+.venv/arm/python: deploy/devices/arm.sh | .venv/ready
+	PYTHON=$(BIN)/python deploy/devices/arm.sh .venv/arm
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -89,14 +89,14 @@ def prune(
         raise ValueError("--unstructured goes without --macs and --latency")
     if config:
         options = (output, macs, latency, across_layers, steps, threads, overwrite)
-        call("deploy.prune_steps:prune_in_steps", checkpoint, config, context.args, *options)
+        call("deploy.pruning.prune_steps:prune_in_steps", checkpoint, config, context.args, *options)
         return
     if context.args or steps > 1:
         raise ValueError(f"{' '.join(context.args) or '--steps'}: is for fine-tuning, which needs an experiment: -c")
     if unstructured is not None:
-        call("deploy.zero_weights:zero_weights", checkpoint, unstructured, output, threads, overwrite)
+        call("deploy.pruning.zero_weights:zero_weights", checkpoint, unstructured, output, threads, overwrite)
     else:
-        call("deploy.prune:prune", checkpoint, output, macs, latency, across_layers, threads, overwrite)
+        call("deploy.pruning.prune:prune", checkpoint, output, macs, latency, across_layers, threads, overwrite)
 
 
 @deploy.command(**_PANEL)
@@ -127,7 +127,7 @@ def quantize(
 ) -> None:
     """Write an int8 file, static unless you say otherwise; first and last convolution stay in float."""
     options = (scheme, method, number, floats or [], auto, output, overwrite, skip_damaged)
-    call("deploy.quantize:quantize", model, images, data or [], *options)
+    call("deploy.int8.quantize:quantize", model, images, data or [], *options)
 
 
 @deploy.command(**_PANEL)
@@ -145,7 +145,7 @@ def sensitivity(
 ) -> None:
     """Show what each layer of the int8 file takes: gain in SQNR and cost in time of putting it back to float."""
     options = (method, number, runs, threads, output, overwrite, skip_damaged)
-    call("deploy.sensitivity:sensitivity", model, images, data or [], *options)
+    call("deploy.int8.sensitivity:sensitivity", model, images, data or [], *options)
 
 
 @deploy.command(**_PANEL)
@@ -156,7 +156,7 @@ def gates(
     overwrite: Overwrite = False,
 ) -> None:
     """Check files for phones without one: operators, accelerators, Snapdragon, ARM; exit status 1 if a gate fails."""
-    call("deploy.gates:gates", models, images, output, overwrite)
+    call("deploy.devices.gates:gates", models, images, output, overwrite)
 
 
 @deploy.command(**_PANEL)
@@ -173,4 +173,4 @@ def ship(
 
     Interrupt it as you like: the same command goes on. It ends with status 1 where a limit is broken.
     """
-    call("deploy.ship:ship", checkpoint, config, output, threads, runs)
+    call("deploy.shipping.ship:ship", checkpoint, config, output, threads, runs)

@@ -30,7 +30,7 @@ def benchmark(
     overwrite: Overwrite = False,
 ) -> None:
     """Time files against each other, and against published networks; their size and memory."""
-    call("deploy.benchmark:benchmark", models, reference or [], threads, runs, output, overwrite)
+    call("deploy.speed.benchmark:benchmark", models, reference or [], threads, runs, output, overwrite)
 
 
 @measure.command(**_PANEL)
@@ -47,7 +47,7 @@ def pareto(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw the error of compared networks against their latency."""
-    call("deploy.pareto:pareto", results, images, split, size, threads, runs, output, overwrite)
+    call("deploy.speed.pareto:pareto", results, images, split, size, threads, runs, output, overwrite)
 
 
 @measure.command(**_PANEL)
@@ -60,7 +60,7 @@ def encoders(
     overwrite: Overwrite = False,
 ) -> None:
     """Time backbones as base's encoder, without training, in fp32 and int8."""
-    call("deploy.encoders:encoders", names, size, threads, runs, output, overwrite)
+    call("deploy.speed.encoders:encoders", names, size, threads, runs, output, overwrite)
 
 
 @measure.command(**_PANEL, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -89,7 +89,7 @@ def targets(
         float | None, typer.Option(min=0.01, help="For a frame, instead of each device's own budget.")
     ] = None,
     measured: Annotated[
-        list[Path] | None, typer.Option(help="JSON of results from a device (deploy/targets.py); repeat it.")
+        list[Path] | None, typer.Option(help="JSON of results from a device (deploy/devices/targets.py); repeat it.")
     ] = None,
     targets: Annotated[Path | None, typer.Option(help="Devices, if not those of deploy/targets.yaml.")] = None,
     threads: Threads = 1,
@@ -99,4 +99,4 @@ def targets(
 ) -> None:
     """Judge files by devices' budgets: measured there, or predicted from here; status 1 where a measured one misses."""
     options = (device or [], budget_ms, measured or [], targets, threads, runs, output, overwrite)
-    call("deploy.verdicts:targets", files, *options)
+    call("deploy.devices.verdicts:targets", files, *options)

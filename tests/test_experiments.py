@@ -68,7 +68,7 @@ def test_int8_is_trained_after_any_network(name: str, cli: Cli) -> None:
     assert result.status == 0, result.err
     callbacks = [each["class_path"] for each in yaml.safe_load(result.out)["trainer"]["callbacks"]]
     assert "lightning_app.callbacks.StepProgress" in callbacks
-    assert ("deploy.fake_quantize.FakeQuantize" in callbacks) == (name == "qat")
+    assert ("deploy.int8.fake_quantize.FakeQuantize" in callbacks) == (name == "qat")
 
 
 @pytest.mark.parametrize("name", STYLES)

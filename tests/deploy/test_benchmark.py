@@ -16,13 +16,13 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import quantize_dynamic
 from rich.console import Console
 
-from deploy.benchmark import Row, benchmark, measure
-from deploy.benchmark_report import benchmark_table
-from deploy.fresh_process import start
+from deploy.devices.transfer import BUILT
 from deploy.macs import count_macs, is_int8, precision
-from deploy.peak import dense_convolution
-from deploy.references import NETWORKS
-from deploy.transfer import BUILT
+from deploy.speed.benchmark import Row, benchmark, measure
+from deploy.speed.benchmark_report import benchmark_table
+from deploy.speed.fresh_process import start
+from deploy.speed.peak import dense_convolution
+from deploy.speed.references import NETWORKS
 from tests.conftest import Cli
 
 ROW = Row("runs/small.onnx", "onnxruntime", (192, 640), "fp32", 6.2, 5.5, 0.5, 9.0, 11.5, 14.1, 58.7, 0.5, 1.0)
@@ -30,7 +30,7 @@ ROW = Row("runs/small.onnx", "onnxruntime", (192, 640), "fp32", 6.2, 5.5, 0.5, 9
 
 @pytest.fixture(autouse=True)
 def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deploy.fresh_process.PROCESSES", 1)
+    monkeypatch.setattr("deploy.speed.fresh_process.PROCESSES", 1)
 
 
 def test_reference_stands_beside_the_file(exported: Path, tmp_path: Path, cli: Cli) -> None:
@@ -130,7 +130,7 @@ def test_interrupt_leaves_nothing(exported: Path, tmp_path: Path, cli: Cli, monk
     def interrupt(*_: object) -> list[Row]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deploy.benchmark.measure", interrupt)
+    monkeypatch.setattr("deploy.speed.benchmark.measure", interrupt)
     result = cli("benchmark", exported, "--output", tmp_path / "b")
     assert result.status == 130  # as the shell counts an interrupt
     assert not (tmp_path / "b").exists()

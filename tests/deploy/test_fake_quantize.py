@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from deploy.checkpoint import open_checkpoint
 from deploy.export import to_onnx
-from deploy.fake_quantize import FakeQuantize, head_weights
-from deploy.quantize import write_int8
+from deploy.int8.fake_quantize import FakeQuantize, head_weights
+from deploy.int8.quantize import write_int8
 from deploy.runtime import OnnxNetwork
 from lightning_app.depth_module import DepthModule
 from losses import SILog
@@ -24,7 +24,7 @@ from models import DepthNet, LightDecoder, PyDNet, UpConvDecoder
 from tests.conftest import EXPERIMENTS, Cli
 
 BASE = EXPERIMENTS / "base.yaml"
-QAT = ("--trainer.callbacks+=deploy.fake_quantize.FakeQuantize", "--trainer.callbacks.calibration_steps", 1)
+QAT = ("--trainer.callbacks+=deploy.int8.fake_quantize.FakeQuantize", "--trainer.callbacks.calibration_steps", 1)
 
 
 def rounded(network: nn.Module, **settings: Any) -> tuple[FakeQuantize, Any, Any]:
@@ -155,5 +155,5 @@ def test_wrong_use_is_one_line(options: tuple[Any, ...], message: str, fitted: P
 
 def test_the_control_differs_in_the_callback_alone() -> None:
     qat, control = (yaml.safe_load((EXPERIMENTS / "int8" / f"{name}.yaml").read_text()) for name in ("qat", "control"))
-    assert qat["trainer"].pop("callbacks+") == [{"class_path": "deploy.fake_quantize.FakeQuantize"}]
+    assert qat["trainer"].pop("callbacks+") == [{"class_path": "deploy.int8.fake_quantize.FakeQuantize"}]
     assert qat == control

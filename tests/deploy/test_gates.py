@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 import pytest
 
-from deploy.arm import CPUS, agreement, arm_python, noise
-from deploy.gates import Gate, check_gates
+from deploy.devices.arm import CPUS, agreement, arm_python, noise
+from deploy.devices.gates import Gate, check_gates
 from tests.conftest import Cli
 
 ACCELERATORS = ("NNAPI", "CoreML NeuralNetwork", "CoreML MLProgram")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deploy.cost import awake, costs
-from deploy.pareto import on_front
+from deploy.speed.cost import awake, costs
+from deploy.speed.pareto import on_front
 from models import DepthNet
 from tests.conftest import Cli
 

@@ -19,7 +19,7 @@ from deploy import load
 from deploy.checkpoint import open_checkpoint
 from deploy.export import disagreement, to_onnx
 from deploy.macs import count_macs as count_onnx_macs
-from deploy.narrow import changed_channels, count_macs, narrow_to, narrower
+from deploy.pruning.narrow import changed_channels, count_macs, narrow_to, narrower
 from deploy.runtime import OnnxNetwork
 from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, SubpixelDecoder, UpConvDecoder, narrowed
 from models.pruned import network_channels

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from deploy.quantizer import head_nodes, stem_nodes
+from deploy.int8.quantizer import head_nodes, stem_nodes
 from tests.conftest import Cli
 from tests.deploy.few_layers import write_few_layers
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.layer_times import layer_times
-from deploy.limits import Measured, judge
-from deploy.plan import Limits, read_plan
-from deploy.stages import Stages
+from deploy.shipping.limits import Measured, judge
+from deploy.shipping.plan import Limits, read_plan
+from deploy.shipping.stages import Stages
+from deploy.speed.layer_times import layer_times
 from tests.conftest import EXPERIMENTS, Cli
 
 PLAN = """

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.benchmark import Row
-from deploy.targets import Device, Measured, Reference, read_targets
-from deploy.transfer import Pair, explain, leave_one_out, speed
-from deploy.verdicts import judge
+from deploy.devices.targets import Device, Measured, Reference, read_targets
+from deploy.devices.transfer import Pair, explain, leave_one_out, speed
+from deploy.devices.verdicts import judge
+from deploy.speed.benchmark import Row
 from tests.conftest import Cli
 
 REFERENCE = {
@@ -148,8 +148,8 @@ def test_predictions_are_labelled_and_fail_nobody(
     def measure(paths: list[Path], *_: object) -> list[Row]:
         return [replace(ROW, p50_ms=10.0), *[replace(ROW, p50_ms=2.0)] * (len(paths) - 1)]
 
-    monkeypatch.setattr("deploy.transfer.measure", measure)
-    monkeypatch.setattr("deploy.references.write_references", lambda wanted, folder: list(wanted))
+    monkeypatch.setattr("deploy.devices.transfer.measure", measure)
+    monkeypatch.setattr("deploy.speed.references.write_references", lambda wanted, folder: list(wanted))
     result = cli("targets", exported, "--targets", write_targets(tmp_path / "t.yaml"))
     assert result.status == 0, result.err
     text = " ".join(result.out.split())

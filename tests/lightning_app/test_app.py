@@ -28,7 +28,9 @@ def test_help_of_each_verb(cli: Cli, verb: str) -> None:
 
 
 def test_a_verb_without_torch_does_not_import_it() -> None:
-    code = "import sys; import deploy, deploy.benchmark, deploy.predict, deploy.quantize, lightning_app.app; "
+    code = (
+        "import sys; import deploy, deploy.speed.benchmark, deploy.predict, deploy.int8.quantize, lightning_app.app; "
+    )
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -1,0 +1,1 @@
+"""What is known of phones: measured there, predicted from here, or checked without one."""

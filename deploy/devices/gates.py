@@ -1,0 +1,193 @@
+"""``pocketdepth gates``: what can be known of a phone without one."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from deploy.devices.arm import CPUS, agreement, arm_python, noise
+from deploy.images import find_images, read_image, to_input
+from deploy.macs import is_int8
+from deploy.runtime import open_session
+from lightning_app.files import refuse_existing, written_whole
+
+Status = Literal["passed", "failed", "skipped"]
+
+# What ONNX Runtime 1.18 (May 2024) takes, the last with a reduced package, onnxruntime-mobile, beside the whole one.
+OPSET, IR_VERSION, RUNTIME = 21, 10, "ONNX Runtime 1.18"
+DOMAINS = ("", "ai.onnx", "com.microsoft")
+IMAGES = 2  # for the comparison on ARM
+LEAST_DB = 45.0  # ten times less noise than int8 itself makes (33 to 37 dB)
+_COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
+_COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
+_ARM = {f"ARM ({cpu})": cpu for cpu in CPUS}
+GATES = ("static shapes", "operators", "NNAPI", *_COREML, "Snapdragon (QNN)", *_ARM)
+_COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What one check of a file found.
+
+    Attributes:
+        file: path.
+        gate: what was checked.
+        status: ``passed``, ``failed`` or ``skipped``.
+        detail: the finding, or why it could not be checked.
+    """
+
+    file: str
+    gate: str
+    status: Status
+    detail: str
+
+
+def gates(
+    models: list[Path], images: Path | None = None, output: Path | None = None, overwrite: bool = False
+) -> list[Gate]:
+    """Check files for phones, and print the table.
+
+    Args:
+        models: ONNX files.
+        images: a folder, of which two are run on ARM; noise at all scales if left out.
+        output: JSON file.
+        overwrite: replace an ``output`` that exists.
+
+    Returns:
+        What each gate found of each file.
+
+    Raises:
+        FileNotFoundError: no such file or folder.
+        FileExistsError: ``output`` exists.
+        ValueError: not an ONNX file.
+        RuntimeError: a gate failed.
+    """
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite)
+    found = [gate for model in models for gate in check_gates(model, images)]
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("file", "gate", "", "what was found"):
+        table.add_column(column, overflow="fold")
+    for gate in found:
+        colour = _COLOURS[gate.status]
+        table.add_row(Path(gate.file).name, gate.gate, f"[{colour}]{gate.status}[/]", escape(gate.detail))
+    Console().print(table)
+    if output is not None:
+        with written_whole(output) as temporary:
+            temporary.write_text(json.dumps([asdict(gate) for gate in found], indent=2) + "\n")
+    failed = [gate for gate in found if gate.status == "failed"]
+    if failed:
+        first = f"{failed[0].file}: {failed[0].gate}: {failed[0].detail}"
+        raise RuntimeError(f"{len(failed)} of {len(found)} gates failed: {first}")
+    return found
+
+
+def check_gates(model: Path, images: Path | None = None) -> list[Gate]:
+    """Check one file; raises as :func:`gates` does, but for a gate that failed."""
+    open_session(model)
+    graph = onnx.load(model)
+    with suppress(onnx.shape_inference.InferenceError):  # what has no shape then is what the gates say
+        graph = onnx.shape_inference.infer_shapes(graph)
+    checks: dict[str, Callable[[], tuple[Status, str]]] = {
+        "static shapes": partial(_static, graph),
+        "operators": partial(_operators, graph),
+        **{name: partial(_mobile, graph, name) for name in ("NNAPI", *_COREML)},
+        "Snapdragon (QNN)": partial(_qnn, model),
+        **{f"ARM ({cpu})": partial(_arm, model, graph, images, cpu) for cpu in CPUS},
+    }
+    found = []
+    with Progress(transient=True) as progress:
+        for name, check in progress.track(checks.items(), description=f"gates of {model.name}"):
+            found.append(Gate(str(model), name, *check()))
+    return found
+
+
+def _static(model: onnx.ModelProto) -> tuple[Status, str]:
+    dynamic = _dynamic(model)
+    if dynamic:
+        return "failed", f"{dynamic} has no static shape, which accelerators need: export it at one size"
+    named = {value.name: "x".join(map(str, _sides(value))) for value in (*model.graph.input, *model.graph.output)}
+    return "passed", ", ".join(f"{name} {shape}" for name, shape in named.items())
+
+
+def _dynamic(model: onnx.ModelProto) -> str:
+    """The first input or output whose size is open; empty where there is none."""
+    values = (*model.graph.input, *model.graph.output)
+    return next((value.name for value in values if not _sides(value) or 0 in _sides(value)), "")
+
+
+def _sides(value: onnx.ValueInfoProto) -> list[int]:
+    return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+
+
+def _operators(model: onnx.ModelProto) -> tuple[Status, str]:
+    opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in DOMAINS})
+    says = f"opset {opset}, IR version {model.ir_version}"
+    if foreign:
+        return "failed", f"{foreign[0]} is no operator of ONNX Runtime's packages"
+    if opset > OPSET or model.ir_version > IR_VERSION:
+        return "failed", f"{says}: {RUNTIME} takes opset {OPSET} and IR version {IR_VERSION}"
+    return "passed", f"{says}: {RUNTIME} and later"
+
+
+def _mobile(model: onnx.ModelProto, name: str) -> tuple[Status, str]:
+    from deploy.export import mobile_partitions  # imports torch
+
+    if name in _COREML and is_int8(model):
+        return "skipped", "CoreML takes no QDQ: ship the fp32 or fp16 file to iPhones"
+    if _dynamic(model):
+        return "failed", "needs static shapes"
+    partitions = mobile_partitions(model)[name]
+    pieces = f"{partitions} partition{'s'[: partitions != 1]}"
+    return ("passed", pieces) if partitions == 1 else ("failed", f"{pieces}: copies between accelerator and CPU")
+
+
+def _qnn(model: Path) -> tuple[Status, str]:
+    try:
+        qnn = importlib.import_module("deploy.convert.qnn")
+        with tempfile.TemporaryDirectory() as folder:
+            size_mb = qnn.compile_context(model, Path(folder) / "context.onnx").stat().st_size / 1e6
+    except ImportError as error:
+        return "skipped", str(error)
+    except (RuntimeError, ValueError, OSError) as error:
+        return "failed", str(error)
+    return "passed", f"the whole graph, no fallback to the CPU; {size_mb:.1f} MB"
+
+
+def _arm(model: Path, graph: onnx.ModelProto, images: Path | None, cpu: str) -> tuple[Status, str]:
+    """Convolutions are integer arithmetic, the same everywhere. Additions and the head are float, where processors
+    round differently: a tie may become the next step, and what follows it differs, too.
+    """
+    if not is_int8(graph):
+        return "skipped", "for int8 files: float rounds differently on every processor"
+    if _dynamic(graph):
+        return "skipped", "needs static shapes"
+    _, _, height, width = _sides(graph.graph.input[0])
+    size = (height, width)
+    chosen = [to_input(read_image(path), size) for path in find_images(images)[:IMAGES]] if images else []
+    try:
+        found = agreement(model, np.concatenate(chosen) if chosen else noise(size, IMAGES), cpu, arm_python())
+    except FileNotFoundError as error:
+        return "skipped", str(error)
+    except RuntimeError as error:
+        return "failed", str(error)
+    bits = f"{found.equal} of {found.tensors} int8 tensors equal bit for bit"
+    first = f", the first that is not in {found.first}" if found.first else ""
+    detail = f"{bits}{first}; SQNR of the output against this machine's {found.sqnr_db:.0f} dB"
+    return ("passed" if found.sqnr_db >= LEAST_DB else "failed"), detail

@@ -1,0 +1,1 @@
+"""fp32 -> int8: calibrated, and judged layer by layer; fine-tuning that knows of it."""

@@ -1,0 +1,1 @@
+"""Narrower networks, and sparse ones."""

@@ -1,0 +1,204 @@
+"""``pocketdepth prune``: a checkpoint -> one of a narrower network, which opens like any other."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import onnx
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from deploy.checkpoint import open_checkpoint
+from deploy.export import to_onnx
+from deploy.pruning.narrow import changed_channels, count_macs, import_torch_pruning, narrow_to
+from deploy.pruning.pruned_files import with_network, write_checkpoint, write_yaml
+from deploy.speed.benchmark import Row, conditions, measure
+from lightning_app.checkpoints import read_checkpoint
+from lightning_app.files import refuse_existing
+from models.pruned import network_channels
+
+RUNS = 100  # timed runs of each file
+NOISY = 1.5  # the 90th percentile over the median
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What pruning made; shares are of the unpruned network.
+
+    Attributes:
+        checkpoint: the pruned one.
+        yaml: the experiment's last YAML, with which it is fine-tuned.
+        gmac: 10^9 multiply-accumulates of one image.
+        macs_share: of them.
+        parameters: of the network.
+        parameters_share: of them.
+        latency_ms: the fp32 ONNX file's median.
+        latency_share: of the unpruned one's in the same interleaved runs.
+        how: the latency was measured.
+        channels: inputs, outputs and groups of each layer that is narrower than the network is built with.
+    """
+
+    checkpoint: str
+    yaml: str
+    gmac: float
+    macs_share: float
+    parameters: int
+    parameters_share: float
+    latency_ms: float
+    latency_share: float
+    how: str
+    channels: dict[str, list[int]]
+
+
+def prune(
+    checkpoint: Path,
+    output: Path | None = None,
+    macs: float | None = None,
+    latency: float | None = None,
+    across_layers: bool = False,
+    threads: int = 1,
+    overwrite: bool = False,
+    unpruned: Path | None = None,
+) -> Pruning:
+    """Take the weakest channels out of a network, until it costs a share of what it did, and write its checkpoint and
+    the YAML that fine-tunes it.
+
+    Channels are removed together with all that belongs to them (DepGraph, arXiv 2301.12900), by the norm of their
+    weights, in multiples of 8; the heads keep their outputs.
+
+    Args:
+        checkpoint: of PocketDepth, pruned already or not.
+        output: the new checkpoint, ``NAME-pruned.ckpt`` if left out; its YAML lies beside it.
+        macs: the share of multiply-accumulates to reach, in (0, 1); or
+        latency: the share of the latency to reach: of fp32 ONNX files on this CPU, timed in turn.
+        across_layers: take the weakest channels of all layers together; else the same share of every layer.
+        threads: of each session.
+        overwrite: replace outputs that exist.
+        unpruned: the checkpoint that shares are of; ``checkpoint`` itself if left out.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        FileExistsError: an output exists.
+        ImportError: torch-pruning is not installed.
+        ValueError: not a checkpoint of PocketDepth, not one target, one that is not reached, or a network that cannot
+            be pruned.
+        RuntimeError: the pruned network is not what was expected; nothing is written.
+    """
+    output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
+    settings = output.with_suffix(".yaml")
+    refuse_existing(output, settings, overwrite=overwrite)
+    target = require_target(macs, latency)
+    network, size, *_ = open_checkpoint(checkpoint)
+    reference = open_checkpoint(unpruned or checkpoint).network
+    with tempfile.TemporaryDirectory() as folder:
+        timed = partial(_measure, _save(reference, size, Path(folder) / "unpruned.onnx"), size, threads)
+        whole = count_macs(reference, size)
+        print(f"{checkpoint}: {'latency' if macs is None else 'multiply-accumulates'} to {target:g}x")
+        pruned = narrow_to(
+            network,
+            size,
+            target,
+            (lambda each: _ratio(*timed(each))) if macs is None else (lambda each: count_macs(each, size) / whole),
+            across_layers,
+        )
+        before, after = timed(pruned)
+        assert before.gmac is not None
+        assert after.gmac is not None
+        content = with_network(read_checkpoint(checkpoint), pruned, changed_channels(network, pruned))
+        write_checkpoint(content, pruned, Path(folder) / "pruned.onnx", output)
+    result = Pruning(
+        str(output),
+        str(settings),
+        after.gmac,
+        after.gmac / before.gmac,
+        _parameters(pruned),
+        _parameters(pruned) / _parameters(reference),
+        after.p50_ms,
+        _ratio(before, after),
+        conditions(threads, RUNS),
+        content["hyper_parameters"]["network"]["init_args"]["channels"],
+    )
+    write_yaml(content, output, settings)
+    _print(result, reference, pruned, before)
+    return result
+
+
+def require_target(macs: float | None, latency: float | None) -> float:
+    """The one of the two shares that is given, before what takes long.
+
+    Raises:
+        ValueError: none or both, or not a share.
+        ImportError: torch-pruning is not installed.
+    """
+    given = [share for share in (macs, latency) if share is not None]
+    if len(given) != 1:
+        raise ValueError("give one target: --macs or --latency")
+    if not 0 < given[0] < 1:
+        raise ValueError(f"{given[0]} is not a share between 0 and 1")
+    import_torch_pruning()
+    return given[0]
+
+
+def _save(network: nn.Module, size: tuple[int, int], path: Path) -> Path:
+    onnx.save(to_onnx(network, size), path)
+    return path
+
+
+def _measure(reference: Path, size: tuple[int, int], threads: int, network: nn.Module) -> list[Row]:
+    """The unpruned network's figures and this one's."""
+    rows = measure([reference, _save(network, size, reference.with_name("pruned.onnx"))], threads, RUNS)
+    _warn_of_noise(rows)
+    return rows
+
+
+def _warn_of_noise(rows: list[Row]) -> None:
+    noisy = max(row.p90_ms / row.p50_ms for row in rows)
+    if noisy > NOISY:
+        busy = f"one run of ten took {noisy:.1f} times the median's time: other programs run"
+        print(f"warning: {busy}, and the latencies cannot be trusted", file=sys.stderr)
+
+
+def _ratio(before: Row, after: Row) -> float:
+    return after.p50_ms / before.p50_ms
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _print(result: Pruning, reference: nn.Module, pruned: nn.Module, before: Row) -> None:
+    table = Table(caption=result.how, caption_justify="left", box=SIMPLE_HEAD)
+    table.add_column("")
+    for name in ("before", "after", "share"):
+        table.add_column(name, justify="right")
+    counts = _parameters(reference), result.parameters
+    rows = [
+        ("GMAC", f"{before.gmac:.3f}", f"{result.gmac:.3f}", result.macs_share),
+        ("M parameters", f"{counts[0] / 1e6:.3f}", f"{counts[1] / 1e6:.3f}", result.parameters_share),
+        ("latency, ms, fp32", f"{before.p50_ms:.2f}", f"{result.latency_ms:.2f}", result.latency_share),
+    ]
+    old, new = _widths(reference), _widths(pruned)
+    rows += [(f"channels, {part}", str(old[part]), str(new[part]), new[part] / old[part]) for part in old]
+    for name, was, now, share in rows:
+        table.add_row(name, was, now, f"{share:.2f}x")
+    Console().print(table)
+    print(f"{result.checkpoint}, and with its YAML it is fine-tuned:")
+    print(f"  pocketdepth fit -c experiments/base.yaml -c EXPERIMENT.yaml -c {result.yaml}")
+
+
+def _widths(network: nn.Module) -> dict[str, int]:
+    """Output channels of the convolutions, summed over each part: the name up to its first number."""
+    widths: dict[str, int] = {}
+    for name, (_, outputs, groups) in network_channels(network).items():
+        words = name.split(".")
+        place = next((index for index, word in enumerate(words) if word.isdigit()), len(words) - 1)
+        part = ".".join(words[: place + 1])
+        if groups == 1 and isinstance(network.get_submodule(name), nn.Conv2d | nn.ConvTranspose2d):
+            widths[part] = widths.get(part, 0) + outputs
+    return widths

@@ -1,0 +1,169 @@
+"""The steps that make and measure the variants of a plan, each done once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from deploy.devices.gates import check_gates
+from deploy.devices.targets import TARGETS, Device, read_measured, read_targets
+from deploy.devices.verdicts import judge
+from deploy.evaluate import evaluate
+from deploy.export import export
+from deploy.images import find_images
+from deploy.int8.quantize import quantize, signal_to_noise
+from deploy.int8.sensitivity import sensitivity
+from deploy.pruning.prune import prune
+from deploy.runtime import OnnxNetwork
+from deploy.shipping.plan import below_data_root
+from deploy.shipping.shipped import Shipped
+from deploy.shipping.stages import Stages
+from deploy.speed.benchmark import benchmark
+from deploy.speed.layer_times import layer_times
+from lightning_app.checkpoints import read_checkpoint
+from lightning_app.files import written_whole
+from lightning_app.fit_process import fit
+
+
+class Chain:
+    """From a checkpoint to measured files.
+
+    Args:
+        checkpoint: of PocketDepth.
+        shipped: the plan, and the folder of what is made.
+        threads: of each session that is timed.
+        runs: timed runs of each file, interleaved.
+
+    Raises:
+        FileNotFoundError: no image to calibrate on.
+        ValueError: an unknown device.
+    """
+
+    def __init__(self, checkpoint: Path, shipped: Shipped, threads: int, runs: int) -> None:
+        self.checkpoint, self.shipped, self.threads, self.runs = checkpoint, shipped, threads, runs
+        self.plan, self.folder = shipped.plan, shipped.folder
+        self.stages = Stages(self.folder)
+        self.images = find_images(below_data_root(self.plan.images))
+        self.photographs = find_images(below_data_root(self.plan.photographs or self.plan.images))
+        self.devices = _find_devices(self.plan.devices)
+
+    def make(self, name: str) -> None:
+        """Prune, fine-tune, export and quantize a variant, as far as it says so."""
+        variant, flat, file = self.plan.variants[name], self.shipped.flat(name), self.shipped.file(name)
+        start, pruned, trained = self._start(name), self._pruned(name), self._trained(name)
+        do: Callable[[], object]
+        if variant.prune is not None:
+            do = partial(prune, start, pruned, variant.prune, overwrite=True)
+            self._once(name, "prune", [start, variant.prune], pruned, do)
+        if variant.fine_tune:
+            self._once(name, "fine-tune", [pruned, variant.fine_tune], trained, partial(self._fine_tune, name))
+        size, precision, scheme = self.plan.size, variant.precision, variant.quantized
+        do = partial(export, trained, flat, [size], precision, overwrite=True)
+        self._once(name, "export", [trained, size, precision], flat, do)
+        if scheme:
+            do = partial(quantize, flat, below_data_root(self.plan.images), scheme=scheme, output=file, overwrite=True)
+            self._once(name, "quantize", [flat, scheme, *self.images], file, do)
+
+    def score(self, name: str) -> None:
+        """Score a variant's file on the plan's data, and a quantized one against its float file."""
+        plan, file, flat = self.plan, self.shipped.file(name), self.shipped.flat(name)
+        data, scores = [Path(path) for path in plan.data], self.shipped.accuracy(name)
+        do = partial(evaluate, file, data, plan.split, plan.protocols, scores, overwrite=True)
+        self._once(name, "score", [file, plan.split, plan.protocols, *data], scores, do)
+        if flat != file:
+            made_from = [flat, file, *self.photographs]
+            self._once(name, "signal to noise", made_from, self.shipped.noise(name), partial(self._compare, name))
+
+    def check(self, name: str) -> None:
+        """See what can be known of phones without one."""
+        file, output = self.shipped.file(name), self.shipped.gates(name)
+        images = below_data_root(self.plan.photographs or self.plan.images)
+
+        def do() -> None:
+            _write(output, [asdict(gate) for gate in check_gates(file, images)])
+
+        self._once(name, "gates", [file, *self.photographs], output, do)
+
+    def time(self) -> None:
+        """Time all files and references in turn."""
+        files, references, folder = self._files(), self.plan.references, self.folder / "benchmark"
+        do = partial(benchmark, files, references, self.threads, self.runs, folder, overwrite=True)
+        self.stages.once("benchmark", [self.threads, self.runs, references, *files], folder / "benchmark.json", do)
+
+    def look_inside(self) -> None:
+        """Time the layers of the first variant and of the first int8 one, and see what each costs that one."""
+        do: Callable[[], object]
+        for name in self.shipped.inspected:
+            do = partial(self._time_layers, name)
+            self._once(name, "time layers", [self.shipped.file(name)], self.shipped.layers(name), do)
+        for name in self.shipped.inspected[1:]:
+            flat, folder = self.shipped.flat(name), self.folder / "sensitivity"
+            do = partial(sensitivity, flat, below_data_root(self.plan.images), output=folder, overwrite=True)
+            self._once(name, "sensitivity", [flat, *self.images], folder / "sensitivity.json", do)
+
+    def judge_devices(self) -> None:
+        """Say what is known of the files on the plan's devices."""
+        if self.devices:
+            files, paths, output = (
+                self._files(),
+                [Path(path) for path in self.plan.measured],
+                self.folder / "devices.json",
+            )
+            made_from = [self.plan.devices, TARGETS, self.threads, *paths, *files]
+            self.stages.once("devices", made_from, output, partial(self._judge, files, paths, output))
+
+    def _once(self, name: str, step: str, made_from: object, output: Path, do: Callable[[], object]) -> None:
+        self.stages.once(f"{name}: {step}", made_from, output, do)
+
+    def _files(self) -> list[Path]:
+        return [self.shipped.file(name) for name in self.plan.variants]
+
+    def _start(self, name: str) -> Path:
+        """The checkpoint that a variant starts from."""
+        start = self.plan.variants[name].start
+        return self.checkpoint if start is None else self._trained(start)
+
+    def _pruned(self, name: str) -> Path:
+        pruned = self.plan.variants[name].prune is not None
+        return self.folder / "pruned" / f"{name}.ckpt" if pruned else self._start(name)
+
+    def _trained(self, name: str) -> Path:
+        """The checkpoint that a variant is exported from."""
+        tuned = self.plan.variants[name].fine_tune
+        return self.folder / "training" / name / "checkpoints" / "best.ckpt" if tuned else self._pruned(name)
+
+    def _fine_tune(self, name: str) -> None:
+        """Train on from what it starts from, with that checkpoint's own YAML below the variant's arguments."""
+        start, folder = self._pruned(name), self.folder / "training" / name
+        with written_whole(folder / "start.yaml") as temporary:
+            temporary.write_text(read_checkpoint(start)["config"])
+        own = ["-c", str(folder / "start.yaml"), "--model.weights", str(start)]
+        fit([*own, *self.plan.variants[name].fine_tune], folder)
+
+    def _compare(self, name: str) -> None:
+        flat, file = OnnxNetwork(self.shipped.flat(name)), OnnxNetwork(self.shipped.file(name))
+        _write(self.shipped.noise(name), {"sqnr_db": signal_to_noise(flat, file, self.photographs)})
+
+    def _judge(self, files: list[Path], measured: list[Path], output: Path) -> None:
+        results = [result for path in measured for result in read_measured(path)]
+        _write(output, [asdict(each) for each in judge(files, self.devices, results, threads=self.threads)])
+
+    def _time_layers(self, name: str) -> None:
+        times = layer_times(self.shipped.file(name), self.threads)
+        _write(self.shipped.layers(name), [asdict(each) for each in times])
+
+
+def _find_devices(names: list[str]) -> list[Device]:
+    known = read_targets(TARGETS) if names else {}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no device {name!r}; known are {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+def _write(path: Path, content: object) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")

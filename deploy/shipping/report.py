@@ -1,0 +1,182 @@
+"""The page that `pocketdepth ship` ends with: everything that was measured, and what it looks like."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from jinja2 import Environment, FileSystemLoader
+from rich.progress import track
+
+from deploy.shipping.limits import Check, accuracy_loss
+from deploy.shipping.report_pictures import CHANGE_SHOWN, as_jpeg, as_svg, contact_sheet, draw_pareto, photograph
+from deploy.shipping.shipped import Shipped, read_json
+from lightning_app.files import written_whole
+
+PHOTOGRAPHS = 3
+BARS = 12  # of each list
+
+
+def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, photographs: Sequence[Path]) -> Path:
+    """Write ``report.html``, which needs no other file, and its pictures as ``report-*.png``.
+
+    Args:
+        shipped: what was made and measured.
+        checks: the limits.
+        checkpoint: where all comes from.
+        photographs: of which a few are shown through every file.
+
+    Returns:
+        The page.
+    """
+    first, folder, measured = shipped.plan.first, shipped.folder, shipped.measured
+    points = {name: (measured[name].latency_ms, measured[name].abs_rel or 0.0) for name in shipped.plan.variants}
+    others = {name: each.latency_ms for name, each in measured.items() if name not in points}
+    figure = draw_pareto(points, others, first, shipped.protocol)
+    with written_whole(folder / "report-pareto.png") as temporary:
+        figure.savefig(temporary, dpi=160)
+    files = {name: shipped.file(name) for name in shipped.plan.variants}
+    shown = photographs[:: -(-len(photographs) // PHOTOGRAPHS)]
+    views = [photograph(path, files) for path in track(shown, "photographs")]
+    contact_sheet(views, folder / "report-photographs.png")
+    pictures = [
+        [(caption, [base64.b64encode(as_jpeg(each)).decode() for each in shown]) for caption, shown in row.items()]
+        for row in views
+    ]
+    templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    height, width = shipped.plan.size
+    text = templates.get_template("report.html").render(
+        title=f"{len(files)} files for phones, {height}x{width}",
+        subtitle=f"From {checkpoint}.",
+        checks=checks,
+        broken=sum(not check.kept for check in checks),
+        pareto=as_svg(figure),
+        first=first,
+        protocol=shipped.protocol,
+        frames=measured[first].frames,
+        split=shipped.plan.split,
+        rows=_rows(shipped),
+        gates={name: read_json(shipped.gates(name)) for name in files},
+        verdicts=_verdicts(shipped),
+        photographs=pictures,
+        change_shown=CHANGE_SHOWN,
+        layers=[_layers(shipped, name) for name in shipped.inspected],
+        sensitivity=_sensitivity(shipped),
+        how=_how(shipped),
+    )
+    page = folder / "report.html"
+    with written_whole(page) as temporary:
+        temporary.write_text(text)
+    return page
+
+
+def _rows(shipped: Shipped) -> list[dict[str, Any]]:
+    """The table of files, a cell each."""
+    measured, first = shipped.measured, shipped.plan.first
+    rows = []
+    for name, row in shipped.rows.items():
+        each, known = measured[name], name in shipped.plan.variants
+        rows.append(
+            {
+                "name": name,
+                "reference": not known,
+                "abs_rel": _figure(each.abs_rel, ".3f"),
+                "change": f"{accuracy_loss(measured, name, first):+.2%}" if known and name != first else "",
+                "delta1": _figure(each.delta1, ".3f"),
+                "sqnr": _figure(each.sqnr_db, ".1f"),
+                "p50": f"{row['p50_ms']:.2f}",
+                "p90": f"{row['p90_ms']:.2f}",
+                "p99": f"{row['p99_ms']:.2f}",
+                "first": _figure(row["first_ms"], ".1f"),
+                "times": f"{measured[first].latency_ms / each.latency_ms:.2f}",
+                "size": f"{row['size_mb']:.2f}",
+                "zipped": f"{row['compressed_mb']:.2f}",
+                "memory": _figure(row["memory_mb"], ".0f"),
+                "gmac": _figure(row["gmac"], ".2f"),
+            }
+        )
+    return rows
+
+
+def _verdicts(shipped: Shipped) -> list[dict[str, str]]:
+    """What is known of the files on devices, a cell each."""
+    return [
+        {
+            "device": verdict["device"],
+            "file": Path(verdict["file"]).stem,
+            "latency": "" if verdict["latency_ms"] is None else f"{verdict['latency_ms']:.2f} ms",
+            "budget": f"{verdict['budget_ms']:g} ms",
+            "status": verdict["status"],
+            "detail": verdict["detail"],
+        }
+        for verdict in shipped.verdicts
+    ]
+
+
+def _layers(shipped: Shipped, name: str) -> dict[str, Any]:
+    """The slowest layers of a file as bars."""
+    times = read_json(shipped.layers(name))
+    slowest = sorted(times, key=lambda each: -each["time_ms"])[:BARS]
+    longest = slowest[0]["time_ms"]
+    return {
+        "name": name,
+        "precision": "int8" if shipped.plan.variants[name].quantized else "",
+        "total": f"{sum(each['time_ms'] for each in times):.2f}",
+        "bars": [
+            {
+                "title": each["name"],
+                "label": f"{each['kind']} {'x'.join(map(str, each['output'][1:]))}",
+                "share": 60 * each["time_ms"] / longest,
+                "figure": f"{each['time_ms']:.2f} ms",
+            }
+            for each in slowest
+        ],
+    }
+
+
+def _sensitivity(shipped: Shipped) -> list[dict[str, Any]]:
+    """The layers that int8 costs most as bars; none where nothing is quantized."""
+    layers = sorted(shipped.sensitivity, key=lambda each: -each["gain_db"])[:BARS]
+    if not layers:
+        return []
+    most = max(layers[0]["gain_db"], 1e-9)
+    return [
+        {
+            "title": each["node"],
+            "label": f"{each['kind']} {each['node']}",
+            "share": 60 * max(each["gain_db"], 0) / most,
+            "figure": f"{each['gain_db']:+.2f} dB, {each['cost_ms']:+.2f} ms",
+        }
+        for each in layers
+    ]
+
+
+def _how(shipped: Shipped) -> list[tuple[str, str]]:
+    """Everything that a reader would ask."""
+    plan = shipped.plan
+    return [
+        ("machine", shipped.timing["how"]),
+        ("versions", f"pocketdepth {version('pocketdepth')}, torch {torch.__version__}"),
+        ("scored on", f"{plan.split} of {', '.join(plan.data)}: {shipped.scores[plan.first]['frames']}"),
+        ("calibrated on", plan.images),
+        ("files", f"{shipped.folder}/files"),
+        ("variants", "; ".join(f"{name}: {_recipe(shipped, name)}" for name in plan.variants)),
+        ("RAM", "peak of a fresh process until its third run, without the runtime itself"),
+    ]
+
+
+def _recipe(shipped: Shipped, name: str) -> str:
+    """How a variant came about."""
+    variant = shipped.plan.variants[name]
+    steps = [f"from {variant.start}"] if variant.start else []
+    steps += [f"pruned to {variant.prune:.0%} of the operations"] if variant.prune else []
+    steps += [f"fine-tuned ({' '.join(variant.fine_tune)})"] if variant.fine_tune else []
+    return ", ".join([*steps, variant.scheme])
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

@@ -1,0 +1,125 @@
+"""What the report shows: error against latency, and photographs through every file. No torch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from deploy.images import read_image
+from deploy.load import load
+from deploy.speed.pareto import on_front, write_names
+from lightning_app.colour import colour_depth
+from lightning_app.files import written_whole
+
+WIDTH = 420  # of each photograph, in pixels
+CHANGE_SHOWN = 0.1  # of the depth, and more, is white
+Picture = NDArray[np.uint8]
+
+
+def draw_pareto(
+    points: Mapping[str, tuple[float, float]], references: Mapping[str, float], first: str, protocol: str
+) -> Figure:
+    """Error against latency.
+
+    Args:
+        points: latency in ms and abs_rel, by file.
+        references: latency in ms of networks whose error is not known, by name.
+        first: the file that the others are compared with.
+        protocol: of the error.
+    """
+    figure = Figure(figsize=(6.4, 3.9), layout="constrained")
+    axes = figure.add_subplot()
+    latencies, errors = (list(each) for each in zip(*points.values(), strict=True))
+    best = on_front(latencies, errors)
+    front = sorted(point for point, is_best in zip(points.values(), best, strict=True) if is_best)
+    axes.step(*zip(*front, strict=True), where="post", color="#e08a2e", linewidth=1.2)
+    for (x, y), is_best in zip(points.values(), best, strict=True):
+        axes.plot(x, y, "o", color="#e08a2e" if is_best else "#3b6fb6", ms=7)
+    axes.axhline(points[first][1], color="#999999", linewidth=0.8, linestyle=":")
+    axes.set_xscale("log")
+    every = [*latencies, *references.values()]
+    axes.set_xlim(0.7 * min(every), 1.5 * max(every))
+    spread = max(max(errors) - min(errors), 0.02 * max(errors))
+    axes.set_ylim(min(errors) - 0.6 * spread, max(errors) + 0.4 * spread)
+    for name, latency in references.items():
+        axes.plot(latency, 0.02, "|", color="#777777", ms=10, transform=axes.get_xaxis_transform())
+        place: dict[str, Any] = {
+            "rotation": 90,
+            "ha": "center",
+            "va": "bottom",
+            "transform": axes.get_xaxis_transform(),
+        }
+        axes.text(latency, 0.07, name, fontsize=7, color="#555555", **place)
+    ticks = [
+        tick for tick in (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500) if tick > 0.7 * min(every)
+    ]
+    axes.set_xticks([tick for tick in ticks if tick < 1.5 * max(every)], labels=None)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.set_xlabel("median latency in ms (logarithmic)")
+    axes.set_ylabel(f"abs_rel, {protocol}")
+    axes.spines[["top", "right"]].set_visible(False)
+    write_names(axes, points)
+    return figure
+
+
+def photograph(path: Path, files: Mapping[str, Path]) -> dict[str, list[Picture]]:
+    """A photograph through every file: by caption the photograph, then the depth from each file and, below it, how that
+    differs from the first one's.
+    """
+    image = read_image(path)
+    size = (WIDTH, round(WIDTH * image.shape[0] / image.shape[1]))
+    pictures = {"photograph": [_shrunk(image, size)]}
+    depths = {name: load(file)(image) for name, file in files.items()}
+    first = next(iter(depths.values()))
+    near, far = (float(np.percentile(first, share)) for share in (2, 98))
+    for name, depth in depths.items():
+        shown = _shrunk(colour_depth(depth, near, far), size)
+        if depth is first:
+            pictures[name] = [shown]
+            continue
+        change = np.abs(depth / first - 1)
+        grey = (np.clip(change / CHANGE_SHOWN, 0, 1) * 255).astype(np.uint8)
+        pictures[f"{name}, change {change.mean():.1%}"] = [shown, _shrunk(np.dstack([grey] * 3), size)]
+    return pictures
+
+
+def contact_sheet(rows: Sequence[Mapping[str, list[Picture]]], path: Path) -> None:
+    """Write rows of captioned pictures as one PNG."""
+    most = max(len(row) for row in rows)
+    figure = Figure(figsize=(2.7 * most, 1.9 * len(rows)), layout="constrained")
+    for place, row in enumerate(rows):
+        for column, (caption, pictures) in enumerate(row.items()):
+            axes = figure.add_subplot(len(rows), most, place * most + column + 1)
+            axes.imshow(np.vstack(pictures), aspect="equal")
+            axes.set_title(caption, fontsize=7, loc="left", pad=2)
+            axes.set_anchor("N")
+            axes.set_axis_off()
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def as_svg(figure: Figure) -> str:
+    """A figure as an SVG element, without the head of a file."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue().partition("<svg")[1] + stream.getvalue().partition("<svg")[2]
+
+
+def as_jpeg(picture: Picture) -> bytes:
+    """A picture as a small JPEG."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=82)
+    return stream.getvalue()

@@ -1,0 +1,112 @@
+"""What `pocketdepth ship` made: where it lies, and what was measured of it. No torch."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from deploy.shipping.limits import Measured
+from deploy.shipping.plan import Plan
+
+
+class Shipped:
+    """The folder of a plan.
+
+    Args:
+        plan: what was made.
+        folder: where it lies.
+    """
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan, self.folder = plan, folder
+
+    def file(self, name: str) -> Path:
+        """A variant's ONNX file."""
+        return self.folder / "files" / f"{name}.onnx"
+
+    def flat(self, name: str) -> Path:
+        """The float file of a variant: itself, or what it is quantized from."""
+        return self.folder / "float" / f"{name}.onnx" if self.plan.variants[name].quantized else self.file(name)
+
+    def accuracy(self, name: str) -> Path:
+        """What `evaluate` wrote of a variant."""
+        return self.folder / "accuracy" / f"{name}.json"
+
+    def noise(self, name: str) -> Path:
+        """A quantized variant's signal to noise against its float file."""
+        return self.folder / "accuracy" / f"{name}-sqnr.json"
+
+    def gates(self, name: str) -> Path:
+        """What the gates found of a variant's file."""
+        return self.folder / "gates" / f"{name}.json"
+
+    def layers(self, name: str) -> Path:
+        """The times of a variant's layers."""
+        return self.folder / "layers" / f"{name}.json"
+
+    @property
+    def inspected(self) -> list[str]:
+        """The variants that are looked into: the first, and the first in static int8."""
+        int8 = [name for name, variant in self.plan.variants.items() if variant.scheme == "static"]
+        return [self.plan.first, *int8[:1]]
+
+    @cached_property
+    def timing(self) -> dict[str, Any]:
+        """What `benchmark` wrote."""
+        found: dict[str, Any] = read_json(self.folder / "benchmark" / "benchmark.json")
+        return found
+
+    @cached_property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The benchmark's rows by variant, and by reference."""
+        names = {str(self.file(name)): name for name in self.plan.variants}
+        rows = self.timing["rows"]
+        return {names.get(row["file"]) or row["file"] + "-int8" * (row["precision"] == "int8"): row for row in rows}
+
+    @cached_property
+    def scores(self) -> dict[str, Any]:
+        """What `evaluate` wrote of each variant, by name."""
+        return {name: read_json(self.accuracy(name)) for name in self.plan.variants}
+
+    @property
+    def protocol(self) -> str:
+        """The one that decides."""
+        return str(next(iter(self.scores[self.plan.first]["results"])))
+
+    @cached_property
+    def measured(self) -> dict[str, Measured]:
+        """What was measured of each variant and reference."""
+        return {name: self._measured(name, row) for name, row in self.rows.items()}
+
+    @property
+    def sensitivity(self) -> list[dict[str, Any]]:
+        """What each layer costs in accuracy; nothing where no variant is in static int8."""
+        path = self.folder / "sensitivity" / "sensitivity.json"
+        return read_json(path)["layers"] if self.inspected[1:] else []
+
+    @property
+    def verdicts(self) -> list[dict[str, Any]]:
+        """What :func:`deploy.devices.verdicts.judge` said of the plan's devices."""
+        return read_json(self.folder / "devices.json") if self.plan.devices else []
+
+    def _measured(self, name: str, row: dict[str, Any]) -> Measured:
+        if name not in self.plan.variants:
+            return Measured(None, None, 0, None, row["size_mb"], row["p50_ms"])
+        metrics = self.scores[name]["results"][self.protocol]
+        sqnr_db = read_json(self.noise(name))["sqnr_db"] if self.plan.variants[name].quantized else None
+        return Measured(
+            metrics["abs_rel"],
+            metrics["delta1"],
+            metrics["frames"],
+            sqnr_db,
+            row["size_mb"],
+            row["p50_ms"],
+            {gate["gate"]: gate["status"] for gate in read_json(self.gates(name))},
+        )
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds."""
+    return json.loads(path.read_text())

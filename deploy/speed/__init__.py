@@ -1,0 +1,1 @@
+"""What files and networks cost on this machine."""
