@@ -7,34 +7,37 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import compose, parser
 
-from deploy.load import DepthModel
+from deploy.images import to_image_size, to_input
 from deploy.runtime import OnnxNetwork, read_model
 from lightning_app.files import refuse_existing, written_whole
 
-OPSET = 18  # the first whose Resize keeps small things from flickering where it shrinks
-TOLERANCE = 0.02  # of the depth, on average over a smooth frame; fp32 files stay below 0.003, int8 files below 0.01
+OPSET = 18  # the first whose Resize can antialias
+RESIZED = 0.002  # of white, on average over a smooth frame
+DIFFERS = 1e-5  # of the depth, on average, given the same input
 
 _BEFORE = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
 before (uint8[{H},{W},3] image) => (float[1,3,{h},{w}] network_image)
-<int64[1] first = {{0}}, float[0] no_roi = {{}}, float[0] no_scales = {{}}, int64[4] sizes = {{1, 3, {h}, {w}}},
+<int64[1] first = {{0}}, float[0] no_roi = {{}}, float[0] no_scales = {{}}, int64[4] sizes = {{1, 3, {middle}}},
  float white = {{255.0}}>
 {{
   levels = Cast <to = 1> (image)
   planes = Transpose <perm = [2, 0, 1]> (levels)
   batch = Unsqueeze (planes, first)
   resized = Resize <mode = "linear", antialias = {antialias}> (batch, no_roi, no_scales, sizes)
-  network_image = Div (resized, white)
+  pooled = {pool} (resized)
+  network_image = Div (pooled, white)
 }}
 """
 _AFTER = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
 after (float[1,1,{h},{w}] network_depth) => (float[{H},{W}] depth)
-<int64[2] first = {{0, 1}}, float[0] no_roi = {{}}, float[0] no_scales = {{}}, int64[4] sizes = {{1, 1, {H}, {W}}},
- float one = {{1.0}}>
+<int64[2] first = {{0, 1}}, float[0] no_roi = {{}}, float[0] no_scales = {{}}, int64[4] sizes = {{1, 1, {H}, {W}}}
+ {one}>
 {{
   {inverse}
   resized = Resize <mode = "linear"> (inverse, no_roi, no_scales, sizes)
@@ -67,22 +70,23 @@ def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, o
     network, content = OnnxNetwork(model), read_model(model)
     if network.takes_frames:
         raise ValueError(f"{model}: takes frames already; give the file that it was made of")
+    try:
+        whole = with_camera(content, size)
+    except ValueError as error:
+        raise ValueError(f"{model}: {error}") from error
+    resized = require_agreement(output, network, whole)
     with written_whole(output) as temporary:
-        try:
-            onnx.save(with_camera(content, size), temporary)
-        except ValueError as error:
-            raise ValueError(f"{model}: {error}") from error
-        differs = require_agreement(output, network, OnnxNetwork(temporary))
+        onnx.save(whole, temporary)
     print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
-    print(f"on average within {differs:.1%} of the depth that `predict` gives")
+    print(f"resized as `predict` does, to within {resized:.1%} of white")
     return output
 
 
 def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProto:
     """A model that takes camera frames: ``image`` RGB uint8 (H, W, 3) -> ``depth`` float32 (H, W).
 
-    Frames are resized as :mod:`deploy.images` does it, with a triangle's antialiasing in place of the area's, and depth
-    bilinearly in inverse depth.
+    Frames are resized nearly by area, as :mod:`deploy.images` does it: to a whole multiple of the network's size, and
+    then by averages. Depth is resized bilinearly in inverse depth.
 
     Args:
         model: RGB in [0, 1], (1, 3, h, w), -> (1, 1, h', w').
@@ -103,14 +107,24 @@ def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProt
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     relative = metadata.get("predicts") == "inverse_depth"
     known = {"ir": model.ir_version, "opset": opset, "H": size[0], "W": size[1]}
+    pools = [max(1, round(side / network_side)) for side, network_side in zip(size, own[2:], strict=True)]
+    middle = [network_side * pool for network_side, pool in zip(own[2:], pools, strict=True)]
     before = parser.parse_model(
-        _BEFORE.format(**known, h=own[2], w=own[3], antialias=int(own[2] < size[0] or own[3] < size[1]))
+        _BEFORE.format(
+            **known,
+            h=own[2],
+            w=own[3],
+            middle=f"{middle[0]}, {middle[1]}",
+            antialias=int(middle[0] < size[0] or middle[1] < size[1]),
+            pool="Identity" if pools == [1, 1] else f"AveragePool <kernel_shape = {pools}, strides = {pools}>",
+        )
     )
     after = parser.parse_model(
         _AFTER.format(
             **known,
             h=given[2],
             w=given[3],
+            one="" if relative else ", float one = {1.0}",
             inverse="inverse = " + ("Identity (network_depth)" if relative else "Div (one, network_depth)"),
             back="depth = " + ("Identity (plane)" if relative else "Div (one, plane)"),
         )
@@ -130,28 +144,33 @@ def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProt
     return whole
 
 
-def require_agreement(output: Path, plain: OnnxNetwork, camera: OnnxNetwork) -> float:
-    """How far the depth of smooth frames is from what ``load`` gives for the file without a camera: relative to depth,
-    or to the largest inverse depth, on average.
+def require_agreement(output: Path, plain: OnnxNetwork, camera: onnx.ModelProto) -> float:
+    """How far what the network is given of smooth frames is from what :mod:`deploy.images` gives it, on average, as a
+    share of white.
 
     Raises:
-        RuntimeError: it is above the tolerance.
+        RuntimeError: it is above the tolerance, or depth of the same input differs from the file without a camera.
     """
+    watched = onnx.ModelProto()
+    watched.CopyFrom(camera)
+    watched.graph.output.append(onnx.helper.make_empty_tensor_value_info("network_image"))
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    height, width, _ = session.get_inputs()[0].shape
     generator = np.random.default_rng(0)
-    focal = None if plain.canonical_focal_px is None else float(camera.size[1])
-    errors = []
+    resized, differs = 0.0, 0.0
     for _ in range(3):
-        frame = _smooth_frame(generator, camera.size)
-        expected, depth = DepthModel(plain)(frame, focal), DepthModel(camera)(frame, focal)
+        frame = _smooth_frame(generator, (height, width))
+        given, depth = session.run(["network_image", "depth"], {"image": frame})
+        expected = to_image_size(plain(given)[0, 0], (height, width), plain.predicts)
         unit = expected if plain.predicts == "depth" else np.abs(expected).max()
-        errors.append(float(np.abs((depth - expected) / unit).mean()))
-    error = max(errors)
-    if not error <= TOLERANCE:
+        resized = max(resized, float(np.abs(given - to_input(frame, plain.size)).mean()))
+        differs = max(differs, float(np.abs((depth - expected) / unit).mean()))
+    if not (resized <= RESIZED and differs <= DIFFERS):
         raise RuntimeError(
-            f"{output}: depth of frames differs by {error:.1%} from that of the file without a camera, "
-            f"{TOLERANCE:.0%} is allowed"
+            f"{output}: frames are resized to within {resized:.1%} of white ({RESIZED:.1%} is allowed), and depth "
+            f"differs by {differs:.1e} from that of the file without a camera ({DIFFERS:.0e} is allowed)"
         )
-    return error
+    return resized
 
 
 def _smooth_frame(generator: np.random.Generator, size: tuple[int, int]) -> NDArray[np.uint8]:

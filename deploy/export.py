@@ -116,10 +116,11 @@ def _write(
         if not error <= TOLERANCE[precision]:
             allowed = f"{TOLERANCE[precision]:.0e} is allowed"
             raise RuntimeError(f"{output}: ONNX and torch differ by {error:.1e} of the depth, {allowed}")
-        onnx.save(model if camera is None else with_camera(model, camera), temporary)
+        whole = model if camera is None else with_camera(model, camera)
         if camera is not None:
-            differs = require_agreement(output, OnnxNetwork(plain), OnnxNetwork(temporary))
-            note = f"  frames of {camera[0]}x{camera[1]}: on average within {differs:.1%} of the depth of `predict`\n"
+            resized = require_agreement(output, OnnxNetwork(plain), whole)
+            note = f"  frames of {camera[0]}x{camera[1]}: resized as `predict` does, to within {resized:.1%} of white\n"
+        onnx.save(whole, temporary)
     height, width = size
     print(f"{about['checkpoint']} -> {output}: {height}x{width}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
     print(f"within {error:.0e} of torch's depth\n{note}", end="")

@@ -49,13 +49,13 @@ def test_the_frame_is_resized_as_images_are(tmp_path: Path) -> None:
     model = onnx.load(plain)
     model.ir_version = 10
     onnx.helper.set_model_props(model, {"predicts": "inverse_depth"})
-    for size in ((64, 96), (128, 192), (100, 300), (32, 48)):
+    for size in ((64, 96), (128, 192), (100, 300), (32, 48), (80, 110)):
         image = frame(1, size)
         onnx.save(with_camera(model, size), tmp_path / "camera.onnx")
         shown = OnnxNetwork(tmp_path / "camera.onnx").session.run(None, {"image": image})[0]
         expected = cv2.resize(to_input(image, (64, 96)).mean((0, 1)), size[::-1], interpolation=cv2.INTER_LINEAR)
-        assert np.abs(shown - expected).mean() < 0.01
-        assert np.abs(shown - expected).max() < 0.05
+        assert np.abs(shown - expected).mean() < 0.003
+        assert np.abs(shown - expected).max() < 0.03
 
 
 def test_frames_of_another_size_are_brought_to_it(exported: Path, camera: Path) -> None:
@@ -135,5 +135,5 @@ def test_a_file_that_disagrees_is_not_written(exported: Path, cli: Cli, monkeypa
     monkeypatch.setattr("deploy.camera._BEFORE", deploy.camera._BEFORE.replace("255.0", "200.0"))
     result = cli("camera", exported, "--size", *FRAME)
     assert result.status == 1
-    assert "from that of the file without a camera, 2% is allowed" in result.err
+    assert "of white (0.2% is allowed)" in result.err
     assert not exported.with_name("depth-camera.onnx").exists()
