@@ -105,8 +105,9 @@ def quantize(
         known = fidelity(predictions(network, chosen.judge), smaller, chosen.judge) if chosen is not None else None
     print(f"{model} -> {output}: {model.stat().st_size / 1e6:.2f} -> {output.stat().st_size / 1e6:.2f} MB")
     print(f"  {_description(scheme, method, chosen, floats)}")
-    if known is not None:
-        print(f"  {known}; {chosen}")
+    if known is not None and chosen is not None:
+        judged = f"judged by {len(chosen.judge)} images of {chosen.source}"
+        print(f"  {known}; {judged if scheme == 'dynamic' else chosen}")
     return output
 
 

@@ -32,8 +32,8 @@ def test_schemes(scheme: str, says: str, exported: Path, photos: Path, cli: Cli)
     result = cli("quantize", exported, photos, "--scheme", scheme)
     assert result.status == 0, result.err
     assert "mean change" in result.out
-    assert "calibrated on 9 images" in result.out
-    assert "judged by 3 others" in result.out
+    assert ("calibrated on 9 images" in result.out) == (scheme != "dynamic")
+    assert "judged by 3 " in result.out
     path = exported.with_name(f"depth-{'int8' if scheme == 'static' else scheme}.onnx")
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
