@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,7 +53,8 @@ class LiteRtNetwork:
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
-        self.interpreter.set_tensor(self.input, np.ascontiguousarray(image.transpose(0, 2, 3, 1)))
+        channels_last = cv2.merge(list(image[0]))[None]  # several times as fast as numpy's copy
+        self.interpreter.set_tensor(self.input, channels_last)
         self.interpreter.invoke()
         return cast(NDArray[np.float32], self.interpreter.get_tensor(self.output).transpose(0, 3, 1, 2))
 
