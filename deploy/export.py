@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -22,7 +18,9 @@ from deploy.camera import require_agreement, with_camera
 from deploy.card import model_card, read_training
 from deploy.checkpoint import Checkpoint, open_checkpoint
 from deploy.formats import LARGEST_FP16, to_fp16, write_ort
+from deploy.int8.unlike import stem_statistics
 from deploy.runtime import OnnxNetwork
+from deploy.to_onnx import to_onnx
 from lightning_app.files import refuse_existing, written_whole
 from models.encoder import fuse
 
@@ -104,7 +102,9 @@ def _write(
 ) -> None:
     """Write one file, once it agrees with torch, and say what it is."""
     model = to_onnx(opened.network, size)
-    onnx.helper.set_model_props(model, _metadata(opened, size, precision, model) | about)
+    onnx.helper.set_model_props(
+        model, _metadata(opened, size, precision, model) | stem_statistics(fuse(opened.network)) | about
+    )
     if precision == "fp16":
         require_range(opened.network, size)
         model = to_fp16(model)
@@ -171,24 +171,6 @@ def require_range(network: nn.Module, size: tuple[int, int]) -> None:
         )
 
 
-def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
-    """A network in evaluation mode as a fused ONNX model of a static size (height, width)."""
-    example = torch.zeros(1, 3, *size)
-    fused = fuse(network).eval()
-    with _quiet():
-        program = torch.onnx.export(
-            fused, (example,), dynamo=True, external_data=False, input_names=["image"], output_names=["depth"]
-        )
-    assert program is not None
-    model: onnx.ModelProto = program.model_proto
-    _name_empty_roi(model)
-    _shuffle_as_nnapi(model)
-    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    onnx.helper.set_model_props(model, {"predicts": str(network.predicts)})
-    onnx.checker.check_model(model)
-    return model
-
-
 def disagreement(network: nn.Module, exported: OnnxNetwork) -> float:
     """The largest difference between torch and ONNX Runtime on random images (fixed seed), relative to depth, or to the
     largest inverse depth.
@@ -211,37 +193,3 @@ def mobile_partitions(model: onnx.ModelProto) -> dict[str, int]:
     for name, kind in _COREML.items():
         parts[name] = usability_checker.check_coreml_partitions(model, True, f"coreml_supported_{kind}_ops.md")
     return {name: part.num_partitions + (0 < part.num_supported_nodes < part.num_nodes) for name, part in parts.items()}
-
-
-def _name_empty_roi(model: onnx.ModelProto) -> None:
-    """Give Resize an empty tensor for the input that it does not use: the usability checker refuses a nameless one."""
-    nodes = [node for node in model.graph.node if node.op_type == "Resize" and node.input[1] == ""]
-    for node in nodes:
-        node.input[1] = "empty_roi"
-    if nodes:
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(0, np.float32), "empty_roi"))
-
-
-def _shuffle_as_nnapi(model: onnx.ModelProto) -> None:
-    """Android's NNAPI knows the other order of sub-pixels alone; where they make one channel, both are the same."""
-    channels = {
-        value.name: value.type.tensor_type.shape.dim[1].dim_value
-        for value in (*model.graph.value_info, *model.graph.output)
-        if len(value.type.tensor_type.shape.dim) > 1
-    }
-    for node in model.graph.node:
-        if node.op_type == "DepthToSpace" and channels[node.output[0]] == 1:
-            next(each for each in node.attribute if each.name == "mode").s = b"DCR"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter reports its own progress and its own deprecations; neither is the user's business."""
-    level = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.getLogger("torch.onnx").setLevel(level)

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deploy.checkpoint import open_checkpoint
-from deploy.export import to_onnx
 from deploy.runtime import OnnxNetwork
+from deploy.to_onnx import to_onnx
 from models.encoder import fuse
 
 

@@ -18,7 +18,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from deploy.int8.calibration import QUANTIZED
-from deploy.int8.lean import lean
+from deploy.lean import lean
 from deploy.macs import is_int8
 from deploy.runtime import OnnxNetwork
 

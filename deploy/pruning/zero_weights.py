@@ -12,10 +12,10 @@ from torch import nn
 from torch.nn.utils import prune
 
 from deploy.checkpoint import open_checkpoint
-from deploy.export import to_onnx
 from deploy.pruning.prune import RUNS
 from deploy.pruning.pruned_files import with_weights, write_checkpoint
 from deploy.speed.benchmark import conditions, measure
+from deploy.to_onnx import to_onnx
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import refuse_existing
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import nn
 
-from deploy.export import to_onnx
 from deploy.images import find_images, read_image, to_input
 from deploy.int8.quantize import write_int8
 from deploy.speed.benchmark import measure
+from deploy.to_onnx import to_onnx
 
 CALIBRATION = 8  # images: latency hardly depends on what they show
 

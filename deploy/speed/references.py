@@ -11,9 +11,9 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from deploy.export import to_onnx
 from deploy.int8.quantize import write_int8
 from deploy.speed.cost import awake, noise
+from deploy.to_onnx import to_onnx
 from models import DepthNet, Encoder, NNConv5Decoder, PyDNet, UpConvDecoder
 from models.prediction import check_multiple
 

@@ -8,7 +8,7 @@ import onnx
 import torch
 from torch import nn
 
-from deploy.export import to_onnx
+from deploy.to_onnx import to_onnx
 
 
 class FewLayers(nn.Module):

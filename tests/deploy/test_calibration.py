@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from deploy.checkpoint import open_checkpoint
-from deploy.export import to_onnx
 from deploy.int8.calibration import folder_images, ranges, spread
 from deploy.int8.quantizer import prepared
 from deploy.int8.unlike import range_difference, stem_statistics, unlikeness, warn_if_ranges_differ
+from deploy.to_onnx import to_onnx
 from models import DepthNet
 from tests.conftest import EXPERIMENTS, Cli
 from tests.fakes import picture

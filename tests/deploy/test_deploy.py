@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 from deploy import load
-from deploy.export import disagreement, mobile_partitions, to_onnx
+from deploy.export import disagreement, mobile_partitions
 from deploy.images import to_image_size, to_input
 from deploy.int8.quantize import head_nodes, signal_to_noise
 from deploy.macs import count_macs
 from deploy.runtime import OnnxNetwork
 from deploy.speed.benchmark import benchmark
 from deploy.speed.peak import dense_convolution
+from deploy.to_onnx import to_onnx
 from models import DepthNet, UpConvDecoder
 from tests.conftest import EXPERIMENTS, Cli
 from tests.fakes import picture

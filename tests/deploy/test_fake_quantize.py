@@ -14,10 +14,10 @@ import yaml
 from torch import Tensor, nn
 
 from deploy.checkpoint import open_checkpoint
-from deploy.export import to_onnx
 from deploy.int8.fake_quantize import FakeQuantize, head_weights
 from deploy.int8.quantize import write_int8
 from deploy.runtime import OnnxNetwork
+from deploy.to_onnx import to_onnx
 from lightning_app.depth_module import DepthModule
 from losses import SILog
 from models import DepthNet, LightDecoder, PyDNet, UpConvDecoder

@@ -17,10 +17,11 @@ import yaml
 
 from deploy import load
 from deploy.checkpoint import open_checkpoint
-from deploy.export import disagreement, to_onnx
+from deploy.export import disagreement
 from deploy.macs import count_macs as count_onnx_macs
 from deploy.pruning.narrow import changed_channels, count_macs, narrow_to, narrower
 from deploy.runtime import OnnxNetwork
+from deploy.to_onnx import to_onnx
 from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, SubpixelDecoder, UpConvDecoder, narrowed
 from models.pruned import network_channels
 from tests.conftest import EXPERIMENTS, Cli

@@ -11,9 +11,9 @@ import pytest
 from onnxruntime.quantization.calibrate import TensorsData
 
 from deploy.int8.calibration import folder_images, ranges
-from deploy.int8.lean import lean
 from deploy.int8.quantize import quantize
 from deploy.int8.quantizer import layer_nodes, prepared, quantized, quantized_layers
+from deploy.lean import lean
 from deploy.runtime import OnnxNetwork
 from tests.conftest import EXPERIMENTS, Cli
 

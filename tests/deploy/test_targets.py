@@ -122,7 +122,9 @@ def test_a_result_counts_for_the_file_that_ran(model: Path) -> None:
     assert judge([model], [device], [own])[0].status == "met"
     assert judge([model], [device], [newer, own])[0].status == "missed"
     model.write_bytes(b"other weights")
-    with pytest.raises(ValueError, match="or a truncated one"):  # no result of it is left, so that it would be predicted
+    with pytest.raises(
+        ValueError, match="or a truncated one"
+    ):  # no result of it is left, so that it would be predicted
         judge([model], [device], [own, other])
 
 
