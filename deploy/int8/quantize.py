@@ -93,7 +93,7 @@ def quantize(
 
     def made(floats: Sequence[str]) -> onnx.ModelProto:
         result = quantized(fp32, scheme, found, floats)
-        says = {"quantized": _description(scheme, method, chosen, floats)}
+        says = {"quantized": _description(scheme, method, chosen, floats), "precision": SUFFIX[scheme]}
         onnx.helper.set_model_props(result, network.metadata | says)
         return result
 

@@ -20,7 +20,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from deploy.int8.calibration import QUANTIZED
 from deploy.lean import lean
 from deploy.macs import is_int8
-from deploy.runtime import OnnxNetwork
+from deploy.runtime import OnnxNetwork, read_model
 
 Scheme: TypeAlias = Literal["static", "dynamic", "a16w8"]
 _ACTIVATIONS = ("Relu", "Clip")  # the quantizer makes them part of the range of what comes before
@@ -32,10 +32,12 @@ def open_fp32(model: Path) -> OnnxNetwork:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not an ONNX file, or not one in fp32.
+        ValueError: not an ONNX file, not one in fp32, or one that takes frames.
     """
     network = OnnxNetwork(model, threads=1)
-    loaded = onnx.load(model)
+    loaded = read_model(model)
+    if network.takes_frames:
+        raise ValueError(f"{model}: takes a camera's frames; quantize the file that it was made of, then `camera` it")
     if is_int8(loaded) or "quantized" in network.metadata:
         raise ValueError(f"{model}: is quantized already; give its fp32 file")
     if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in loaded.graph.initializer):
