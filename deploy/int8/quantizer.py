@@ -46,7 +46,21 @@ def open_fp32(model: Path) -> OnnxNetwork:
 
 
 def prepared(model: Path, scheme: Scheme = "static") -> onnx.ModelProto:
-    """An fp32 file's model, fused, with the shapes that the quantizer needs and a name for each node."""
+    """An fp32 file's model, fused, with the shapes that the quantizer needs and a name for each node.
+
+    Raises:
+        OSError: the temporary folder is full.
+    """
+    try:
+        result = _prepare(model, scheme)
+    except OSError as error:  # of a failed write, which names no file by itself
+        raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from error
+    for index, node in enumerate(result.graph.node):
+        node.name = node.name or f"nameless_{node.op_type}_{index}"
+    return result
+
+
+def _prepare(model: Path, scheme: Scheme) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "prepared.onnx"
         source = model
@@ -56,10 +70,7 @@ def prepared(model: Path, scheme: Scheme = "static") -> onnx.ModelProto:
             source = Path(folder) / "converted.onnx"
             onnx.save(onnx.version_converter.convert_version(loaded, _OPSET_16_BIT), source)
         quant_pre_process(source, path, skip_symbolic_shape=True)
-        result = onnx.load(path)
-    for index, node in enumerate(result.graph.node):
-        node.name = node.name or f"nameless_{node.op_type}_{index}"
-    return result
+        return onnx.load(path)
 
 
 def quantized(
@@ -159,8 +170,8 @@ def _dynamic(model: onnx.ModelProto, excluded: list[str]) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """onnxruntime warns of each thing that it leaves in float, here on purpose."""
-    logging.disable(logging.WARNING)
+    """onnxruntime warns of each thing that it leaves in float, here on purpose, and logs what it raises besides."""
+    logging.disable(logging.ERROR)
     try:
         yield
     finally:

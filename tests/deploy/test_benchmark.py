@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -117,7 +118,7 @@ def test_weights_beside_the_file_count(exported: Path, tmp_path: Path) -> None:
     whole, divided = measure([exported, tmp_path / "d.onnx"], threads=1, runs=2)
     assert divided.size_mb == pytest.approx(whole.size_mb, rel=0.05)
     (tmp_path / "d.weights").unlink()
-    with pytest.raises(ValueError, match=r"d\.onnx: ONNX Runtime cannot open it"):
+    with pytest.raises(FileNotFoundError, match=r"d\.onnx: its weights lie in .*d\.weights, which is missing"):
         measure([tmp_path / "d.onnx"], threads=1, runs=2)
 
 
@@ -169,7 +170,8 @@ def test_full_disk(verb: str, fitted: Path, data_root: Path, tmp_path: Path, cli
     with full_disk():
         result = cli(verb, *arguments, "--output", output)
     assert result.status == 1, result
-    assert result.err.splitlines()[-1].startswith(f"pocketdepth: error: {output}")
+    full = tempfile.gettempdir() if verb == "quantize" else output  # its first step works in a temporary folder
+    assert result.err.splitlines()[-1].startswith(f"pocketdepth: error: {full}")
     assert "file too large" in result.err.splitlines()[-1]
     left = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert sorted(left) == (["benchmark.json", "benchmark.txt"] if verb == "benchmark" else [])
