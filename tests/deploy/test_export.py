@@ -29,9 +29,11 @@ def checkpoint(fitted: Path) -> Path:
 
 @pytest.fixture
 def quick(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-@pytest.mark.slow
     """Torch's exporter takes seconds, and what it makes of this checkpoint is there already."""
     monkeypatch.setattr("deploy.export.to_onnx", lambda network, size: onnx.load(exported))
+
+
+@pytest.mark.slow
 def test_several_sizes_of_one_checkpoint(checkpoint: Path, tmp_path: Path, cli: Cli) -> None:
     sizes = ("--size", 64, 96, "--size", 32, 64)
     result = cli("export", checkpoint, *sizes, "--output", tmp_path / "d.onnx")

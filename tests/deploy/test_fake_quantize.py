@@ -108,7 +108,6 @@ def test_batchnorm_commutes_with_the_rounding_of_weights() -> None:
 
 
 def test_checkpoint_is_an_ordinary_one(fitted: Path, tmp_path: Path, cli: Cli) -> None:
-@pytest.mark.slow
     run, start = tmp_path / "qat", fitted / "checkpoints" / "last.ckpt"
     call = ("fit", "-c", BASE, "-c", tmp_path / "tiny.yaml", "--model.weights", start)
     result = cli(*call, *QAT, "--trainer.default_root_dir", run)
@@ -119,6 +118,9 @@ def test_checkpoint_is_an_ordinary_one(fitted: Path, tmp_path: Path, cli: Cli) -
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
     result = cli("export", run / "checkpoints" / "best.ckpt", "--output", run / "depth.onnx")
     assert result.status == 0, result.err
+
+
+@pytest.mark.slow
 def test_resumed_run_ends_where_an_unbroken_one_does(data_root: Path, fitted: Path, tmp_path: Path, cli: Cli) -> None:
     call = ("fit", "-c", BASE, "-c", tmp_path / "tiny.yaml", "--trainer.max_steps", 8)
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -122,6 +122,8 @@ import numpy as np
 from deploy import load
 np.save(sys.argv[2], load(sys.argv[1])(np.full((64, 96, 3), 99, np.uint8)))
 """
+
+
 @pytest.mark.slow
 def test_a_pruned_checkpoint_opens_alone(fitted: Path, tmp_path: Path, cli: Cli) -> None:
     checkpoint, output = fitted / "checkpoints" / "best.ckpt", tmp_path / "a.ckpt"
