@@ -95,6 +95,7 @@ def test_ranges_that_differ_are_warned_of(
     assert "compare" in cli("quantize", few_layers, photos, *data).out
 
 
+@pytest.mark.slow
 def test_stem_statistics_are_those_of_its_batch_norm(tmp_path: Path) -> None:
     network = DepthNet("mobilenetv4_conv_small").train()
     for module in network.modules():

@@ -179,6 +179,7 @@ def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     assert "not compared with ONNX: add, cast, " in result.out
 
 
+@pytest.mark.slow
 def test_source_says_what_it_is(fitted: Path) -> None:
     source = open_source(fitted / "checkpoints" / "last.ckpt", (32, 64))
     assert source.twin.size == source.size == (32, 64)

@@ -107,6 +107,7 @@ def test_batchnorm_commutes_with_the_rounding_of_weights() -> None:
     assert torch.allclose(rounding._weight(weight * factor, 0), rounding._weight(weight, 0) * factor, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_checkpoint_is_an_ordinary_one(fitted: Path, tmp_path: Path, cli: Cli) -> None:
     run, start = tmp_path / "qat", fitted / "checkpoints" / "last.ckpt"
     call = ("fit", "-c", BASE, "-c", tmp_path / "tiny.yaml", "--model.weights", start)

@@ -70,6 +70,7 @@ def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, 
     assert "one seed says nothing of how much seeds differ" in replaced.out
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     tiny, wrong = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "wrong.yaml"
     wrong.write_text("data: {init_args: {size: [65, 96]}}")
