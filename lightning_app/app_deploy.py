@@ -125,7 +125,7 @@ def quantize(
     overwrite: Overwrite = False,
     skip_damaged: SkipDamaged = False,
 ) -> None:
-    """Write an int8 file, static unless you say otherwise; first and last convolution stay in float."""
+    """Write an int8 file, static unless you say otherwise; its head and a small stem stay in float."""
     options = (scheme, method, number, floats or [], auto, output, overwrite, skip_damaged)
     call("deploy.int8.quantize:quantize", model, images, data or [], *options)
 

@@ -9,6 +9,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from deploy.int8.quantizer import STEM
+
 _CONVOLUTIONS = {"conv2d": 0, "conv_transpose2d": 1}  # and which axis of the weight is the output channel
 _ADDITIONS = ("add", "add_")
 _AVERAGING = 0.01  # of a batch's range, after the first
@@ -18,8 +20,8 @@ _FUSES = ("fuse", "reparameterize", "switch_to_deploy")  # timm's names for: mak
 class FakeQuantize(Callback):
     """Fine-tunes with fake quantization (arXiv 1712.05877, 1806.08342) of what ``pocketdepth quantize`` will quantize.
 
-    During ``fit`` every convolution but the one that reads the image and the heads sees its weight rounded to int8 per
-    output channel and its input to uint8, and an addition both its operands to uint8; gradients pass straight through.
+    During ``fit`` every convolution but a small stem and the heads sees its weight rounded to int8 per output
+    channel and its input to uint8, and an addition both its operands to uint8; gradients pass straight through.
     What is trained and saved are the float weights: the checkpoint is an ordinary one, exported and quantized like any
     other. Validation is rounded, too, so that ``best.ckpt`` is the best in int8; ``test``, and all that opens the
     checkpoint, runs in float.
@@ -148,8 +150,9 @@ class _Rounding(TorchFunctionMode):
 
 
 def stem_weights(network: nn.Module) -> set[int]:
-    """The ids of the weights that read the image, which ``pocketdepth quantize`` leaves in float, too."""
-    return {id(parameter) for parameter in network.parameters() if parameter.dim() == 4 and parameter.shape[1] == 3}
+    """The ids of the weights that read the image, where ``pocketdepth quantize`` leaves them in float, too."""
+    weights = [each for each in network.parameters() if each.dim() == 4 and each.shape[1] == 3]
+    return {id(each) for each in weights if each[0].numel() <= STEM}
 
 
 def head_weights(network: nn.Module, image: Tensor) -> set[int]:

@@ -23,7 +23,7 @@ __all__ = ["head_nodes", "quantize", "signal_to_noise", "write_int8"]
 
 SUFFIX = {"static": "int8", "dynamic": "dynamic", "a16w8": "a16w8"}
 _SAYS = {
-    "static": "int8 QDQ, stem and head in float",
+    "static": "int8 QDQ, a small stem and the head in float",
     "dynamic": "int8 weights, head in float: a smaller file, not a faster one on ONNX Runtime's CPU",
     "a16w8": "16-bit activations and int8 weights, QDQ, head in float: for NPUs, slower than int8 on a CPU",
 }
@@ -45,8 +45,8 @@ def quantize(
     """Write a quantized file, by default static int8: QDQ, per-channel int8 weights, uint8 activations.
 
     The head, from the last convolution on, stays in float: an int8 head knows 256 depths, and the last step is metres
-    wide. So does, in static int8, the convolution that reads the image. The result is judged by images that were kept
-    back, where there are enough.
+    wide. So does, in static int8, a convolution of 3x3 that reads the image. The result is judged by images that were
+    kept back, where there are enough.
 
     Args:
         model: fp32 ONNX file.

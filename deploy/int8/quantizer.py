@@ -8,6 +8,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -24,6 +25,7 @@ from deploy.runtime import OnnxNetwork, read_model
 
 Scheme: TypeAlias = Literal["static", "dynamic", "a16w8"]
 _ACTIVATIONS = ("Relu", "Clip")  # the quantizer makes them part of the range of what comes before
+STEM = 27  # products an output, at most, of a first convolution that stays in float: 3x3 of three channels
 _OPSET_16_BIT = 21  # the first whose QuantizeLinear knows 16 bits
 
 
@@ -76,7 +78,7 @@ def _prepare(model: Path, scheme: Scheme) -> onnx.ModelProto:
 def quantized(
     model: onnx.ModelProto, scheme: Scheme, ranges: TensorsData | None = None, floats: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """Quantize a prepared model; its head stays in float, and in ``static`` the convolution that reads the image, too.
+    """Quantize a prepared model; its head stays in float, and in ``static`` a small stem, too.
 
     Args:
         model: as ``prepared`` makes it.
@@ -120,13 +122,15 @@ def head_nodes(graph: onnx.GraphProto) -> list[str]:
 
 
 def stem_nodes(graph: onnx.GraphProto) -> list[str]:
-    """The names of the convolution that reads the image and of the activation after it: with three channels to read,
-    int8 is no faster, and every later layer inherits its noise.
+    """The names of the convolution that reads the image and of the activation after it, where its kernel is 3x3 at
+    most: so few products are no faster in int8, and every later layer inherits their noise. A kernel of 7x7 does pay.
     """
-    weights = {tensor.name: tensor.dims for tensor in graph.initializer}
+    weights = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     first = next((node for node in graph.node if node.op_type == "Conv"), None)
-    reads_image = first is not None and weights.get(first.input[1], [0, 0])[1] == 3
-    return layer_nodes(graph, first.name) if first is not None and reads_image else []
+    if first is None:
+        return []
+    kernel = weights.get(first.input[1], [])[1:]
+    return layer_nodes(graph, first.name) if kernel[:1] == [3] and prod(kernel) <= STEM else []
 
 
 def layer_nodes(graph: onnx.GraphProto, name: str) -> list[str]:

@@ -79,7 +79,11 @@ def test_int8_file_keeps_its_head_in_float_and_agrees(exported: Path, data_root:
     inputs = {name for node in model.graph.node if node.name in head for name in node.input}
     produced = {output: node.op_type for node in model.graph.node for output in node.output}
     assert not any(produced.get(name) == "QuantizeLinear" for name in inputs)
-    assert OnnxNetwork(path).metadata["quantized"].startswith("int8 QDQ, stem and head in float, 3 calibration images")
+    assert (
+        OnnxNetwork(path)
+        .metadata["quantized"]
+        .startswith("int8 QDQ, a small stem and the head in float, 3 calibration images")
+    )
     images = sorted((data_root / "photos").glob("*.*"))
     assert signal_to_noise(OnnxNetwork(exported), OnnxNetwork(path), images) > 25
     again = cli("quantize", path, data_root / "photos")

@@ -23,7 +23,7 @@ BASE = EXPERIMENTS / "base.yaml"
 @pytest.mark.parametrize(
     ("scheme", "says"),
     [
-        ("static", "int8 QDQ, stem and head in float"),
+        ("static", "a small stem and the head in float"),
         ("dynamic", "not a faster one"),
         ("a16w8", "for NPUs, slower than int8"),
     ],
