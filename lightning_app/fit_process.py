@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,11 +37,19 @@ def last_line(folder: Path) -> str:
 
 
 def fit(arguments: Sequence[str], folder: Path) -> Path:
-    """Train, showing what the run says; returns its best checkpoint.
+    """Train in ``folder``, showing what the run says, unless that is done; one that was broken off goes on.
+
+    Returns:
+        The best checkpoint.
 
     Raises:
         RuntimeError: it failed.
     """
+    best = folder / "checkpoints" / "best.ckpt"
+    if (folder / "fit.json").is_file() and best.is_file():
+        return best
+    if not (folder / "checkpoints" / "last.ckpt").is_file():  # broken off before it saved
+        shutil.rmtree(folder, ignore_errors=True)
     process = start_fit(arguments, folder)
     with Progress(*Progress.get_default_columns()[:1], TimeElapsedColumn()) as progress:
         task = progress.add_task("train", total=None)
@@ -56,6 +65,7 @@ def fit(arguments: Sequence[str], folder: Path) -> Path:
             stop_fit(process)
             process.wait()
             raise
-    if process.returncode:
-        raise RuntimeError(f"{folder}: training failed: {last_line(folder)} (all of it in fit.log)")
-    return folder / "checkpoints" / "best.ckpt"
+    if process.returncode or not best.is_file():
+        reason = last_line(folder).removeprefix("pocketdepth: error: ")
+        raise RuntimeError(f"{folder}: training failed: {reason} (all of it in fit.log)")
+    return best

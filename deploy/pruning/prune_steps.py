@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from deploy.pruning.prune import Pruning, prune, require_target
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import refuse_existing, written_whole
+from lightning_app.fit_process import fit
 
 
 def prune_in_steps(
@@ -85,7 +85,7 @@ def prune_in_steps(
                 unpruned=checkpoint,
             ),
         )
-        current = _fine_tune([*yamls, "-c", result.yaml, *arguments], folder / "run")
+        current = fit([*yamls, "-c", result.yaml, *arguments], folder / "run")
     with written_whole(output) as temporary:
         shutil.copy(current, temporary)
     print(f"{current} -> {output}")
@@ -115,26 +115,3 @@ def _once(path: Path, task: Callable[[], Pruning]) -> Pruning:
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(asdict(result), indent=2) + "\n")
     return result
-
-
-def _fine_tune(arguments: Sequence[str], folder: Path) -> Path:
-    """Train in a process of its own, unless it is done, or go on with it. Returns the best checkpoint."""
-    best, last = (folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt"))
-    if (folder / "fit.json").is_file():
-        return best
-    if not last.is_file():  # broken off before it saved
-        shutil.rmtree(folder, ignore_errors=True)
-    resume = ["--ckpt_path", str(last)] if last.is_file() else []
-    command = [sys.executable, "-m", "lightning_app", "fit", *arguments, "--trainer.default_root_dir", str(folder)]
-    # In a group of its own, or Ctrl-C would reach it twice and keep it from saving.
-    process = subprocess.Popen([*command, *resume], stdin=subprocess.DEVNULL, process_group=0)
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)  # upon which it saves where it is
-        process.wait()
-        print("stopped; the same command goes on from here")
-        raise
-    if status or not best.is_file():
-        raise RuntimeError(f"{folder}: fine-tuning failed, see above; the same command goes on from here")
-    return best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -19,8 +20,8 @@ from deploy.int8.sensitivity import sensitivity
 from deploy.pruning.prune import prune
 from deploy.runtime import OnnxNetwork
 from deploy.shipping.plan import below_data_root
-from deploy.shipping.shipped import Shipped
-from deploy.shipping.stages import Stages
+from deploy.shipping.shipped import Shipped, read_json
+from deploy.shipping.stages import Stages, content
 from deploy.speed.benchmark import benchmark
 from deploy.speed.layer_times import layer_times
 from lightning_app.checkpoints import read_checkpoint
@@ -137,11 +138,19 @@ class Chain:
 
     def _fine_tune(self, name: str) -> None:
         """Train on from what it starts from, with that checkpoint's own YAML below the variant's arguments."""
-        start, folder = self._pruned(name), self.folder / "training" / name
-        with written_whole(folder / "start.yaml") as temporary:
+        start, folder, arguments = (
+            self._pruned(name),
+            self.folder / "training" / name,
+            self.plan.variants[name].fine_tune,
+        )
+        below, settings = folder.with_name(f"{name}.yaml"), folder.with_name(f"{name}.json")
+        given = [content(start), arguments]
+        if settings.is_file() and read_json(settings) != given:  # what was trained there is of another plan
+            shutil.rmtree(folder, ignore_errors=True)
+        _write(settings, given)
+        with written_whole(below) as temporary:
             temporary.write_text(read_checkpoint(start)["config"])
-        own = ["-c", str(folder / "start.yaml"), "--model.weights", str(start)]
-        fit([*own, *self.plan.variants[name].fine_tune], folder)
+        fit(["-c", str(below), "--model.weights", str(start), *arguments], folder)
 
     def _compare(self, name: str) -> None:
         flat, file = OnnxNetwork(self.shipped.flat(name)), OnnxNetwork(self.shipped.file(name))

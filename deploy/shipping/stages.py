@@ -38,7 +38,7 @@ class Stages:
             output: the file that the step ends with.
             do: the step.
         """
-        key = json.dumps([version("pocketdepth"), made_from], default=_content, sort_keys=True)
+        key = json.dumps([version("pocketdepth"), made_from], default=content, sort_keys=True)
         if self.done.get(name) == key and output.is_file():
             print(f"{name}: done already")
             return
@@ -49,7 +49,8 @@ class Stages:
             temporary.write_text(json.dumps(self.done, indent=2) + "\n")
 
 
-def _content(value: object) -> str:
+def content(value: object) -> str:
+    """What decides the result of a step that is made from a file or a folder."""
     assert isinstance(value, Path), value
     if value.is_file():
         return hashlib.sha256(value.read_bytes()).hexdigest()

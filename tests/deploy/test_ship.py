@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from deploy.runtime import OnnxNetwork
+from deploy.shipping.chain import Chain
 from deploy.shipping.limits import Measured, judge
 from deploy.shipping.plan import Limits, read_plan
+from deploy.shipping.shipped import Shipped
 from deploy.shipping.stages import Stages
 from deploy.speed.layer_times import layer_times
 from tests.conftest import EXPERIMENTS, Cli
@@ -160,3 +164,24 @@ def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_pat
     assert "1 of 3 limits are broken: int8: size" in broken.err
     assert broken.out.count("done already") == 11
     assert "1 of 3 limits is broken" in (tmp_path / "ship" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_variant_is_fine_tuned_once_and_anew_where_its_plan_changes(fitted: Path, plan: Path, tmp_path: Path) -> None:
+    line = '  pruned: {{prune: 0.7, fine_tune: [--trainer.max_steps, "{0}", --trainer.val_check_interval, "{0}"]}}\n'
+    text, checkpoint = plan.read_text(), fitted / "checkpoints" / "last.ckpt"
+    before = checkpoint.read_bytes()
+
+    def make(steps: int) -> set[str]:
+        plan.write_text(text + line.format(steps))
+        Chain(checkpoint, Shipped(read_plan(plan), tmp_path / "ship"), threads=1, runs=1).make("pruned")
+        return set(json.loads((tmp_path / "ship" / "training" / "pruned" / "fit.json").read_text())["results"])
+
+    assert make(2) == {"val step 2 kitti-eigen"}
+    assert make(4) == {"val step 4 kitti-eigen"}
+    trained = tmp_path / "ship" / "training" / "pruned" / "checkpoints" / "best.ckpt"
+    known = trained.stat().st_mtime_ns
+    make(4)
+    assert trained.stat().st_mtime_ns == known
+    assert OnnxNetwork(tmp_path / "ship" / "files" / "pruned.onnx").size == (64, 96)
+    assert checkpoint.read_bytes() == before
