@@ -157,12 +157,12 @@ def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_pat
     }
     again = cli(*call)
     assert again.status == 0, again.err
-    assert again.out.count("done already") == 11
+    assert again.out.count("done already") == 12
     plan.write_text(plan.read_text().replace("size_mb: 20", "size_mb: 0.1"))
     broken = cli(*call)
     assert broken.status == 1
     assert "1 of 3 limits are broken: int8: size" in broken.err
-    assert broken.out.count("done already") == 11
+    assert broken.out.count("done already") == 12
     assert "1 of 3 limits is broken" in (tmp_path / "ship" / "report.html").read_text()
 
 
