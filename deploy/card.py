@@ -12,6 +12,7 @@ import yaml
 from deploy.runtime import OnnxNetwork
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.evaluation import build_data_module
+from lightning_app.files import written_whole
 
 Licence: TypeAlias = tuple[str, str, bool | None]  # whose, its terms, whether commercial use is allowed: as of readers
 
@@ -93,6 +94,12 @@ def read_training(checkpoint: Path) -> Training:
             _PRETRAINED.get(pretrained, (str(pretrained), "that of the weights that it started from", None))
         )
     return Training(facts, list(_scores(content.get("callbacks", {}))), licences)
+
+
+def write_card(path: Path, checkpoint: Path, files: Sequence[Path]) -> None:
+    """Write the card of ONNX files that come from a checkpoint."""
+    with written_whole(path) as temporary:
+        temporary.write_text(model_card(path.stem, checkpoint, files, read_training(checkpoint)))
 
 
 def model_card(title: str, checkpoint: Path, files: Sequence[Path], training: Training) -> str:

@@ -15,7 +15,7 @@ from onnxruntime.tools.mobile_helpers import usability_checker
 from torch import nn
 
 from deploy.camera import require_agreement, with_camera
-from deploy.card import model_card, read_training
+from deploy.card import read_training, write_card
 from deploy.checkpoint import Checkpoint, open_checkpoint
 from deploy.formats import LARGEST_FP16, to_fp16, write_ort
 from deploy.int8.unlike import stem_statistics
@@ -86,8 +86,7 @@ def export(
         with written_whole(target) as temporary:
             write_ort(file, temporary)
         print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB, for minimal builds of ONNX Runtime")
-    with written_whole(card) as temporary:
-        temporary.write_text(model_card(output.stem, checkpoint, files, training))
+    write_card(card, checkpoint, files)
     print(f"{card}: how to run it, how it was trained; licence: {training.conclusion}")
     return files + packed
 

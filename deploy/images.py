@@ -15,7 +15,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def find_images(source: Path) -> list[Path]:
-    """An image itself, or the images of a folder and of the folders in it.
+    """An image itself, or the images of a folder and of the folders in it, without depth maps: PNGs of 16 bits of grey.
 
     Raises:
         FileNotFoundError: nothing there, or no image in it.
@@ -24,10 +24,20 @@ def find_images(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise FileNotFoundError(f"{source}: no such image or folder")
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = [path for path in found if not _is_depth_map(path)]
     if not paths:
         raise FileNotFoundError(f"{source}: no .jpg, .jpeg or .png file in it")
     return paths
+
+
+def _is_depth_map(path: Path) -> bool:
+    """By its header; what cannot be read is reported when it is."""
+    if path.suffix.lower() != ".png":
+        return False
+    with path.open("rb") as stream:
+        head = stream.read(26)
+    return head[12:16] == b"IHDR" and head[24] == 16 and head[25] == 0
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

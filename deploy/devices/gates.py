@@ -178,6 +178,8 @@ def _arm(model: Path, graph: onnx.ModelProto, images: Path | None, cpu: str) -> 
         return "skipped", "for int8 files: float rounds differently on every processor"
     if _dynamic(graph):
         return "skipped", "needs static shapes"
+    if len(_sides(graph.graph.input[0])) != 4:
+        return "skipped", "takes a camera's frames: check the file that it was made of"
     _, _, height, width = _sides(graph.graph.input[0])
     size = (height, width)
     chosen = [to_input(read_image(path), size) for path in find_images(images)[:IMAGES]] if images else []

@@ -83,9 +83,9 @@ def quantize(
     fp32 = prepared(model, scheme)
     quantized_blindly = scheme == "dynamic" and images is None and not data
     chosen = None if quantized_blindly else read_images(images, data, network.size, number, skip_damaged)
-    found = None
+    found, warning = None, ""
     if chosen is not None and scheme != "dynamic":
-        warn_if_unlike(fp32, network.metadata, chosen.calibrate)
+        warning = warn_if_unlike(fp32, network.metadata, chosen.calibrate)
         found = ranges(fp32, chosen.calibrate, method)
         if data:
             seen = ranges(fp32, validation_inputs(data, network.size), method, "compare")
@@ -94,7 +94,7 @@ def quantize(
     def made(floats: Sequence[str]) -> onnx.ModelProto:
         result = quantized(fp32, scheme, found, floats)
         says = {"quantized": _description(scheme, method, chosen, floats), "precision": SUFFIX[scheme]}
-        onnx.helper.set_model_props(result, network.metadata | says)
+        onnx.helper.set_model_props(result, network.metadata | says | ({"warning": warning} if warning else {}))
         return result
 
     if auto is not None and chosen is not None:

@@ -23,15 +23,21 @@ UNLIKE = 0.2
 DIFFERENT = 0.4
 
 
-def warn_if_unlike(model: onnx.ModelProto, metadata: Mapping[str, str], inputs: Sequence[NDArray[np.float32]]) -> None:
-    """Say on stderr where calibration images are unlike the training images, as far as the file knows them."""
+def warn_if_unlike(model: onnx.ModelProto, metadata: Mapping[str, str], inputs: Sequence[NDArray[np.float32]]) -> str:
+    """Say on stderr where calibration images are unlike the training images, as far as the file knows them.
+
+    Returns:
+        What was said; empty where nothing was.
+    """
     distance = unlikeness(model, metadata, inputs)
-    if distance is not None and distance > UNLIKE:
-        print(
-            "warning: the calibration images are unlike those that the network was trained on (the output of its first "
-            f"layer diverges by {distance:.2f}, above {UNLIKE}), so ranges will not fit; give images that it will see",
-            file=sys.stderr,
-        )
+    if distance is None or distance <= UNLIKE:
+        return ""
+    said = (
+        "the calibration images are unlike those that the network was trained on (the output of its first layer "
+        f"diverges by {distance:.2f}, above {UNLIKE}), so ranges will not fit; give images that it will see"
+    )
+    print(f"warning: {said}", file=sys.stderr)
+    return said
 
 
 def warn_if_ranges_differ(calibrated: TensorsData, seen: TensorsData, where: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from deploy.card import write_card
 from deploy.devices.gates import check_gates
 from deploy.devices.targets import TARGETS, Device, read_measured, read_targets
 from deploy.devices.verdicts import judge
@@ -47,8 +48,11 @@ class Chain:
         self.checkpoint, self.shipped, self.threads, self.runs = checkpoint, shipped, threads, runs
         self.plan, self.folder = shipped.plan, shipped.folder
         self.stages = Stages(self.folder)
-        self.images = find_images(below_data_root(self.plan.images))
-        self.photographs = find_images(below_data_root(self.plan.photographs or self.plan.images))
+        self.data = [Path(path) for path in self.plan.data]
+        self.images = below_data_root(self.plan.images) if self.plan.images else None
+        self.gallery = below_data_root(self.plan.photographs) if self.plan.photographs else self.images
+        assert self.gallery is not None  # the plan names one of the two
+        self.photographs = find_images(self.gallery)
         self.devices = _find_devices(self.plan.devices)
 
     def make(self, name: str) -> None:
@@ -65,28 +69,25 @@ class Chain:
         do = partial(export, trained, flat, [size], precision, overwrite=True)
         self._once(name, "export", [trained, size, precision], flat, do)
         if scheme:
-            do = partial(quantize, flat, below_data_root(self.plan.images), scheme=scheme, output=file, overwrite=True)
-            self._once(name, "quantize", [flat, scheme, *self.images], file, do)
+            do = partial(quantize, flat, *self._calibration(), scheme=scheme, output=file, overwrite=True)
+            self._once(name, "quantize", [flat, scheme, self._calibration()], file, do)
+        card = file.with_suffix(".md")
+        self._once(name, "card", [trained, file], card, partial(write_card, card, trained, [file]))
 
     def score(self, name: str) -> None:
         """Score a variant's file on the plan's data, and a quantized one against its float file."""
         plan, file, flat = self.plan, self.shipped.file(name), self.shipped.flat(name)
-        data, scores = [Path(path) for path in plan.data], self.shipped.accuracy(name)
-        do = partial(evaluate, file, data, plan.split, plan.protocols, scores, overwrite=True)
-        self._once(name, "score", [file, plan.split, plan.protocols, *data], scores, do)
+        scores = self.shipped.accuracy(name)
+        do = partial(evaluate, file, self.data, plan.split, plan.protocols, scores, overwrite=True)
+        self._once(name, "score", [file, plan.split, plan.protocols, *self.data], scores, do)
         if flat != file:
             made_from = [flat, file, *self.photographs]
             self._once(name, "signal to noise", made_from, self.shipped.noise(name), partial(self._compare, name))
 
     def check(self, name: str) -> None:
         """See what can be known of phones without one."""
-        file, output = self.shipped.file(name), self.shipped.gates(name)
-        images = below_data_root(self.plan.photographs or self.plan.images)
-
-        def do() -> None:
-            _write(output, [asdict(gate) for gate in check_gates(file, images)])
-
-        self._once(name, "gates", [file, *self.photographs], output, do)
+        made_from = [self.shipped.file(name), *self.photographs]
+        self._once(name, "gates", made_from, self.shipped.gates(name), partial(self._check, name))
 
     def time(self) -> None:
         """Time all files and references in turn."""
@@ -102,8 +103,11 @@ class Chain:
             self._once(name, "time layers", [self.shipped.file(name)], self.shipped.layers(name), do)
         for name in self.shipped.inspected[1:]:
             flat, folder = self.shipped.flat(name), self.folder / "sensitivity"
-            do = partial(sensitivity, flat, below_data_root(self.plan.images), output=folder, overwrite=True)
-            self._once(name, "sensitivity", [flat, *self.images], folder / "sensitivity.json", do)
+            images, data = self._calibration()
+            do = partial(
+                sensitivity, flat, images, data, runs=self.runs, threads=self.threads, output=folder, overwrite=True
+            )
+            self._once(name, "sensitivity", [flat, self._calibration()], folder / "sensitivity.json", do)
 
     def judge_devices(self) -> None:
         """Say what is known of the files on the plan's devices."""
@@ -118,6 +122,10 @@ class Chain:
 
     def _once(self, name: str, step: str, made_from: object, output: Path, do: Callable[[], object]) -> None:
         self.stages.once(f"{name}: {step}", made_from, output, do)
+
+    def _calibration(self) -> tuple[Path | None, list[Path]]:
+        """The folder to calibrate on, or the YAMLs whose training frames are taken."""
+        return (self.images, []) if self.images else (None, self.data)
 
     def _files(self) -> list[Path]:
         return [self.shipped.file(name) for name in self.plan.variants]
@@ -151,6 +159,10 @@ class Chain:
         with written_whole(below) as temporary:
             temporary.write_text(read_checkpoint(start)["config"])
         fit(["-c", str(below), "--model.weights", str(start), *arguments], folder)
+
+    def _check(self, name: str) -> None:
+        gates = check_gates(self.shipped.file(name), self.gallery)
+        _write(self.shipped.gates(name), [asdict(gate) for gate in gates])
 
     def _compare(self, name: str) -> None:
         flat, file = OnnxNetwork(self.shipped.flat(name)), OnnxNetwork(self.shipped.file(name))

@@ -19,7 +19,7 @@ class Measured:
         sqnr_db: against the float file that it was quantized from; None for a float file.
         size_mb: on disk, in 10^6 bytes.
         latency_ms: the median.
-        gates: ``passed``, ``failed`` or ``skipped``, by name; none of a reference.
+        gates: ``passed``, or ``failed`` or ``skipped`` and why, by name; none of a reference.
     """
 
     abs_rel: float | None

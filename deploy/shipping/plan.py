@@ -13,6 +13,7 @@ from jsonargparse import ArgumentParser
 
 from deploy.devices.gates import GATES
 from deploy.int8.quantizer import Scheme as QuantizedBy
+from deploy.speed.references import NETWORKS
 from lightning_app.evaluation import read_yaml
 from lightning_app.messages import one_line
 
@@ -76,21 +77,22 @@ class Plan:
     Attributes:
         variants: by name; the first is a float file, which the others are compared with.
         size: (height, width) of all files.
-        images: folder to calibrate on, below the data root.
         data: YAMLs whose data section is scored, the later wins.
+        images: folder to calibrate on, below the data root; the data section's training frames if left out.
         split: ``val`` or ``test``.
         protocols: names, the first decides; the data section's if left out.
-        photographs: folder of what is shown in the report; ``images`` if left out.
-        references: networks to stand beside: ``resnet18``, ``pydnet``, ``fastdepth``; in int8 their names end in
-            ``-int8``.
+        photographs: folder, below the data root, of what is shown in the report and what the noise of quantization is
+            measured on; ``images`` if left out.
+        references: networks to stand beside, of :data:`deploy.speed.references.NETWORKS`: ``resnet18``, ``pydnet``,
+            ``fastdepth``; in int8 their names end in ``-int8``.
         devices: keys of deploy/targets.yaml, to say what is known of the files there.
         measured: JSON files of results from devices, see :mod:`deploy.devices.targets`.
     """
 
     variants: dict[str, Variant]
     size: tuple[int, int]
-    images: str
     data: list[str]
+    images: str | None = None
     split: Literal["val", "test"] = "test"
     protocols: list[str] | None = None
     photographs: str | None = None
@@ -127,8 +129,17 @@ def read_plan(path: Path) -> Plan:
 
 
 def below_data_root(path: str) -> Path:
-    """A path below the data root, as the data modules take theirs."""
-    return Path(os.environ.get("POCKETDEPTH_DATA", "data")) / path
+    """A folder below the data root, as the data modules take theirs.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    root = os.environ.get("POCKETDEPTH_DATA")
+    found = Path(root or "data") / path
+    if not found.exists():
+        where = f"POCKETDEPTH_DATA is {root}" if root else "POCKETDEPTH_DATA is not set, so the data root is data/"
+        raise FileNotFoundError(f"{found}: no such folder; {where}")
+    return found
 
 
 def _parse(kind: type[T], content: dict[str, Any], where: str) -> T:
@@ -139,12 +150,17 @@ def _parse(kind: type[T], content: dict[str, Any], where: str) -> T:
         parsed: T = parser.instantiate_classes(parser.parse_object({"it": content})).it
     except ArgumentError as error:
         # Its keys begin with the name that the whole has in this parser.
-        reason = re.sub(r"^it(: |\.)", "", one_line(error)).replace("Group 'it' does", "it does")
+        reason = re.sub(r"^it(: |\.)", "", one_line(error)).replace("Group 'it' does", "it does").replace("it.", "")
         raise ValueError(f"{where}: {reason}") from error
     return parsed
 
 
 def _check(plan: Plan, path: Path) -> None:
+    if plan.images is None and plan.photographs is None:
+        raise ValueError(f"{path}: names neither images, to calibrate on, nor photographs, for the report")
+    strangers = [name for name in plan.references if name not in NETWORKS]
+    if strangers:
+        raise ValueError(f"{path}: no reference is called {strangers[0]!r}; there are {', '.join(NETWORKS)}")
     if plan.variants[plan.first].quantized:
         raise ValueError(f"{path}: the first variant, {plan.first}, is what the others are compared with: fp32 or fp16")
     for index, (name, variant) in enumerate(plan.variants.items()):

@@ -12,6 +12,7 @@ import torch
 from jinja2 import Environment, FileSystemLoader
 from rich.progress import track
 
+from deploy.runtime import OnnxNetwork
 from deploy.shipping.limits import Check, accuracy_loss
 from deploy.shipping.report_pictures import CHANGE_SHOWN, as_jpeg, as_svg, contact_sheet, draw_pareto, photograph
 from deploy.shipping.shipped import Shipped, read_json
@@ -162,11 +163,22 @@ def _how(shipped: Shipped) -> list[tuple[str, str]]:
         ("machine", shipped.timing["how"]),
         ("versions", f"pocketdepth {version('pocketdepth')}, torch {torch.__version__}"),
         ("scored on", f"{plan.split} of {', '.join(plan.data)}: {shipped.scores[plan.first]['frames']}"),
-        ("calibrated on", plan.images),
+        ("calibrated on", plan.images or f"training frames of {', '.join(plan.data)}"),
+        *_calibration(shipped),
         ("files", f"{shipped.folder}/files"),
         ("variants", "; ".join(f"{name}: {_recipe(shipped, name)}" for name in plan.variants)),
         ("RAM", "peak of a fresh process until its third run, without the runtime itself"),
     ]
+
+
+def _calibration(shipped: Shipped) -> list[tuple[str, str]]:
+    """What quantized files say of themselves, and of what they were calibrated on."""
+    rows = []
+    for name, variant in shipped.plan.variants.items():
+        if variant.quantized:
+            says = OnnxNetwork(shipped.file(name)).metadata
+            rows.append((name, says["quantized"] + (f"; WARNING: {says['warning']}" if "warning" in says else "")))
+    return rows
 
 
 def _recipe(shipped: Shipped, name: str) -> str:

@@ -99,7 +99,8 @@ def contact_sheet(rows: Sequence[Mapping[str, list[Picture]]], path: Path) -> No
     for place, row in enumerate(rows):
         for column, (caption, pictures) in enumerate(row.items()):
             axes = figure.add_subplot(len(rows), most, place * most + column + 1)
-            axes.imshow(np.vstack(pictures), aspect="equal")
+            below = [np.full_like(pictures[0], 255)] * (2 - len(pictures))  # so that all are of one scale
+            axes.imshow(np.vstack([*pictures, *below]), aspect="equal")
             axes.set_title(caption, fontsize=7, loc="left", pad=2)
             axes.set_anchor("N")
             axes.set_axis_off()

@@ -44,13 +44,17 @@ def ship(
     open_checkpoint(checkpoint).network.check_size(plan.size)  # type: ignore[operator]
     shipped = Shipped(plan, output)
     chain = Chain(checkpoint, shipped, threads, runs)
-    for name in plan.variants:
-        chain.make(name)
-        chain.score(name)
-        chain.check(name)
-    chain.time()
-    chain.look_inside()
-    chain.judge_devices()
+    try:
+        for name in plan.variants:
+            chain.make(name)
+            chain.score(name)
+            chain.check(name)
+        chain.time()
+        chain.look_inside()
+        chain.judge_devices()
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here")
+        raise
     limits = {name: variant.limits for name, variant in plan.variants.items()}
     checks = judge(limits, shipped.measured, plan.first)
     page = write_report(shipped, checks, checkpoint, chain.photographs)

@@ -103,8 +103,12 @@ class Shipped:
             sqnr_db,
             row["size_mb"],
             row["p50_ms"],
-            {gate["gate"]: gate["status"] for gate in read_json(self.gates(name))},
+            {gate["gate"]: _outcome(gate) for gate in read_json(self.gates(name))},
         )
+
+
+def _outcome(gate: dict[str, str]) -> str:
+    return "passed" if gate["status"] == "passed" else f"{gate['status']}: {gate['detail']}"
 
 
 def read_json(path: Path) -> Any:

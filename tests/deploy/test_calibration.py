@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from deploy.checkpoint import open_checkpoint
+from deploy.images import find_images
 from deploy.int8.calibration import folder_images, ranges, spread
 from deploy.int8.quantizer import prepared
 from deploy.int8.unlike import range_difference, stem_statistics, unlikeness, warn_if_ranges_differ
@@ -118,3 +119,10 @@ def test_images_are_spread_evenly_and_kept_apart(photos: Path) -> None:
     images = folder_images(photos, (64, 96), 64)
     assert len(images.calibrate) == 9
     assert not any(np.array_equal(one, other) for one in images.calibrate for other in images.judge)
+
+
+def test_depth_maps_are_no_images(tmp_path: Path) -> None:
+    Image.fromarray(picture(0, (8, 8))).save(tmp_path / "a.png")
+    Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "a-depth.png")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "grey.png")
+    assert [path.name for path in find_images(tmp_path)] == ["a.png", "grey.png"]

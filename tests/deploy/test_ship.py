@@ -54,6 +54,8 @@ def test_a_plan_names_only_what_it_has(tmp_path: Path) -> None:
         ("scheme: static", "scheme: static, start: later", "int8 starts from later, which is no variant above it"),
         ("fp32: {}", "fp32: {scheme: static}", "the first variant, fp32, is what the others are compared with"),
         ("scheme: static", "prune: 1.5", "prune 1.5 is no share"),
+        ("images: photos", "references: [pydnt]\nimages: photos", "no reference is called 'pydnt'; there are pydnet"),
+        ("images: photos", "split: val", "names neither images, to calibrate on, nor photographs"),
         ("[NNAPI]", "[NNPI]", "no gate is called 'NNPI'; there are static shapes"),
     ):
         path.write_text(PLAN.replace(wrong, right))
@@ -157,12 +159,12 @@ def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_pat
     }
     again = cli(*call)
     assert again.status == 0, again.err
-    assert again.out.count("done already") == 12
+    assert again.out.count("done already") == 14
     plan.write_text(plan.read_text().replace("size_mb: 20", "size_mb: 0.1"))
     broken = cli(*call)
     assert broken.status == 1
     assert "1 of 3 limits are broken: int8: size" in broken.err
-    assert broken.out.count("done already") == 12
+    assert broken.out.count("done already") == 14
     assert "1 of 3 limits is broken" in (tmp_path / "ship" / "report.html").read_text()
 
 
