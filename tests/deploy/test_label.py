@@ -16,6 +16,7 @@ from tests.conftest import EXPERIMENTS, SMALLEST, Cli
 from tests.deploy.test_teacher import Brightness, foreign
 
 
+@pytest.mark.slow
 def test_labels_are_written_resumed_and_never_mixed(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
     labels = tmp_path / "labels"
     call = ("label", exported, data_root / "photos", "--output", labels)
