@@ -100,23 +100,22 @@ class Chain:
         do: Callable[[], object]
         for name in self.shipped.inspected:
             do = partial(self._time_layers, name)
-            self._once(name, "time layers", [self.shipped.file(name)], self.shipped.layers(name), do)
+            made_from = [self.shipped.file(name), self.threads]
+            self._once(name, "time layers", made_from, self.shipped.layers(name), do)
         for name in self.shipped.inspected[1:]:
             flat, folder = self.shipped.flat(name), self.folder / "sensitivity"
             images, data = self._calibration()
             do = partial(
                 sensitivity, flat, images, data, runs=self.runs, threads=self.threads, output=folder, overwrite=True
             )
-            self._once(name, "sensitivity", [flat, self._calibration()], folder / "sensitivity.json", do)
+            settings = [flat, self._calibration(), self.runs, self.threads]
+            self._once(name, "sensitivity", settings, folder / "sensitivity.json", do)
 
     def judge_devices(self) -> None:
         """Say what is known of the files on the plan's devices."""
         if self.devices:
-            files, paths, output = (
-                self._files(),
-                [Path(path) for path in self.plan.measured],
-                self.folder / "devices.json",
-            )
+            files, output = self._files(), self.folder / "devices.json"
+            paths = [Path(path) for path in self.plan.measured]
             made_from = [self.plan.devices, TARGETS, self.threads, *paths, *files]
             self.stages.once("devices", made_from, output, partial(self._judge, files, paths, output))
 
@@ -146,11 +145,8 @@ class Chain:
 
     def _fine_tune(self, name: str) -> None:
         """Train on from what it starts from, with that checkpoint's own YAML below the variant's arguments."""
-        start, folder, arguments = (
-            self._pruned(name),
-            self.folder / "training" / name,
-            self.plan.variants[name].fine_tune,
-        )
+        start, folder = self._pruned(name), self.folder / "training" / name
+        arguments = self.plan.variants[name].fine_tune
         below, settings = folder.with_name(f"{name}.yaml"), folder.with_name(f"{name}.json")
         given = [content(start), arguments]
         if settings.is_file() and read_json(settings) != given:  # what was trained there is of another plan
@@ -185,6 +181,6 @@ def _find_devices(names: list[str]) -> list[Device]:
     return [known[name] for name in names]
 
 
-def _write(path: Path, content: object) -> None:
+def _write(path: Path, value: object) -> None:
     with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
