@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Array: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
+T = TypeVar("T")
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
@@ -29,6 +31,12 @@ def find_images(source: Path) -> list[Path]:
     if not paths:
         raise FileNotFoundError(f"{source}: no .jpg, .jpeg or .png file in it")
     return paths
+
+
+def spread(items: Sequence[T], number: int) -> list[T]:
+    """At most ``number`` of the items, spread evenly from the first to the last."""
+    places = np.linspace(0, len(items) - 1, min(number, len(items))).round().astype(int)
+    return [items[place] for place in dict.fromkeys(places.tolist())]
 
 
 def _is_depth_map(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.images import find_images, read_image, to_input
+from deploy.images import read_image, to_input
 
 Image = NDArray[np.float32]
 
@@ -30,26 +30,10 @@ def largest_difference(reference: Network, other: Network, images: Iterable[Imag
     return worst
 
 
-def sqnr_db(reference: Network, other: Network, images: Iterable[Image]) -> float:
-    """Signal to quantization noise of depth, 10 log10(sum p^2 / sum (p - q)^2)."""
-    signal = noise = 0.0
-    for image in images:
-        expected = reference(image).astype(np.float64)
-        signal += float(np.square(expected).sum())
-        noise += float(np.square(expected - other(image)).sum())
-    return 10 * float(np.log10(signal / max(noise, 1e-30)))
-
-
 def random_images(size: tuple[int, int], number: int = 3) -> list[Image]:
     """Noise, the same every time, (1, 3, height, width) each."""
     generator = np.random.default_rng(0)
     return [generator.random((1, 3, *size), dtype=np.float32) for _ in range(number)]
-
-
-def spread(images: Path, number: int) -> list[Path]:
-    """At most ``number`` images of a folder, evenly spread over it."""
-    paths = find_images(images)
-    return paths[:: max(1, -(-len(paths) // number))]
 
 
 def read_inputs(paths: Sequence[Path], size: tuple[int, int]) -> Iterable[Image]:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 import onnx
 import onnxruntime
 
-from deploy.convert.agreement import random_images, read_inputs, spread, sqnr_db
+from deploy.convert.agreement import random_images, read_inputs
 from deploy.convert.extras import quiet, require
+from deploy.fidelity import sqnr_db
+from deploy.images import find_images, spread
 from deploy.runtime import OnnxNetwork
 from lightning_app.files import refuse_existing, written_whole
 
@@ -54,12 +56,13 @@ def to_qnn(
     refuse_existing(output, overwrite=overwrite)
     require("onnxruntime_qnn", "qnn")
     network = OnnxNetwork(model)
-    paths = spread(images, CHECKED) if images else []
+    paths = spread(find_images(images), CHECKED) if images else []
     inputs = read_inputs(paths, network.size) if paths else random_images(network.size)
     with written_whole(output) as temporary:
         compile_context(model, temporary, chip)
         with quiet("simulate"):
-            sqnr = sqnr_db(network, _Simulated(model, chip), inputs)
+            simulated = _Simulated(model, chip)
+            sqnr = sqnr_db((network(image), simulated(image)) for image in inputs)
         if not sqnr >= LEAST_DB:
             raise RuntimeError(
                 f"{model}: the NPU of {chip}, simulated, agrees with ONNX Runtime to {sqnr:.1f} dB alone, "

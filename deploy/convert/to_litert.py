@@ -13,10 +13,12 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from deploy.convert.agreement import Image, largest_difference, random_images, read_inputs, spread, sqnr_db
+from deploy.convert.agreement import Image, largest_difference, random_images, read_inputs
 from deploy.convert.extras import quiet, require
 from deploy.convert.litert import LiteRtNetwork, add_metadata
 from deploy.convert.source import Source, open_source
+from deploy.fidelity import sqnr_db
+from deploy.images import find_images, spread
 from lightning_app.files import refuse_existing, written_whole
 from models.encoder import Encoder
 
@@ -67,7 +69,7 @@ def to_litert(
         raise ValueError("--int8 needs --images to calibrate on" if int8 else "--images are for --int8")
     refuse_existing(output, overwrite=overwrite)
     require("litert_torch", "litert")
-    paths = spread(images, number) if images else []
+    paths = spread(find_images(images), number) if images else []
     source = open_source(checkpoint, size)
     content = convert(source)
     precision = "fp32"
@@ -148,8 +150,8 @@ def _require_agreement(source: Source, network: LiteRtNetwork, paths: list[Path]
         if not error <= TOLERANCE:
             raise RuntimeError(f"LiteRT and ONNX differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
         return f"within {error:.0e} of the depth of ONNX"
-    images = read_inputs(paths[:: max(1, len(paths) // CHECKED)][:CHECKED], source.size)
-    sqnr = sqnr_db(source.twin, network, images)
+    images = read_inputs(spread(paths, CHECKED), source.size)
+    sqnr = sqnr_db((source.twin(image), network(image)) for image in images)
     if not sqnr >= LEAST_DB:
         raise RuntimeError(f"int8 leaves an SQNR of {sqnr:.1f} dB against fp32 in ONNX, {LEAST_DB:.0f} are needed")
     return f"SQNR {sqnr:.1f} dB against fp32 in ONNX"

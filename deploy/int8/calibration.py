@@ -20,7 +20,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from rich.console import Console
 from rich.progress import track
 
-from deploy.images import find_images, read_image, to_input
+from deploy.images import find_images, read_image, spread, to_input
 
 Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
 Input: TypeAlias = NDArray[np.float32]
@@ -136,11 +136,6 @@ def ranges(
     return found
 
 
-def spread(count: int, number: int) -> list[int]:
-    """At most ``number`` of ``count`` indices, spread evenly."""
-    return sorted(set(np.linspace(0, count - 1, min(number, count)).round().astype(int).tolist()))
-
-
 def _frames(readers: Sequence[Any], size: tuple[int, int], number: int, skip_damaged: bool) -> Images:
     """Of the readers of a data module, a package that ``deploy`` does not know."""
     for reader in readers:
@@ -163,9 +158,9 @@ def _images(
     skip_damaged: bool,
     source: str,
 ) -> Images:
-    kept_back = spread(len(items), min(JUDGED, len(items) // 4))
+    kept_back = spread(range(len(items)), min(JUDGED, len(items) // 4))
     rest = [index for index in range(len(items)) if index not in set(kept_back)]
-    chosen = [rest[place] for place in spread(len(rest), number)]
+    chosen = spread(rest, number)
 
     def inputs(indices: list[int]) -> list[Input]:
         found = []

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from deploy.int8.fidelity import fidelity, predictions
+from deploy.fidelity import fidelity, predictions
 from deploy.int8.layer_costs import Make, alone_db, costs_ms, int8_layers
 from deploy.runtime import OnnxNetwork
 

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from rich.progress import track
 
-from deploy.int8.fidelity import Fidelity, fidelity, predictions
+from deploy.fidelity import Fidelity, fidelity, predictions
 from deploy.int8.quantizer import head_nodes, quantized_layers
 from deploy.runtime import OnnxNetwork
 

@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from deploy.fidelity import fidelity, predictions
 from deploy.images import read_image, to_input
 from deploy.int8.calibration import Images, Method, ranges, read_images, validation_inputs
-from deploy.int8.fidelity import fidelity, predictions
 from deploy.int8.float_search import fewest_floats
 from deploy.int8.quantizer import Scheme, head_nodes, open_fp32, prepared, quantized
 from deploy.int8.unlike import warn_if_ranges_differ, warn_if_unlike

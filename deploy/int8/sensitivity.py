@@ -19,8 +19,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from deploy.fidelity import Fidelity
 from deploy.int8.calibration import Method, ranges, read_images
-from deploy.int8.fidelity import Fidelity
 from deploy.int8.layer_costs import alone_db, costs_ms, variants
 from deploy.int8.quantizer import open_fp32, prepared, quantized
 from deploy.int8.unlike import warn_if_unlike

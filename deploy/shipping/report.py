@@ -12,6 +12,7 @@ import torch
 from jinja2 import Environment, FileSystemLoader
 from rich.progress import track
 
+from deploy.images import spread
 from deploy.runtime import OnnxNetwork
 from deploy.shipping.limits import Check, accuracy_loss
 from deploy.shipping.report_pictures import CHANGE_SHOWN, as_jpeg, as_svg, contact_sheet, draw_pareto, photograph
@@ -41,8 +42,7 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
     with written_whole(folder / "report-pareto.png") as temporary:
         figure.savefig(temporary, dpi=160)
     files = {name: shipped.file(name) for name in shipped.plan.variants}
-    shown = photographs[:: -(-len(photographs) // PHOTOGRAPHS)]
-    views = [photograph(path, files) for path in track(shown, "photographs")]
+    views = [photograph(path, files) for path in track(spread(photographs, PHOTOGRAPHS), "photographs")]
     contact_sheet(views, folder / "report-photographs.png")
     pictures = [
         [(caption, [base64.b64encode(as_jpeg(each)).decode() for each in shown]) for caption, shown in row.items()]

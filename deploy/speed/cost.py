@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import nn
 
-from deploy.images import find_images, read_image, to_input
+from deploy.images import find_images, read_image, spread, to_input
 from deploy.int8.quantize import write_int8
 from deploy.speed.benchmark import measure
 from deploy.to_onnx import to_onnx
@@ -61,8 +61,7 @@ def costs(
     if images is None:
         inputs = noise(size)
     else:
-        paths = find_images(images)
-        inputs = [to_input(read_image(path), size) for path in paths[:: -(-len(paths) // CALIBRATION)]]
+        inputs = [to_input(read_image(path), size) for path in spread(find_images(images), CALIBRATION)]
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for name, network in track(networks.items(), "export and quantize"):

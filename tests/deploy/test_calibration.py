@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from deploy.checkpoint import open_checkpoint
-from deploy.images import find_images
-from deploy.int8.calibration import folder_images, ranges, spread
+from deploy.images import find_images, spread
+from deploy.int8.calibration import folder_images, ranges
 from deploy.int8.quantizer import prepared
 from deploy.int8.unlike import range_difference, stem_statistics, unlikeness, warn_if_ranges_differ
 from deploy.to_onnx import to_onnx
@@ -114,8 +114,8 @@ def test_stem_statistics_are_those_of_its_batch_norm(tmp_path: Path) -> None:
 
 
 def test_images_are_spread_evenly_and_kept_apart(photos: Path) -> None:
-    assert spread(10, 4) == [0, 3, 6, 9]
-    assert spread(3, 64) == [0, 1, 2]
+    assert spread(range(10), 4) == [0, 3, 6, 9]
+    assert spread(range(3), 64) == [0, 1, 2]
     images = folder_images(photos, (64, 96), 64)
     assert len(images.calibrate) == 9
     assert not any(np.array_equal(one, other) for one in images.calibrate for other in images.judge)

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from deploy import load
-from deploy.convert.agreement import largest_difference, random_images, sqnr_db
+from deploy.convert.agreement import largest_difference, random_images
 from deploy.convert.extras import quiet
 from deploy.convert.source import open_source
+from deploy.fidelity import sqnr_db
 from deploy.load import load_network
 from deploy.runtime import OnnxNetwork
 from lightning_app.files import folder_written_whole
@@ -90,7 +91,7 @@ def test_libraries_are_quiet_and_their_errors_are_not(capfd: pytest.CaptureFixtu
 def test_agreement_in_figures() -> None:
     images = random_images((4, 6))
     assert largest_difference(lambda x: x + 1, lambda x: 1.01 * (x + 1), images) == pytest.approx(0.01, rel=1e-3)
-    assert sqnr_db(lambda x: x, lambda x: 0.9 * x, images) == pytest.approx(20, rel=1e-3)
+    assert sqnr_db((image, 0.9 * image) for image in images) == pytest.approx(20, rel=1e-3)
 
 
 def test_batchnorm_behind_a_transposed_convolution_is_fused() -> None:
@@ -129,7 +130,8 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
     network = load_network(int8)
     assert network.metadata["precision"].startswith("int8, normalisation and head in float, 3 calibration images")
     assert network.interpreter.get_input_details()[0]["dtype"] is np.float32  # type: ignore[union-attr]
-    assert sqnr_db(OnnxNetwork(exported), network, random_images(network.size)) > 20
+    twin = OnnxNetwork(exported)
+    assert sqnr_db((twin(image), network(image)) for image in random_images(network.size)) > 20
     _is_taken(int8, data_root, fitted, cli)
     monkeypatch.setattr("deploy.convert.to_litert.LEAST_DB", 200)
     again = cli(*arguments, "--overwrite")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ class Fidelity(NamedTuple):
     """What a smaller file keeps.
 
     Attributes:
-        sqnr_db: signal to quantization noise of depth, 10 log10(sum p^2 / sum (p - q)^2).
+        sqnr_db: signal to quantization noise of depth, see :func:`sqnr_db`.
         change: mean absolute change of depth as a share of it; of inverse depth, as a share of the image's largest.
     """
 
@@ -35,12 +35,20 @@ def fidelity(
     expected: Sequence[NDArray[np.float64]], other: OnnxNetwork, inputs: Sequence[NDArray[np.float32]]
 ) -> Fidelity:
     """Compare a network with the predictions of its twin for the same inputs."""
-    signal = noise = 0.0
+    found = [other(image) for image in inputs]
     changes = []
-    for image, known in zip(inputs, expected, strict=True):
-        error = other(image) - known
-        signal += float(np.square(known).sum())
-        noise += float(np.square(error).sum())
+    for known, depth in zip(expected, found, strict=True):
+        error = depth - known
         positive = other.predicts == "depth" and known.min() > 0
         changes.append(float(np.mean(np.abs(error) / (known if positive else max(np.abs(known).max(), 1e-30)))))
-    return Fidelity(10 * float(np.log10(signal / max(noise, 1e-30))), float(np.mean(changes)))
+    return Fidelity(sqnr_db(zip(expected, found, strict=True)), float(np.mean(changes)))
+
+
+def sqnr_db(pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> float:
+    """Signal to quantization noise, 10 log10(sum p^2 / sum (p - q)^2), of what is expected, p, and found, q."""
+    signal = noise = 0.0
+    for expected, found in pairs:
+        exact = expected.astype(np.float64)
+        signal += float(np.square(exact).sum())
+        noise += float(np.square(exact - found).sum())
+    return 10 * float(np.log10(signal / max(noise, 1e-30)))
