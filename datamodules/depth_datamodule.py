@@ -41,7 +41,7 @@ class DepthDataModule(LightningDataModule):
         augmentation: of the training frames.
         style: style transfer of the synthetic training frames; none if left out.
         teacher: RGB in [0, 1], (B, 3, H, W), -> inverse depth up to scale and shift in (0, 1], (B, 1, H, W): what the
-            frames without depth are to show, such as ``deploy.teacher.Teacher``; none if left out, or where
+            frames without depth are to show, such as ``deploy.inference.Teacher``; none if left out, or where
             ``pocketdepth label`` wrote it.
         protocol: the evaluation protocol of validation and test, or several.
         damaged: what happens to a frame that cannot be read: ``refuse`` stops; ``skip`` reports it, takes another in

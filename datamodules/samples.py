@@ -103,3 +103,17 @@ def collate_padded(samples: list[Sample]) -> dict[str, Any]:
 def inverse_of(depth: Tensor) -> Tensor:
     """Inverse depth, 0 where unknown."""
     return torch.where(depth > 0, 1 / depth, 0)
+
+
+def content_and_style(batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The synthetic frames of a batch, and a real one for each: (N, 3, H, W) both.
+
+    Raises:
+        ValueError: there are none of either.
+    """
+    synthetic = torch.tensor([domain == "synthetic" for domain in batch["domain"]])
+    if synthetic.all() or not synthetic.any():
+        raise ValueError("a stylizer is trained on synthetic and real frames: name a reader of each under data.train")
+    image: Tensor = batch["image"].contiguous(memory_format=torch.channels_last)
+    content, style = image[synthetic], image[~synthetic]
+    return content, style[torch.arange(len(content)) % len(style)]

@@ -3,6 +3,6 @@
 ``load(path)(image)`` runs a checkpoint or an ONNX file alike.
 """
 
-from deploy.load import load
+from deploy.inference.load import load
 
 __all__ = ["load"]

@@ -1,5 +1,5 @@
 """``python -m lightning_app`` is ``pocketdepth``."""
 
-from lightning_app.app import main
+from lightning_app.cli.main import main
 
 main()

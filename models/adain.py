@@ -16,7 +16,7 @@ class AdaIN(nn.Module):
     """Gives an image the look of another: their features, the mean and standard deviation of each of the content's
     channels replaced by the style's, and a learned decoder back to an image.
 
-    The encoder is frozen; :class:`lightning_app.style_module.StyleModule` trains the decoder.
+    The encoder is frozen; :class:`lightning_app.training.StyleModule` trains the decoder.
 
     Args:
         encoder: a timm backbone; the paper's is ``vgg19``, with ``weights: timm`` or a file.
@@ -87,9 +87,7 @@ class AdaIN(nn.Module):
             ValueError: the weights are random.
         """
         if not self.trained:
-            raise ValueError(
-                "AdaIN has random weights: name a trained one, by lightning_app.style_module.load_stylizer"
-            )
+            raise ValueError("AdaIN has random weights: name a trained one, by lightning_app.training.load_stylizer")
         digest = hashlib.sha256()
         for value in self.encoder.state_dict().values():
             digest.update(value.cpu().contiguous().numpy().tobytes())

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pytest
 import wandb
 
-from lightning_app.app import main
-from tests.fakes import write_kitti, write_photos, write_vkitti
+from lightning_app.cli.main import main
+from tests.helpers.fake_data import write_kitti, write_photos, write_vkitti
 
 REAL_DATA = Path(os.environ.get("POCKETDEPTH_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -23,51 +23,62 @@ OWNERS = {
     "wandb": {"lightning_app/callbacks"},
     "albumentations": {"datamodules/augmentation.py"},
 }
-TORCH_FREE = {
+# What imports no torch at the start of a file: a folder with all that is in it, or a file.
+TORCH_FREE = (
     "deploy/__init__.py",
-    "deploy/camera.py",
+    "deploy/benchmark/benchmark.py",
+    "deploy/benchmark/pareto_front.py",
+    "deploy/benchmark/report.py",
     "deploy/convert/__init__.py",
-    "deploy/convert/agreement.py",
-    "deploy/convert/executorch.py",
-    "deploy/convert/extras.py",
-    "deploy/convert/litert.py",
-    "deploy/convert/qnn.py",
-    "deploy/devices/arm.py",
-    "deploy/devices/gates.py",
-    "deploy/devices/on_arm.py",
-    "deploy/devices/targets.py",
-    "deploy/devices/transfer.py",
-    "deploy/devices/verdicts.py",
-    "deploy/fidelity.py",
-    "deploy/formats.py",
-    "deploy/images.py",
-    "deploy/int8/calibration.py",
-    "deploy/int8/float_search.py",
-    "deploy/int8/layer_costs.py",
-    "deploy/int8/quantize.py",
-    "deploy/int8/quantizer.py",
-    "deploy/int8/sensitivity.py",
-    "deploy/int8/unlike.py",
-    "deploy/lean.py",
-    "deploy/load.py",
-    "deploy/macs.py",
-    "deploy/predict.py",
-    "deploy/runtime.py",
-    "deploy/speed/benchmark.py",
-    "deploy/speed/benchmark_report.py",
-    "deploy/speed/fresh_process.py",
-    "deploy/speed/peak.py",
-    "lightning_app/app.py",
-    "lightning_app/app_convert.py",
-    "lightning_app/app_data.py",
-    "lightning_app/app_deploy.py",
-    "lightning_app/app_measure.py",
-    "lightning_app/app_style.py",
-    "lightning_app/canonical.py",
-    "lightning_app/colour.py",
+    "deploy/convert/to_qnn.py",
+    "deploy/devices/",
+    "deploy/export/camera_input.py",
+    "deploy/export/fp16_and_ort.py",
+    "deploy/export/strip_model.py",
+    "deploy/inference/__init__.py",
+    "deploy/inference/executorch_network.py",
+    "deploy/inference/images.py",
+    "deploy/inference/litert_network.py",
+    "deploy/inference/load.py",
+    "deploy/inference/onnx_network.py",
+    "deploy/inference/optional_packages.py",
+    "deploy/inference/predict.py",
+    "deploy/measure/",
+    "deploy/quantization/__init__.py",
+    "deploy/quantization/auto_float_layers.py",
+    "deploy/quantization/calibration.py",
+    "deploy/quantization/calibration_shift.py",
+    "deploy/quantization/layer_costs.py",
+    "deploy/quantization/quantize.py",
+    "deploy/quantization/quantizer.py",
+    "deploy/quantization/sensitivity.py",
+    "lightning_app/canonical_camera.py",
+    "lightning_app/cli/",
+    "lightning_app/colormap.py",
+    "lightning_app/error_messages.py",
     "lightning_app/files.py",
-    "lightning_app/messages.py",
-    "lightning_app/options.py",
+)
+# The folders of a package from the ground up: what lies flat at its root is the ground floor, and a folder imports
+# itself and lower floors alone. Folders of one line stand beside each other.
+FLOORS = {
+    "lightning_app": (
+        ("",),
+        ("evaluation",),
+        ("callbacks",),
+        ("training",),
+        ("comparison", "data_tools"),
+        ("profiling",),
+        ("cli",),
+    ),
+    "deploy": (
+        ("inference",),
+        ("measure",),
+        ("export",),
+        ("quantization", "pruning", "convert"),
+        ("benchmark",),
+        ("devices",),
+        ("shipping",),
+    ),
 }
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))
@@ -94,9 +105,63 @@ def test_arrows(file: str) -> None:
     assert "tests" not in used
     for library, owners in OWNERS.items():
         assert library not in used or any(file.startswith(owner) for owner in owners)
-    if file in TORCH_FREE:
+    if file.startswith(TORCH_FREE):
         heavy = {"torch", "pytorch_lightning", "torchmetrics", "torchvision"}
         assert not {name.split(".")[0] for name in imports(file, at_start=True)} & heavy
+
+
+def folder(file: str) -> tuple[str, str]:
+    """The package and the folder of a file; an empty folder at the package's root."""
+    package, *inner = file.split("/")[:-1]
+    return package, inner[0] if inner else ""
+
+
+def imported_files(file: str) -> set[str]:
+    """The files of ours that a file imports, wherever in it that stands; not those that only type checkers import."""
+    tree = ast.parse((ROOT / file).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= set().union(*(_files_of(alias.name) for alias in node.names))
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:  # a submodule, or a name in the package itself
+                found |= _files_of(f"{node.module}.{alias.name}") or _files_of(node.module or "")
+    return found - {file}
+
+
+def _files_of(module: str) -> set[str]:
+    path = module.replace(".", "/")
+    return {f"{path}.py", f"{path}/__init__.py"} & set(FILES)
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_folders_import_lower_floors_alone(package: str) -> None:
+    height = {name: floor for floor, names in enumerate(FLOORS[package]) for name in names}
+    for file in (each for each in FILES if each.startswith(f"{package}/") and each != f"{package}/__init__.py"):
+        own = folder(file)
+        if file == "lightning_app/__main__.py":  # `python -m lightning_app`
+            continue
+        for other in imported_files(file):
+            theirs = folder(other)
+            if theirs[0] == package and theirs != own:
+                assert height[theirs[1]] < height[own[1]], f"{file} imports {other}"
+
+
+def test_no_circle_of_files() -> None:
+    imports = {file: imported_files(file) for file in FILES}
+    done: set[str] = set()
+
+    def visit(file: str, above: tuple[str, ...]) -> None:
+        assert file not in above, " -> ".join((*above[above.index(file) :], file))
+        for other in () if file in done else imports[file]:
+            visit(other, (*above, file))
+        done.add(file)
+
+    for file in FILES:
+        visit(file, ())
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -18,7 +18,7 @@ from tests.conftest import EXPERIMENTS, SMALLEST, Cli
 ROOT = EXPERIMENTS.parent
 NEEDS_DATA = ("quickstart", "streets_to_kitti", "description", "paper_distill", "seven_scenes")
 OVERLAYS = ("small", "wandb")
-STYLIZER = "adain"  # tests/lightning_app/test_style_module.py trains it
+STYLIZER = "adain"  # tests/lightning_app/training/test_style_module.py trains it
 STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob("*.yaml"))]
 OTHERS = [f"{path.parent.name}/{path.stem}" for path in sorted((EXPERIMENTS / "ablation").glob("[!s]*/*.yaml"))]
 INT8 = [path.stem for path in sorted((EXPERIMENTS / "int8").glob("*.yaml"))]
@@ -68,7 +68,7 @@ def test_int8_is_trained_after_any_network(name: str, cli: Cli) -> None:
     assert result.status == 0, result.err
     callbacks = [each["class_path"] for each in yaml.safe_load(result.out)["trainer"]["callbacks"]]
     assert "lightning_app.callbacks.StepProgress" in callbacks
-    assert ("deploy.int8.fake_quantize.FakeQuantize" in callbacks) == (name == "qat")
+    assert ("deploy.quantization.FakeQuantize" in callbacks) == (name == "qat")
 
 
 @pytest.mark.parametrize("name", STYLES)
@@ -84,7 +84,7 @@ def test_every_yaml_is_parsed(name: str, cli: Cli) -> None:
     chain = [part for file in files for part in ("-c", EXPERIMENTS / f"{file}.yaml")]
     result = cli("fit", *chain, "--print_config")
     assert result.status == 0, result.err
-    assert yaml.safe_load(result.out)["model"]["class_path"] == "lightning_app.depth_module.DepthModule"
+    assert yaml.safe_load(result.out)["model"]["class_path"] == "lightning_app.training.DepthModule"
 
 
 def test_no_yaml_names_a_folder_outside() -> None:
@@ -202,4 +202,4 @@ def test_streets_to_kitti_runs_on_the_real_data(
     result = cli("fit", *chain, "--trainer.default_root_dir", tmp_path / "run")
     assert result.status == 0, result.err
     results = json.loads((tmp_path / "run" / "fit.json").read_text())["results"]
-    assert results["val step 2 kitti-eigen"]["frames"] == 11
+    assert results["val step 2 kitti-eigen"]["frames"] == 17

@@ -12,9 +12,9 @@ import onnx
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from deploy.checkpoint import open_checkpoint
-from deploy.runtime import OnnxNetwork
-from deploy.to_onnx import to_onnx
+from deploy.export.to_onnx import to_onnx
+from deploy.inference.onnx_network import OnnxNetwork
+from deploy.inference.torch_network import open_checkpoint
 from models.encoder import fuse
 
 

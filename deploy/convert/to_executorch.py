@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from deploy.convert.agreement import largest_difference, random_images
-from deploy.convert.executorch import METADATA, ExecuTorchNetwork
-from deploy.convert.extras import quiet, require
 from deploy.convert.source import Source, open_source
+from deploy.inference.executorch_network import METADATA, ExecuTorchNetwork
+from deploy.inference.optional_packages import quiet, require
+from deploy.measure.agreement import largest_difference, random_images
 from lightning_app.files import refuse_existing, written_whole
 
 TOLERANCE = 1e-3  # relative; trained networks stay below 1e-4

@@ -13,12 +13,12 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from deploy.convert.agreement import Image, largest_difference, random_images, read_inputs
-from deploy.convert.extras import quiet, require
-from deploy.convert.litert import LiteRtNetwork, add_metadata
 from deploy.convert.source import Source, open_source
-from deploy.fidelity import sqnr_db
-from deploy.images import find_images, spread
+from deploy.inference.images import find_images, spread
+from deploy.inference.litert_network import LiteRtNetwork, add_metadata
+from deploy.inference.optional_packages import quiet, require
+from deploy.measure.agreement import Image, largest_difference, random_images, read_inputs
+from deploy.measure.sqnr import sqnr_db
 from lightning_app.files import refuse_existing, written_whole
 from models.encoder import Encoder
 

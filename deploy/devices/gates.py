@@ -20,10 +20,10 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from deploy.devices.arm import CPUS, agreement, arm_python, noise
-from deploy.images import find_images, read_image, to_input
-from deploy.macs import is_int8
-from deploy.runtime import open_session
+from deploy.devices.arm_comparison import CPUS, agreement, arm_python, noise
+from deploy.inference.images import find_images, read_image, to_input
+from deploy.inference.onnx_network import open_session
+from deploy.measure.macs import is_int8
 from lightning_app.files import refuse_existing, written_whole
 
 Status = Literal["passed", "failed", "skipped"]
@@ -147,7 +147,7 @@ def _operators(model: onnx.ModelProto) -> tuple[Status, str]:
 
 
 def _mobile(model: onnx.ModelProto, name: str) -> tuple[Status, str]:
-    from deploy.export import mobile_partitions  # imports torch
+    from deploy.measure.mobile_partitions import mobile_partitions  # imports torch
 
     if name in _COREML and is_int8(model):
         return "skipped", "CoreML takes no QDQ: ship the fp32 or fp16 file to iPhones"
@@ -160,7 +160,7 @@ def _mobile(model: onnx.ModelProto, name: str) -> tuple[Status, str]:
 
 def _qnn(model: Path) -> tuple[Status, str]:
     try:
-        qnn = importlib.import_module("deploy.convert.qnn")
+        qnn = importlib.import_module("deploy.convert.to_qnn")
         with tempfile.TemporaryDirectory() as folder:
             size_mb = qnn.compile_context(model, Path(folder) / "context.onnx").stat().st_size / 1e6
     except ImportError as error:

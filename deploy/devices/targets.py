@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-TARGETS = Path(__file__).parents[1] / "targets.yaml"
+TARGETS = Path(__file__).with_name("targets.yaml")
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import numpy as np
 import onnx
 
 from deploy.devices.targets import Device, Reference
-from deploy.load import load_network
-from deploy.macs import precision
-from deploy.speed.benchmark import measure
+from deploy.inference.load import load_network
+from deploy.measure.macs import precision
+from deploy.measure.timing import measure
 
-# Those of deploy/speed/references.py, which imports torch.
+# Those of deploy/benchmark/references.py, which imports torch.
 BUILT = (
     "pydnet",
     "fastdepth",
@@ -61,14 +61,14 @@ def time_here(asked: Iterable[tuple[Device, str, Path]], threads: int, runs: int
 
     Raises:
         ValueError: a size that a reference's stride does not divide.
-        RuntimeError: as :func:`deploy.speed.benchmark.measure`.
+        RuntimeError: as :func:`deploy.measure.timing.measure`.
     """
     fitting = {(device.key, kind, path): _fitting(device, kind) for device, kind, path in asked}
     paths = list(dict.fromkeys(path for (_, _, path), found in fitting.items() if found))
     references = list(dict.fromkeys(each for found in fitting.values() for each in found))
     if not paths:
         return Host({}, {})
-    from deploy.speed.references import write_references  # imports torch
+    from deploy.benchmark.references import write_references  # imports torch
 
     with tempfile.TemporaryDirectory() as folder:
         built = {(each.network, each.size, _here(each.precision)): each for each in references}

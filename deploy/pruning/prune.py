@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from deploy.checkpoint import open_checkpoint
-from deploy.pruning.narrow import changed_channels, count_macs, import_torch_pruning, narrow_to
-from deploy.pruning.pruned_files import with_network, write_checkpoint, write_yaml
-from deploy.speed.benchmark import Row, conditions, measure
-from deploy.to_onnx import to_onnx
+from deploy.export.to_onnx import to_onnx
+from deploy.inference.torch_network import open_checkpoint
+from deploy.measure.timing import Row, conditions, measure
+from deploy.pruning.pruned_checkpoint import with_network, write_checkpoint, write_yaml
+from deploy.pruning.structured import changed_channels, count_macs, import_torch_pruning, narrow_to
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import refuse_existing
 from models.pruned import network_channels

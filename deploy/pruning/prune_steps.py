@@ -15,7 +15,7 @@ from pathlib import Path
 from deploy.pruning.prune import Pruning, prune, require_target
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import refuse_existing, written_whole
-from lightning_app.fit_process import fit
+from lightning_app.training.fit_process import fit
 
 
 def prune_in_steps(

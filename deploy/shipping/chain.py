@@ -9,25 +9,25 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from deploy.card import write_card
+from deploy.benchmark.benchmark import benchmark
+from deploy.devices.budget_check import judge
 from deploy.devices.gates import check_gates
 from deploy.devices.targets import TARGETS, Device, read_measured, read_targets
-from deploy.devices.verdicts import judge
-from deploy.evaluate import evaluate
-from deploy.export import export
-from deploy.images import find_images
-from deploy.int8.quantize import quantize, signal_to_noise
-from deploy.int8.sensitivity import sensitivity
+from deploy.export.export import export
+from deploy.export.model_card import write_card
+from deploy.inference.evaluate import evaluate
+from deploy.inference.images import find_images
+from deploy.inference.onnx_network import OnnxNetwork
+from deploy.measure.layer_times import layer_times
 from deploy.pruning.prune import prune
-from deploy.runtime import OnnxNetwork
+from deploy.quantization.quantize import quantize, signal_to_noise
+from deploy.quantization.sensitivity import sensitivity
 from deploy.shipping.plan import below_data_root
 from deploy.shipping.shipped import Shipped, read_json
 from deploy.shipping.stages import Stages, content
-from deploy.speed.benchmark import benchmark
-from deploy.speed.layer_times import layer_times
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import written_whole
-from lightning_app.fit_process import fit
+from lightning_app.training.fit_process import fit
 
 
 class Chain:

@@ -11,11 +11,11 @@ from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentParser
 
+from deploy.benchmark.references import NETWORKS
 from deploy.devices.gates import GATES
-from deploy.int8.quantizer import Scheme as QuantizedBy
-from deploy.speed.references import NETWORKS
-from lightning_app.evaluation import read_yaml
-from lightning_app.messages import one_line
+from deploy.quantization.quantizer import Scheme as QuantizedBy
+from lightning_app.config import read_yaml
+from lightning_app.error_messages import one_line
 
 T = TypeVar("T")
 
@@ -83,9 +83,9 @@ class Plan:
         protocols: names, the first decides; the data section's if left out.
         photographs: folder, below the data root, of what is shown in the report and what the noise of quantization is
             measured on; ``images`` if left out.
-        references: networks to stand beside, of :data:`deploy.speed.references.NETWORKS`: ``resnet18``, ``pydnet``,
+        references: networks to stand beside, of :data:`deploy.benchmark.references.NETWORKS`: ``resnet18``, ``pydnet``,
             ``fastdepth``; in int8 their names end in ``-int8``.
-        devices: keys of deploy/targets.yaml, to say what is known of the files there.
+        devices: keys of deploy/devices/targets.yaml, to say what is known of the files there.
         measured: JSON files of results from devices, see :mod:`deploy.devices.targets`.
     """
 

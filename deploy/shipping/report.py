@@ -12,8 +12,8 @@ import torch
 from jinja2 import Environment, FileSystemLoader
 from rich.progress import track
 
-from deploy.images import spread
-from deploy.runtime import OnnxNetwork
+from deploy.inference.images import spread
+from deploy.inference.onnx_network import OnnxNetwork
 from deploy.shipping.limits import Check, accuracy_loss
 from deploy.shipping.report_pictures import CHANGE_SHOWN, as_jpeg, as_svg, contact_sheet, draw_pareto, photograph
 from deploy.shipping.shipped import Shipped, read_json

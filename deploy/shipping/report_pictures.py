@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from deploy.images import read_image
-from deploy.load import load
-from deploy.speed.pareto import on_front, write_names
-from lightning_app.colour import colour_depth
+from deploy.benchmark.pareto_front import on_front, write_names
+from deploy.inference.images import read_image
+from deploy.inference.load import load
+from lightning_app.colormap import colour_depth
 from lightning_app.files import written_whole
 
 WIDTH = 420  # of each photograph, in pixels

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deploy.checkpoint import open_checkpoint
+from deploy.inference.torch_network import open_checkpoint
 from deploy.shipping.chain import Chain
 from deploy.shipping.limits import Check, judge
 from deploy.shipping.plan import read_plan

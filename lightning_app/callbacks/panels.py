@@ -15,9 +15,9 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
 from torch.nn import functional as F
 
-from lightning_app.colour import colour_depth
+from lightning_app.colormap import colour_depth
+from lightning_app.evaluation.protocols import scale_and_shift
 from lightning_app.files import written_whole
-from lightning_app.protocols import scale_and_shift
 from losses.masked import resize, resize_depth
 
 HEADER = 16

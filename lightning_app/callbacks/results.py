@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from lightning_app.report import print_results, write_results
+from lightning_app.evaluation.tables import print_results, write_results
 
 
 class Results(Callback):

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from datamodules.samples import content_and_style
 from lightning_app.callbacks.panels import header, log_picture, to_picture
 from lightning_app.files import written_whole
-from lightning_app.style_module import content_and_style
 
 STRENGTHS = (0.0, 0.5, 1.0)
 

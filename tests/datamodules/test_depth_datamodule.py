@@ -24,7 +24,7 @@ from datamodules import (
 from datamodules.reader import DamagedFrameError
 from datamodules.sampler import batch_counts
 from models import ImageAdaIN
-from tests.fakes import (
+from tests.helpers.fake_data import (
     DRIVE,
     write_annotated,
     write_kitti,

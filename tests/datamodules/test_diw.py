@@ -7,7 +7,7 @@ from PIL import Image
 
 from datamodules import Diw
 from datamodules.reader import DamagedFrameError
-from tests.fakes import picture, write_diw
+from tests.helpers.fake_data import picture, write_diw
 
 
 def test_diw_counts_from_one_and_says_y_first(data_root: Path) -> None:

@@ -8,7 +8,7 @@ import scipy.io
 
 from datamodules import Make3D
 from datamodules.reader import DamagedFrameError
-from tests.fakes import write_make3d
+from tests.helpers.fake_data import write_make3d
 
 
 def test_make3d_gives_the_centre(data_root: Path) -> None:

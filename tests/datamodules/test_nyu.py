@@ -8,7 +8,7 @@ import pytest
 import scipy.io
 
 from datamodules import NyuFolders, NyuLabeled
-from tests.fakes import picture, room, write_nyu_folders, write_nyu_labeled
+from tests.helpers.fake_data import picture, room, write_nyu_folders, write_nyu_labeled
 
 
 def test_nyu_from_the_mat_file(data_root: Path) -> None:

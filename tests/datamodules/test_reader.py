@@ -11,7 +11,14 @@ from PIL import Image
 import datamodules
 from datamodules import KittiRaw, NyuFolders, Photos, Reader, SevenScenes, TumRgbd, VirtualKitti1
 from datamodules.reader import DamagedFrameError
-from tests.fakes import DRIVE, write_annotated, write_nyu_folders, write_seven_scenes, write_tum, write_vkitti1
+from tests.helpers.fake_data import (
+    DRIVE,
+    write_annotated,
+    write_nyu_folders,
+    write_seven_scenes,
+    write_tum,
+    write_vkitti1,
+)
 
 
 def test_archives_are_named(data_root: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from datamodules import SevenScenes, TumRgbd
-from tests.fakes import write_seven_scenes, write_tum
+from tests.helpers.fake_data import write_seven_scenes, write_tum
 
 
 def test_tum_pairs_by_time(data_root: Path) -> None:

@@ -23,8 +23,8 @@ from datamodules.photos import label_path
 from datamodules.reader import DamagedFrameError
 from datamodules.shards import require_chunks, write_shards
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
-from tests.fakes import write_diw, write_make3d, write_nyu_labeled
-from tests.lightning_app.test_fit import weights
+from tests.helpers.fake_data import write_diw, write_make3d, write_nyu_labeled
+from tests.lightning_app.training.test_fit import weights
 
 boto3 = pytest.importorskip("boto3", reason="comes with LitData")
 
@@ -97,7 +97,7 @@ def test_files_and_shards_train_to_the_same_weights(data_root: Path, tmp_path: P
     call = ("fit", *chain, "--trainer.max_steps", 8, "--trainer.default_root_dir")
     assert cli(*call, tmp_path / "files").status == 0
     again = ("fit", *chain, "-c", shards / "data.yaml", *call[-3:], tmp_path / "shards-run")
-    stopped = cli(*again, "--trainer.callbacks+=tests.lightning_app.test_fit.StopAt")
+    stopped = cli(*again, "--trainer.callbacks+=tests.lightning_app.training.test_fit.StopAt")
     assert stopped.status == 0, stopped.err
     checkpoints = tmp_path / "shards-run" / "checkpoints"
     assert cli(*again, "--ckpt_path", checkpoints / "stopped.ckpt").status == 0

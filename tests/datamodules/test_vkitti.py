@@ -10,7 +10,7 @@ from PIL import Image
 from datamodules import VirtualKitti, VirtualKitti1
 from datamodules.depth_io import read_vkitti_depth, write_vkitti_depth
 from datamodules.reader import DamagedFrameError
-from tests.fakes import SIZE, picture, road, write_vkitti1
+from tests.helpers.fake_data import SIZE, picture, road, write_vkitti1
 
 
 def test_vkitti_reads_what_was_written(data_root: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.deploy.few_layers import write_few_layers
-from tests.fakes import picture
+from tests.helpers.fake_data import picture
+from tests.helpers.few_layers import write_few_layers
 
 
 @pytest.fixture

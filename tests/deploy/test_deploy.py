@@ -12,17 +12,18 @@ import torch
 from PIL import Image
 
 from deploy import load
-from deploy.export import disagreement, mobile_partitions
-from deploy.images import to_image_size, to_input
-from deploy.int8.quantize import head_nodes, signal_to_noise
-from deploy.macs import count_macs
-from deploy.runtime import OnnxNetwork
-from deploy.speed.benchmark import benchmark
-from deploy.speed.peak import dense_convolution
-from deploy.to_onnx import to_onnx
+from deploy.benchmark.benchmark import benchmark
+from deploy.export.export import disagreement
+from deploy.export.to_onnx import to_onnx
+from deploy.inference.images import to_image_size, to_input
+from deploy.inference.onnx_network import OnnxNetwork
+from deploy.measure.macs import count_macs
+from deploy.measure.mobile_partitions import mobile_partitions
+from deploy.measure.peak import dense_convolution
+from deploy.quantization.quantize import head_nodes, signal_to_noise
 from models import DepthNet, UpConvDecoder
 from tests.conftest import EXPERIMENTS, Cli
-from tests.fakes import picture
+from tests.helpers.fake_data import picture
 from tests.models.test_encoder import BACKBONES
 
 BASE = EXPERIMENTS / "base.yaml"
@@ -107,7 +108,7 @@ def test_benchmark_writes_text_json_and_picture(exported: Path, tmp_path: Path, 
 
 
 def test_benchmark_refuses_more_than_the_peak(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deploy.speed.benchmark.count_macs", lambda model: 10**15 if len(model.graph.node) > 10 else 1)
+    monkeypatch.setattr("deploy.measure.timing.count_macs", lambda model: 10**15 if len(model.graph.node) > 10 else 1)
     with pytest.raises(RuntimeError, match="times this CPU's measured peak"):
         benchmark([exported], runs=2, output=tmp_path / "b")
     assert not (tmp_path / "b").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import DRIVE, write_annotated, write_kitti
+from tests.helpers.fake_data import DRIVE, write_annotated, write_kitti
 
 
 def data_yaml(path: Path, *readers: str) -> Path:

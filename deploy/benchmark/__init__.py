@@ -1,0 +1,1 @@
+"""Files and networks against each other and against published ones."""

@@ -1,0 +1,73 @@
+"""``pocketdepth encoders``: what timm's backbones cost as encoders of one network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from deploy.benchmark.network_cost import Cost, awake, costs
+from deploy.measure.timing import conditions
+from lightning_app.files import refuse_existing, written_whole
+from models import DepthNet, SubpixelDecoder
+
+PAYS = 1.1  # times as fast in int8: what is above noise
+
+
+def encoders(
+    names: Sequence[str],
+    size: tuple[int, int] = (192, 640),
+    threads: int = 1,
+    runs: int = 30,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Measure backbones below base's decoder, at half of the input's size; nothing is trained or downloaded.
+
+    Args:
+        names: of timm's models.
+        size: (height, width).
+        threads: of each session.
+        runs: timed runs of each file, interleaved.
+        output: a JSON file of the figures.
+        overwrite: replace an ``output`` that exists.
+
+    Raises:
+        FileExistsError: ``output`` exists.
+        ValueError: a backbone that timm does not know or that gives no pyramid of feature maps, or a size that its
+            stride does not divide.
+    """
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite)
+    networks = {name: awake(DepthNet(name, decoder=SubpixelDecoder)) for name in names}
+    measured = costs(networks, size, None, threads, runs)
+    caption = f"at {size[0]}x{size[1]}, {conditions(threads, runs)}"
+    Console().print(_table(measured, caption))
+    if output is not None:
+        with written_whole(output) as temporary:
+            content = {"how": caption, "costs": {name: asdict(cost) for name, cost in measured.items()}}
+            temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _table(measured: dict[str, Cost], caption: str) -> Table:
+    table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+    table.add_column("\nencoder", no_wrap=True)
+    for name in ("M\nparams", "\nGMAC", "fp32\nms", "int8\nms", "int8\nMB", "int8\npays"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, cost in sorted(measured.items(), key=lambda item: min(item[1].fp32_ms, item[1].int8_ms)):
+        gain = cost.fp32_ms / cost.int8_ms
+        table.add_row(
+            name,
+            f"{cost.parameters / 1e6:.2f}",
+            f"{cost.gmac:.2f}",
+            f"{cost.fp32_ms:.1f}",
+            f"{cost.int8_ms:.1f}",
+            f"{cost.int8_mb:.2f}",
+            f"{gain:.2f}x" if gain >= PAYS else f"no, {gain:.2f}x",
+        )
+    return table

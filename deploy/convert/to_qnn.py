@@ -1,0 +1,151 @@
+"""ONNX -> a QNN context for the NPU (HTP) of a Snapdragon, compiled here. No torch."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import onnx
+import onnxruntime
+
+from deploy.inference.images import find_images, spread
+from deploy.inference.onnx_network import OnnxNetwork
+from deploy.inference.optional_packages import quiet, require
+from deploy.measure.agreement import random_images, read_inputs
+from deploy.measure.sqnr import sqnr_db
+from lightning_app.files import refuse_existing, written_whole
+
+Chip = Literal["SM8450", "SM8550", "SM8650", "SM8750", "SM8850"]
+
+# Qualcomm's numbers of the Snapdragons 8 Gen 1, 2, 3, 8 Elite and 8 Elite Gen 5; older ones have no float for a head.
+CHIPS: dict[str, int] = {"SM8450": 36, "SM8550": 43, "SM8650": 57, "SM8750": 69, "SM8850": 87}
+PROVIDER = "QNNExecutionProvider"
+LEAST_DB = 10.0  # what is below is no depth any more
+CHECKED = 8  # images: the simulator takes a second for each
+
+
+def to_qnn(
+    model: Path,
+    output: Path | None = None,
+    chip: Chip = "SM8650",
+    images: Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Compile an ONNX file for a Snapdragon's NPU, and compare what Qualcomm's simulator computes with ONNX Runtime.
+
+    Args:
+        model: int8 or 16-bit QDQ, or float, which the NPU computes in fp16.
+        output: an ONNX file that holds the context; ``NAME-CHIP.onnx`` beside the model if left out.
+        chip: the Snapdragon.
+        images: folder of images to compare on; noise if left out.
+        overwrite: replace an ``output`` that exists.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        ImportError: onnxruntime-qnn is not installed.
+        FileNotFoundError: no such model or folder, or no image in it.
+        FileExistsError: ``output`` exists.
+        ValueError: not an image -> depth network as an ONNX file, or an unknown chip.
+        RuntimeError: a part of the graph would run on the CPU, QNN cannot compile it, or what it computes is another
+            depth; nothing is written.
+    """
+    output = output or model.with_name(f"{model.stem}-{chip.lower()}.onnx")
+    refuse_existing(output, overwrite=overwrite)
+    require("onnxruntime_qnn", "qnn")
+    network = OnnxNetwork(model)
+    paths = spread(find_images(images), CHECKED) if images else []
+    inputs = read_inputs(paths, network.size) if paths else random_images(network.size)
+    with written_whole(output) as temporary:
+        compile_context(model, temporary, chip)
+        with quiet("simulate"):
+            simulated = _Simulated(model, chip)
+            sqnr = sqnr_db((network(image), simulated(image)) for image in inputs)
+        if not sqnr >= LEAST_DB:
+            raise RuntimeError(
+                f"{model}: the NPU of {chip}, simulated, agrees with ONNX Runtime to {sqnr:.1f} dB alone, "
+                f"{LEAST_DB:.0f} are needed"
+            )
+    print(f"{model} -> {output}: {chip}, the whole graph on its NPU, {output.stat().st_size / 1e6:.2f} MB")
+    shown = f"{len(paths)} images" if paths else "noise"
+    print(f"  its simulator and ONNX Runtime agree on {shown} to {sqnr:.1f} dB; the chip itself was not here to run it")
+    return output
+
+
+def compile_context(model: Path, output: Path, chip: Chip = "SM8650") -> Path:
+    """Compile an ONNX file's whole graph for a Snapdragon's NPU into an ONNX file with one node, its context.
+
+    Returns:
+        ``output``.
+
+    Raises:
+        ImportError: onnxruntime-qnn is not installed.
+        FileNotFoundError: no such model.
+        ValueError: not an image -> depth network as an ONNX file, or an unknown chip.
+        RuntimeError: a part of the graph would run on the CPU, or QNN cannot compile it; nothing is written.
+    """
+    if chip not in CHIPS:
+        raise ValueError(f"no chip {chip}; there are {', '.join(CHIPS)}")
+    require("onnxruntime_qnn", "qnn")
+    metadata = OnnxNetwork(model).metadata
+    with written_whole(output) as temporary:
+        with quiet("compile"):
+            refusal = _compile(model, temporary, chip, fallback=False)
+        if refusal:
+            raise RuntimeError(f"{model}: {_outside(model, chip) or f'QNN cannot compile it for {chip} ({refusal})'}")
+        context = onnx.load(temporary)
+        says = {each.key: each.value for each in context.metadata_props} | metadata | {"chip": chip}
+        onnx.helper.set_model_props(context, says)
+        onnx.save(context, temporary)
+    return output
+
+
+def _outside(model: Path, chip: Chip) -> str:
+    """Which nodes QNN leaves to the CPU, as a sentence; empty where that is not the trouble."""
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        mixed = Path(folder) / "mixed.onnx"
+        if _compile(model, mixed, chip, fallback=True) or not mixed.is_file():
+            return ""
+        nodes = [f"{node.op_type} {node.name}".strip() for node in onnx.load(mixed).graph.node]
+    left = [node for node in nodes if not node.startswith("EPContext")]
+    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+    return f"{', '.join(left[:3])}{more} would run on the CPU, not on the NPU of {chip}" if left else ""
+
+
+def _compile(model: Path, output: Path, chip: Chip, fallback: bool) -> str:
+    """Write the context; what QNN says where it cannot."""
+    options = _options(chip, fallback)
+    options.add_session_config_entry("ep.context_enable", "1")
+    options.add_session_config_entry("ep.context_embed_mode", "1")
+    options.add_session_config_entry("ep.context_file_path", str(output))
+    try:
+        onnxruntime.InferenceSession(str(model), options)
+    except Exception as error:  # onnxruntime's own exceptions share no public base
+        return str(error).splitlines()[0]
+    return ""
+
+
+class _Simulated:
+    """An ONNX file on Qualcomm's simulator of a chip's NPU."""
+
+    def __init__(self, model: Path, chip: Chip) -> None:
+        self.session = onnxruntime.InferenceSession(str(model), _options(chip, fallback=False))
+
+    def __call__(self, image: Any) -> Any:
+        return self.session.run(None, {self.session.get_inputs()[0].name: image})[0]
+
+
+def _options(chip: Chip, fallback: bool) -> onnxruntime.SessionOptions:
+    package = require("onnxruntime_qnn", "qnn")
+    if PROVIDER not in {device.ep_name for device in onnxruntime.get_ep_devices()}:
+        onnxruntime.register_execution_provider_library(PROVIDER, package.get_library_path())
+    device = next(device for device in onnxruntime.get_ep_devices() if device.ep_name == PROVIDER)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", str(int(not fallback)))
+    options.add_provider_for_devices(
+        [device], {"backend_path": package.get_qnn_htp_path(), "soc_model": str(CHIPS[chip])}
+    )
+    return options

@@ -1,0 +1,198 @@
+"""Camera frames in, depth at their size out: what an app would do around a network, as part of its file. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import compose, parser
+
+from deploy.inference.images import to_image_size, to_input
+from deploy.inference.onnx_network import OnnxNetwork, read_model
+from lightning_app.files import refuse_existing, written_whole
+
+OPSET = 18  # the first whose Resize can antialias
+RESIZED = 0.002  # of white, on average over a smooth frame
+DIFFERS = 1e-5  # of the depth, on average, given the same input
+
+_BEFORE = """
+<ir_version: {ir}, opset_import: ["" : {opset}]>
+before (uint8[{H},{W},3] image) => (float[1,3,{h},{w}] network_image)
+<int64[1] first = {{0}}, float[0] no_roi = {{}}, float[0] no_scales = {{}}, int64[4] sizes = {{1, 3, {middle}}},
+ float white = {{255.0}}>
+{{
+  levels = Cast <to = 1> (image)
+  planes = Transpose <perm = [2, 0, 1]> (levels)
+  batch = Unsqueeze (planes, first)
+  resized = Resize <mode = "linear", antialias = {antialias}> (batch, no_roi, no_scales, sizes)
+  pooled = {pool} (resized)
+  network_image = Div (pooled, white)
+}}
+"""
+_AFTER = """
+<ir_version: {ir}, opset_import: ["" : {opset}]>
+after (float[1,1,{h},{w}] network_depth) => (float[{H},{W}] depth)
+<int64[2] first = {{0, 1}}, float[0] no_roi = {{}}, float[0] no_scales = {{}}, int64[4] sizes = {{1, 1, {H}, {W}}}
+ {one}>
+{{
+  {inverse}
+  resized = Resize <mode = "linear"> (inverse, no_roi, no_scales, sizes)
+  plane = Squeeze (resized, first)
+  {back}
+}}
+"""
+
+
+def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, overwrite: bool = False) -> Path:
+    """Write a file that takes camera frames around one that takes its own size, whatever its precision.
+
+    Args:
+        model: ONNX file of PocketDepth: fp32, fp16 or int8.
+        size: (height, width) of the frames.
+        output: the ONNX file; ``NAME-camera.onnx`` beside the model if left out.
+        overwrite: replace an ``output`` that exists.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        FileNotFoundError: no such file.
+        FileExistsError: ``output`` exists.
+        ValueError: not an ONNX file, or one that takes frames already or that :func:`with_camera` cannot take.
+        RuntimeError: the two files do not agree; nothing is written.
+    """
+    output = output or model.with_name(f"{model.stem}-camera.onnx")
+    refuse_existing(output, overwrite=overwrite)
+    network, content = OnnxNetwork(model), read_model(model)
+    if network.takes_frames:
+        raise ValueError(f"{model}: takes frames already; give the file that it was made of")
+    try:
+        whole = with_camera(content, size)
+    except ValueError as error:
+        raise ValueError(f"{model}: {error}") from error
+    resized = require_agreement(output, network, whole)
+    with written_whole(output) as temporary:
+        onnx.save(whole, temporary)
+    print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
+    print(f"resized as `predict` does, to within {resized:.1%} of white")
+    return output
+
+
+def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProto:
+    """A model that takes camera frames: ``image`` RGB uint8 (H, W, 3) -> ``depth`` float32 (H, W).
+
+    Frames are resized nearly by area, as :mod:`deploy.inference.images` does it: to a whole multiple of the
+    network's size, and then by averages. Depth is resized bilinearly in inverse depth.
+
+    Args:
+        model: RGB in [0, 1], (1, 3, h, w), -> (1, 1, h', w').
+        size: (height, width) of the frames.
+
+    Raises:
+        ValueError: another kind of model, one of an opset below 18, or frames without a pixel.
+    """
+    if min(size) < 1:
+        raise ValueError(f"frames of {size[0]}x{size[1]} have no pixel")
+    opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
+    if opset < OPSET:
+        raise ValueError(f"the model is of opset {opset}; to resize frames in it takes {OPSET}")
+    (image,), (depth,) = model.graph.input, model.graph.output
+    own, given = _shape(image), _shape(depth)
+    if len(own) != 4 or own[:2] != (1, 3) or len(given) != 4 or given[:2] != (1, 1) or 0 in own + given:
+        raise ValueError(f"the model maps {own} to {given}, not one image (1, 3, h, w) to one map (1, 1, h, w)")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    relative = metadata.get("predicts") == "inverse_depth"
+    known = {"ir": model.ir_version, "opset": opset, "H": size[0], "W": size[1]}
+    pools = [max(1, round(side / network_side)) for side, network_side in zip(size, own[2:], strict=True)]
+    middle = [network_side * pool for network_side, pool in zip(own[2:], pools, strict=True)]
+    before = parser.parse_model(
+        _BEFORE.format(
+            **known,
+            h=own[2],
+            w=own[3],
+            middle=f"{middle[0]}, {middle[1]}",
+            antialias=int(middle[0] < size[0] or middle[1] < size[1]),
+            pool="Identity" if pools == [1, 1] else f"AveragePool <kernel_shape = {pools}, strides = {pools}>",
+        )
+    )
+    after = parser.parse_model(
+        _AFTER.format(
+            **known,
+            h=given[2],
+            w=given[3],
+            one="" if relative else ", float one = {1.0}",
+            inverse="inverse = " + ("Identity (network_depth)" if relative else "Div (one, network_depth)"),
+            back="depth = " + ("Identity (plane)" if relative else "Div (one, plane)"),
+        )
+    )
+    inner = compose.add_prefix(model, "network/")
+    inner.metadata_props.clear()
+    whole = compose.merge_models(
+        compose.merge_models(before, inner, [("network_image", f"network/{image.name}")]),
+        compose.add_prefix(after, "after/", rename_outputs=False),
+        [(f"network/{depth.name}", "after/network_depth")],
+    )
+    del whole.opset_import[:]  # which now name one opset three times
+    whole.opset_import.extend(model.opset_import)
+    onnx.helper.set_model_props(whole, metadata | _about(size, (own[2], own[3]), metadata))
+    whole = onnx.shape_inference.infer_shapes(whole)
+    onnx.checker.check_model(whole)
+    return whole
+
+
+def require_agreement(output: Path, plain: OnnxNetwork, camera: onnx.ModelProto) -> float:
+    """How far what the network is given of smooth frames is from what :mod:`deploy.inference.images` gives it, on
+    average, as a share of white.
+
+    Raises:
+        RuntimeError: it is above the tolerance, or depth of the same input differs from the file without a camera.
+    """
+    watched = onnx.ModelProto()
+    watched.CopyFrom(camera)
+    watched.graph.output.append(onnx.helper.make_empty_tensor_value_info("network_image"))
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    height, width, _ = session.get_inputs()[0].shape
+    generator = np.random.default_rng(0)
+    resized, differs = 0.0, 0.0
+    for _ in range(3):
+        frame = _smooth_frame(generator, (height, width))
+        given, depth = session.run(["network_image", "depth"], {"image": frame})
+        expected = to_image_size(plain(given)[0, 0], (height, width), plain.predicts)
+        unit = expected if plain.predicts == "depth" else np.abs(expected).max()
+        resized = max(resized, float(np.abs(given - to_input(frame, plain.size)).mean()))
+        differs = max(differs, float(np.abs((depth - expected) / unit).mean()))
+    if not (resized <= RESIZED and differs <= DIFFERS):
+        raise RuntimeError(
+            f"{output}: frames are resized to within {resized:.1%} of white ({RESIZED:.1%} is allowed), and depth "
+            f"differs by {differs:.1e} from that of the file without a camera ({DIFFERS:.0e} is allowed)"
+        )
+    return resized
+
+
+def _smooth_frame(generator: np.random.Generator, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Colours without edges, on which ways to resize agree."""
+    coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """Its sides, 0 where one is not fixed."""
+    return tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
+
+
+def _about(size: tuple[int, int], own: tuple[int, int], metadata: dict[str, str]) -> dict[str, str]:
+    """What is different in the metadata."""
+    frame = f"({size[0]}, {size[1]}"
+    about = {
+        "frames": f"{size[0]}x{size[1]} (height x width)",
+        "input": f"image: RGB, uint8 {frame}, 3); the file resizes and normalises it itself",
+        "output": f"depth: float32 {frame}), {metadata.get('units', 'metres')}",
+    }
+    focal = metadata.get("canonical_focal_px")
+    if focal:  # of pixels of the frame, as `load` takes it
+        about["canonical_focal_px"] = str(float(focal) * (size[0] * size[1] / (own[0] * own[1])) ** 0.5)
+    return about

@@ -1,0 +1,70 @@
+"""A network -> an ONNX model in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from deploy.export.strip_model import lean
+from models.encoder import fuse
+
+
+def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
+    """A network in evaluation mode as a fused ONNX model of a static size (height, width)."""
+    example = torch.zeros(1, 3, *size)
+    fused = fuse(network).eval()
+    with _quiet():
+        program = torch.onnx.export(
+            fused, (example,), dynamo=True, external_data=False, input_names=["image"], output_names=["depth"]
+        )
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    _name_empty_roi(model)
+    _shuffle_as_nnapi(model)
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    onnx.helper.set_model_props(model, {"predicts": str(network.predicts)})
+    lean(model)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _name_empty_roi(model: onnx.ModelProto) -> None:
+    """Give Resize an empty tensor for the input that it does not use: the usability checker refuses a nameless one."""
+    nodes = [node for node in model.graph.node if node.op_type == "Resize" and node.input[1] == ""]
+    for node in nodes:
+        node.input[1] = "empty_roi"
+    if nodes:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(0, np.float32), "empty_roi"))
+
+
+def _shuffle_as_nnapi(model: onnx.ModelProto) -> None:
+    """Android's NNAPI knows the other order of sub-pixels alone; where they make one channel, both are the same."""
+    channels = {
+        value.name: value.type.tensor_type.shape.dim[1].dim_value
+        for value in (*model.graph.value_info, *model.graph.output)
+        if len(value.type.tensor_type.shape.dim) > 1
+    }
+    for node in model.graph.node:
+        if node.op_type == "DepthToSpace" and channels[node.output[0]] == 1:
+            next(each for each in node.attribute if each.name == "mode").s = b"DCR"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter reports its own progress and its own deprecations; neither is the user's business."""
+    level = logging.getLogger("torch.onnx").level
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.getLogger("torch.onnx").setLevel(level)

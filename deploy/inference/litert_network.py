@@ -1,0 +1,99 @@
+"""LiteRT files (.tflite). No torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.inference.optional_packages import quiet, require
+
+METADATA = "pocketdepth"  # the name of our entry in the file's own metadata
+
+
+class LiteRtNetwork:
+    """A file that ``pocketdepth convert litert`` wrote, with the interface of
+    :class:`deploy.inference.onnx_network.OnnxNetwork`.
+
+    Args:
+        path: the file.
+        threads: of LiteRT; its own choice if left out.
+
+    Raises:
+        ImportError: LiteRT is not installed.
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+
+    runtime = "litert"
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        interpreter = require("ai_edge_litert.interpreter", "litert").Interpreter
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such LiteRT file")
+        self.path = path
+        self.metadata = read_metadata(path)
+        try:
+            with quiet():
+                self.interpreter = interpreter(model_path=str(path), num_threads=threads)
+                self.interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{path}: LiteRT cannot open it ({' '.join(str(error).split())})") from error
+        self.input, self.output = (
+            side[0]["index"] for side in (self.interpreter.get_input_details(), self.interpreter.get_output_details())
+        )
+        _, height, width, _ = self.interpreter.get_input_details()[0]["shape"]
+        self.size = (int(height), int(width))
+        self.predicts = self.metadata["predicts"]
+        focal = self.metadata.get("canonical_focal_px")
+        self.canonical_focal_px = float(focal) if focal else None
+
+    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
+        channels_last = cv2.merge(list(image[0]))[None]  # several times as fast as numpy's copy
+        self.interpreter.set_tensor(self.input, channels_last)
+        self.interpreter.invoke()
+        return cast(NDArray[np.float32], self.interpreter.get_tensor(self.output).transpose(0, 3, 1, 2))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a file says of itself.
+
+    Raises:
+        ValueError: not a file of ``pocketdepth convert litert``.
+    """
+    content = path.read_bytes()
+    if content[4:8] == b"TFL3":
+        try:
+            for each in _schema().ModelT.InitFromPackedBuf(content).metadata or []:
+                if each.name.decode() == METADATA:
+                    return cast(dict[str, str], json.loads(_buffer(content, each.buffer)))
+        except Exception as error:  # a truncated flatbuffer fails in as many ways as it has fields
+            raise ValueError(f"{path}: a damaged LiteRT file ({type(error).__name__})") from error
+    raise ValueError(f"{path}: not a LiteRT file of `pocketdepth convert litert`")
+
+
+def add_metadata(content: bytes, metadata: dict[str, str]) -> bytes:
+    """The content of a file with what it says of itself."""
+    schema, utils = _schema(), require("ai_edge_litert.tools.flatbuffer_utils", "litert")
+    model = utils.read_model_from_bytearray(content)
+    for each in model.buffers:  # an array is written whole, bytes one by one
+        each.data = None if each.data is None else np.frombuffer(each.data, np.uint8)
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+    entry.name, entry.buffer = METADATA, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(utils.convert_object_to_bytearray(model))
+
+
+def _buffer(content: bytes, index: int) -> bytes:
+    return bytes(_schema().Model.GetRootAs(content).Buffers(index).DataAsNumpy())
+
+
+def _schema() -> Any:
+    return require("ai_edge_litert.schema_py_generated", "litert")

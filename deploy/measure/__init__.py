@@ -1,0 +1,1 @@
+"""Measurements of one file: MACs, latency, memory, agreement with a reference. No torch."""

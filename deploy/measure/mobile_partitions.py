@@ -1,0 +1,17 @@
+"""Into how many pieces a phone's accelerator would cut a file. No torch."""
+
+from __future__ import annotations
+
+import onnx
+from onnxruntime.tools.mobile_helpers import usability_checker
+
+_COREML = {"CoreML NeuralNetwork": "neuralnetwork", "CoreML MLProgram": "mlprogram"}
+
+
+def mobile_partitions(model: onnx.ModelProto) -> dict[str, int]:
+    """Into how many pieces a phone's accelerator would cut the model, by ONNX Runtime's usability checker; 1 is good,
+    more means copies between accelerator and CPU, 0 that it would take none of it."""
+    parts = {"NNAPI": usability_checker.check_nnapi_partitions(model, True)}
+    for name, kind in _COREML.items():
+        parts[name] = usability_checker.check_coreml_partitions(model, True, f"coreml_supported_{kind}_ops.md")
+    return {name: part.num_partitions + (0 < part.num_supported_nodes < part.num_nodes) for name, part in parts.items()}

@@ -1,0 +1,105 @@
+"""``pocketdepth prune --unstructured``: single weights set to zero, and what that buys."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from torch import nn
+from torch.nn.utils import prune
+
+from deploy.export.to_onnx import to_onnx
+from deploy.inference.torch_network import open_checkpoint
+from deploy.measure.timing import conditions, measure
+from deploy.pruning.prune import RUNS
+from deploy.pruning.pruned_checkpoint import with_weights, write_checkpoint
+from lightning_app.checkpoints import read_checkpoint
+from lightning_app.files import refuse_existing
+
+
+@dataclass(frozen=True)
+class Zeroed:
+    """What unstructured pruning made.
+
+    Attributes:
+        checkpoint: with the zeros.
+        zero_share: of the weights of convolutions and linear layers, those of the heads left out.
+        size_mb: of the ONNX file before and after, in 10^6 bytes.
+        gzip_mb: of the same, compressed.
+        latency_share: of the unpruned one's in the same interleaved runs, fp32.
+        how: the latency was measured.
+    """
+
+    checkpoint: str
+    zero_share: float
+    size_mb: tuple[float, float]
+    gzip_mb: tuple[float, float]
+    latency_share: float
+    how: str
+
+
+def zero_weights(
+    checkpoint: Path, share: float, output: Path | None = None, threads: int = 1, overwrite: bool = False
+) -> Zeroed:
+    """Set the smallest weights of all layers together to zero (arXiv 1506.02626), and measure what it buys.
+
+    Args:
+        checkpoint: of PocketDepth.
+        share: of the weights, in (0, 1).
+        output: the new checkpoint; ``NAME-pruned.ckpt`` if left out.
+        threads: of each session that is timed.
+        overwrite: replace an ``output`` that exists.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        FileExistsError: ``output`` exists.
+        ValueError: not a checkpoint of PocketDepth, or not a share.
+    """
+    output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
+    refuse_existing(output, overwrite=overwrite)
+    if not 0 < share < 1:
+        raise ValueError(f"{share} is not a share between 0 and 1")
+    network, size, *_ = open_checkpoint(checkpoint)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("before.onnx", "after.onnx")]
+        onnx.save(to_onnx(network, size), files[0])
+        layers = _layers(network)
+        prune.global_unstructured([(layer, "weight") for layer in layers], prune.L1Unstructured, amount=share)
+        for layer in layers:
+            prune.remove(layer, "weight")  # type: ignore[no-untyped-call]
+        onnx.save(to_onnx(network, size), files[1])
+        before, after = measure(files, threads, RUNS)
+        packed = [len(gzip.compress(file.read_bytes())) / 1e6 for file in files]
+        write_checkpoint(with_weights(read_checkpoint(checkpoint), network), network, files[1], output)
+    count = sum(layer.weight.numel() for layer in layers)
+    zeros = sum(int((layer.weight == 0).sum()) for layer in layers)
+    result = Zeroed(
+        str(output),
+        zeros / count,
+        (before.size_mb, after.size_mb),
+        (packed[0], packed[1]),
+        after.p50_ms / before.p50_ms,
+        conditions(threads, RUNS),
+    )
+    _print(result, count)
+    return result
+
+
+def _layers(network: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d | nn.Linear]:
+    """All but the heads."""
+    return [
+        layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and "heads" not in name.split(".")
+    ]
+
+
+def _print(result: Zeroed, count: int) -> None:
+    print(f"{result.checkpoint}: {result.zero_share:.1%} of {count / 1e6:.2f} M weights are zero")
+    print(f"  ONNX file        {result.size_mb[0]:.2f} -> {result.size_mb[1]:.2f} MB: zeros are stored as any number")
+    print(f"  the same, gzip   {result.gzip_mb[0]:.2f} -> {result.gzip_mb[1]:.2f} MB: a smaller download, no more")
+    print(f"  latency, fp32    {result.latency_share:.2f}x: ONNX Runtime multiplies by zeros, too ({result.how})")
+    print("  for speed take whole channels out: --macs or --latency; fine-tuning would fill the zeros again")

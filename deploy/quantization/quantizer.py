@@ -1,0 +1,182 @@
+"""fp32 -> int8, as models in memory. No torch."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.calibrate import TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from deploy.export.strip_model import lean
+from deploy.inference.onnx_network import OnnxNetwork, read_model
+from deploy.measure.macs import is_int8
+from deploy.quantization.calibration import QUANTIZED
+
+Scheme: TypeAlias = Literal["static", "dynamic", "a16w8"]
+_ACTIVATIONS = ("Relu", "Clip")  # the quantizer makes them part of the range of what comes before
+STEM = 27  # products an output, at most, of a first convolution that stays in float: 3x3 of three channels
+_OPSET_16_BIT = 21  # the first whose QuantizeLinear knows 16 bits
+
+
+def open_fp32(model: Path) -> OnnxNetwork:
+    """An fp32 file, ready to be quantized.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an ONNX file, not one in fp32, or one that takes frames.
+    """
+    network = OnnxNetwork(model, threads=1)
+    loaded = read_model(model)
+    if network.takes_frames:
+        raise ValueError(f"{model}: takes a camera's frames; quantize the file that it was made of, then `camera` it")
+    if is_int8(loaded) or "quantized" in network.metadata:
+        raise ValueError(f"{model}: is quantized already; give its fp32 file")
+    if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in loaded.graph.initializer):
+        raise ValueError(f"{model}: is in fp16; give its fp32 file")
+    return network
+
+
+def prepared(model: Path, scheme: Scheme = "static") -> onnx.ModelProto:
+    """An fp32 file's model, fused, with the shapes that the quantizer needs and a name for each node.
+
+    Raises:
+        OSError: the temporary folder is full.
+    """
+    try:
+        result = _prepare(model, scheme)
+    except OSError as error:  # of a failed write, which names no file by itself
+        raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from error
+    for index, node in enumerate(result.graph.node):
+        node.name = node.name or f"nameless_{node.op_type}_{index}"
+    return result
+
+
+def _prepare(model: Path, scheme: Scheme) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "prepared.onnx"
+        source = model
+        loaded = onnx.load(model)
+        opset = next(each.version for each in loaded.opset_import if each.domain in ("", "ai.onnx"))
+        if scheme == "a16w8" and opset < _OPSET_16_BIT:
+            source = Path(folder) / "converted.onnx"
+            onnx.save(onnx.version_converter.convert_version(loaded, _OPSET_16_BIT), source)
+        quant_pre_process(source, path, skip_symbolic_shape=True)
+        return onnx.load(path)
+
+
+def quantized(
+    model: onnx.ModelProto, scheme: Scheme, ranges: TensorsData | None = None, floats: Sequence[str] = ()
+) -> onnx.ModelProto:
+    """Quantize a prepared model; its head stays in float, and in ``static`` a small stem, too.
+
+    Args:
+        model: as ``prepared`` makes it.
+        scheme: ``static`` (uint8 activations, int8 weights per channel), ``a16w8`` (uint16 activations) or ``dynamic``
+            (int8 weights; the activations' ranges are found at run time).
+        ranges: of the activations; ``dynamic`` needs none.
+        floats: names of more nodes that stay in float, each with the ReLU that follows it.
+
+    Raises:
+        ValueError: no convolution, or no node of such a name.
+    """
+    excluded = [*head_nodes(model.graph), *stem_nodes(model.graph)] if scheme == "static" else head_nodes(model.graph)
+    excluded += [name for node in floats for name in layer_nodes(model.graph, node)]
+    with _quiet():
+        if scheme == "dynamic":
+            return lean(_dynamic(model, excluded))
+        quantizer = QDQQuantizer(
+            copy.deepcopy(model),
+            True,  # weights per channel
+            False,  # of eight bits, not seven
+            QuantType.QInt8,
+            QuantType.QUInt16 if scheme == "a16w8" else QuantType.QUInt8,
+            copy.deepcopy(ranges),  # the quantizer changes them
+            [],
+            excluded,
+            QUANTIZED,
+            {},
+        )
+        quantizer.quantize_model()
+        quantizer.model.topological_sort()
+        return lean(quantizer.model.model)
+
+
+def head_nodes(graph: onnx.GraphProto) -> list[str]:
+    """The names of the last convolution and of all nodes after it."""
+    kinds = [node.op_type for node in graph.node]
+    convolutions = [index for index, kind in enumerate(kinds) if kind in ("Conv", "ConvTranspose")]
+    if not convolutions:
+        raise ValueError("the model has no convolution, so no head to keep in float")
+    return [node.name for node in list(graph.node)[convolutions[-1] :]]
+
+
+def stem_nodes(graph: onnx.GraphProto) -> list[str]:
+    """The names of the convolution that reads the image and of the activation after it, where its kernel is 3x3 at
+    most: so few products are no faster in int8, and every later layer inherits their noise. A kernel of 7x7 does pay.
+    """
+    weights = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    first = next((node for node in graph.node if node.op_type == "Conv"), None)
+    if first is None:
+        return []
+    kernel = weights.get(first.input[1], [])[1:]
+    return layer_nodes(graph, first.name) if kernel[:1] == [3] and prod(kernel) <= STEM else []
+
+
+def layer_nodes(graph: onnx.GraphProto, name: str) -> list[str]:
+    """A node and the activations after it, which stay in float together; raises ValueError where there is none."""
+    nodes = {node.name: node for node in graph.node}
+    if name not in nodes:
+        near = difflib.get_close_matches(name, nodes, n=3, cutoff=0)
+        raise ValueError(f"no node is named {name}; near to it: {', '.join(near)} (`sensitivity` lists them)")
+    names, output = [name], nodes[name].output[0]
+    while True:
+        users = [node for node in graph.node if output in node.input]
+        if len(users) != 1 or users[0].op_type not in _ACTIVATIONS:
+            return names
+        names.append(users[0].name)
+        output = users[0].output[0]
+
+
+def quantized_layers(graph: onnx.GraphProto) -> list[str]:
+    """The names of the nodes of a quantized model whose input is quantized, in its order."""
+    produced = {output: node for node in graph.node for output in node.output}
+
+    def dequantized(name: str) -> bool:
+        node = produced.get(name)
+        return node is not None and node.op_type == "DequantizeLinear" and node.input[0] in produced
+
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear") and any(map(dequantized, node.input))
+    ]
+
+
+def _dynamic(model: onnx.ModelProto, excluded: list[str]) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "model.onnx", Path(folder) / "dynamic.onnx"
+        onnx.save(model, source)
+        # Older ONNX Runtimes have no ConvInteger for signed weights.
+        quantize_dynamic(source, target, weight_type=QuantType.QUInt8, nodes_to_exclude=excluded)
+        return onnx.load(target)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """onnxruntime warns of each thing that it leaves in float, here on purpose, and logs what it raises besides."""
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,1 +1,0 @@
-"""What files and networks cost on this machine."""

@@ -1,0 +1,1 @@
+"""Check, shard, stylize and pseudo-label datasets."""

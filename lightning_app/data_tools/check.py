@@ -1,0 +1,197 @@
+"""``pocketdepth data check``: a table, the broken frames, and contact sheets."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from rich.progress import track
+
+from datamodules import DepthDataModule, Frame, Reader
+from datamodules.check import FrameReport, check
+from datamodules.reader import guessed_pinhole
+from lightning_app.colormap import colour_depth
+from lightning_app.data_tools.sources import read_source
+from lightning_app.files import written_whole
+
+WIDTH, HEIGHT = 320, 240  # of a picture on a sheet, at most
+CAPTION = 15
+COLUMNS, ROWS = 4, 4
+SHOWN = 10
+UNKNOWN = 70  # grey, where far is black
+
+
+def check_data(
+    reader: str | None,
+    arguments: Sequence[str],
+    data: Sequence[Path],
+    output: Path = Path("runs/check"),
+) -> None:
+    """Read every frame of a reader, or of a YAML's readers, print what is there and what is broken, and draw a contact
+    sheet of each.
+
+    Args:
+        reader: a class of ``datamodules``, or a class path.
+        arguments: its own, as on the command line.
+        data: YAMLs with a ``data`` section instead, the later wins.
+        output: folder of the sheets, and of ``broken.txt`` where something is; those of an earlier check are replaced.
+
+    Raises:
+        FileNotFoundError: no such data set.
+        ValueError: a reader or YAML that does not fit.
+        RuntimeError: something is broken.
+    """
+    readers, module = read_source(reader, arguments, data)
+    problems: list[str] = []
+    lines: list[str] = []
+    for name, each in readers.items():
+        try:
+            each.entries  # noqa: B018 (finds the frames)
+        except (FileNotFoundError, ValueError) as error:
+            if module is None:
+                raise
+            problems.append(f"{name}: {error}")
+            lines.append(f"{name}: {each}\n  not there")
+            continue
+        reports = list(track(check(each), f"check {name}", total=len(each)))
+        broken = [report.problem for report in reports if report.problem]
+        problems += broken
+        problems += [f"{path}: listed {count} times" for path, count in Counter(each.paths).items() if count > 1]
+        lines.append(f"{name}: {each}\n  {len(reports)} frames, {len(broken) or 'none'} broken{_summary(reports)}")
+        _draw_sheet(each, reports, output / f"{name if module else str(each).replace(' ', '-')}.png")
+    problems += _leaks(module) if module else []
+    print("\n".join(lines))
+    print(f"contact sheets: {output}/")
+    if problems:
+        for problem in problems[:SHOWN]:
+            print(f"broken: {problem}", file=sys.stderr)
+        with written_whole(output / "broken.txt") as temporary:
+            temporary.write_text("\n".join(problems) + "\n")
+        count = "1 problem, which stands" if len(problems) == 1 else f"{len(problems)} problems, all of them"
+        raise RuntimeError(f"{count} in {output / 'broken.txt'}")
+    (output / "broken.txt").unlink(missing_ok=True)
+
+
+def _leaks(module: DepthDataModule) -> list[str]:
+    """What training would refuse: frames or scenes that are trained on and evaluated on."""
+    try:
+        module.refuse_leaks()
+    except (FileNotFoundError, ValueError) as error:
+        return [str(error)] if isinstance(error, ValueError) else []
+    return []
+
+
+def _summary(reports: list[FrameReport]) -> str:
+    """Sizes, shares of known pixels, range of depth and focal lengths of the frames that are whole."""
+    whole = [report for report in reports if not report.problem]
+    if not whole:
+        return ""
+    sizes = Counter(report.size for report in whole).most_common()
+    shown = [f"{height}x{width}" + (f" ({count})" if len(sizes) > 1 else "") for (height, width), count in sizes[:5]]
+    more = [f"{len(sizes) - 5} more sizes"] if len(sizes) > 5 else []
+    lines = ["", f"height x width {', '.join(shown + more)}"]
+    known = [report for report in whole if report.far > 0]
+    if known:
+        share = _range([100 * report.valid for report in known], "{:.1f}")
+        near, far = min(report.near for report in known), max(report.far for report in known)
+        without = f", {len(whole) - len(known)} frames without" if len(known) < len(whole) else ""
+        lines.append(f"depth {near:.2f} to {far:.2f} m, known at {share} % of the pixels{without}")
+    focal, cx, cy = (_range([report.intrinsics[place] for report in whole], "{:.1f}") for place in (0, 2, 3))
+    guess = all(np.isclose(r.intrinsics[0], guessed_pinhole(r.size)[0, 0]) for r in whole)
+    guessed = " (guessed: nothing is known of the camera)" if guess else ""
+    return "\n  ".join([*lines, f"intrinsics fx {focal}, cx {cx}, cy {cy} px{guessed}"])
+
+
+def _range(values: list[float], form: str) -> str:
+    low, high = form.format(min(values)), form.format(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _draw_sheet(reader: Reader, reports: list[FrameReport], path: Path) -> None:
+    """Draw frames spread evenly over the reader, half of them broken ones where there are so many: image above depth
+    (near is bright, unknown is grey).
+    """
+    most = COLUMNS * ROWS
+    others = [index for index, report in enumerate(reports) if not report.problem]
+    broken = [index for index, report in enumerate(reports) if report.problem]
+    broken = broken[: max(most // 2, most - len(others))]
+    places = np.linspace(0, len(others) - 1, most - len(broken)).round().astype(int).tolist() if others else []
+    spread = {others[place] for place in places}
+    chosen = sorted([*broken, *spread])
+    aspects = [report.size[0] / report.size[1] for report in reports if report.size[1]]
+    height = min(HEIGHT, round(WIDTH * float(np.median(aspects)))) if aspects else HEIGHT // 2
+    tile = _Tile(height, depths=any(report.far > 0 for report in reports))
+    tiles = [tile.draw(reader, index, reports[index]) for index in chosen]
+    columns = min(COLUMNS, len(tiles))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    rows = [np.concatenate(tiles[start : start + columns], axis=1) for start in range(0, len(tiles), columns)]
+    with written_whole(path) as temporary:
+        Image.fromarray(np.concatenate(rows)).save(temporary)
+
+
+class _Tile(NamedTuple):
+    """A frame on a sheet.
+
+    Attributes:
+        height: of the image, and of the depth below it.
+        depths: whether there is depth to draw.
+    """
+
+    height: int
+    depths: bool
+
+    def draw(self, reader: Reader, index: int, report: FrameReport) -> NDArray[np.uint8]:
+        canvas = Image.new("RGB", (WIDTH + 4, CAPTION + self.height * (1 + self.depths) + 4), "white")
+        draw = ImageDraw.Draw(canvas)
+        inside = report.path.is_relative_to(reader.root)
+        caption = str(report.path.relative_to(reader.root) if inside else report.path)
+        draw.text((2, 1), caption if len(caption) < 54 else f"…{caption[-53:]}", fill="black", font_size=11)
+        if report.problem and not report.size[0]:
+            draw.rectangle((0, CAPTION, WIDTH, CAPTION + self.height), fill="#b03030")
+            words = textwrap.wrap(report.problem.replace(str(report.path), report.path.name), 50)
+            draw.text((6, CAPTION + 4), "\n".join(words[: (self.height - 8) // 15]), fill="white", font_size=12)
+            return np.asarray(canvas)
+        frame = reader[index]
+        canvas.paste(Image.fromarray(self._fit(frame.image, cv2.INTER_AREA)), (0, CAPTION))
+        if frame.pair is not None:
+            self._draw_pair(draw, frame.pair.tolist(), frame.image.shape)
+        if self.depths:
+            canvas.paste(Image.fromarray(self._coloured(frame)), (0, CAPTION + self.height))
+        if report.problem:
+            draw.rectangle((0, CAPTION, WIDTH - 1, canvas.height - 5), outline="#d02020", width=4)
+        return np.asarray(canvas)
+
+    def _coloured(self, frame: Frame) -> NDArray[np.uint8]:
+        inverse = np.divide(1, frame.depth, out=np.zeros_like(frame.depth), where=frame.depth > 0)
+        if 0 < (inverse > 0).mean() < 0.3:  # LiDAR: points are drawn wide enough to be seen, the nearest in front
+            inverse = cv2.dilate(inverse, np.ones((5, 5), np.uint8))
+        shown = self._fit(
+            cv2.resize(inverse, frame.image.shape[1::-1], interpolation=cv2.INTER_NEAREST), cv2.INTER_NEAREST
+        )
+        picture = colour_depth(np.divide(1, shown, out=np.zeros_like(shown), where=shown > 0))
+        picture[shown == 0] = UNKNOWN
+        return picture
+
+    def _draw_pair(self, draw: ImageDraw.ImageDraw, pair: list[int], size: tuple[int, ...]) -> None:
+        """Mark the nearer point of an ordinal pair with a dot, the farther one with a ring."""
+        row_a, column_a, row_b, column_b, order = pair
+        for row, column, farther in ((row_a, column_a, order > 0), (row_b, column_b, order < 0)):
+            x, y = column * self._scale(size), CAPTION + row * self._scale(size)
+            draw.ellipse((x - 5, y - 5, x + 5, y + 5), fill=None if farther else "yellow", outline="yellow", width=2)
+
+    def _scale(self, size: tuple[int, ...]) -> float:
+        return min(self.height / size[0], WIDTH / size[1])
+
+    def _fit(self, picture: Any, interpolation: int) -> NDArray[Any]:
+        """As large as the tile allows, with its own aspect ratio."""
+        height, width = picture.shape[:2]
+        size = (max(1, round(width * self._scale(picture.shape))), max(1, round(height * self._scale(picture.shape))))
+        return np.asarray(cv2.resize(picture, size, interpolation=interpolation))

@@ -1,0 +1,175 @@
+"""A teacher's inverse depth of photographs, as files to train from."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from rich.progress import track
+from torch import nn
+
+from datamodules import Photos
+from datamodules.depth_io import read_image, read_label, write_label
+from datamodules.photos import label_path
+from datamodules.reader import DamagedFrameError
+from lightning_app.colormap import colour_depth
+from lightning_app.config import build, read_yaml
+from lightning_app.files import inside, written_whole
+
+MANIFEST, SHEET = "teacher.json", "sheet.png"
+SHOWN, HEIGHT = 6, 192
+
+
+def label(
+    teacher: Path,
+    images: Path,
+    output: Path,
+    settings: Path | None = None,
+    mirror: bool = False,
+    scales: Sequence[float] | None = None,
+    shard: str = "1/1",
+    jobs: int = 1,
+    skip_damaged: bool = False,
+) -> None:
+    """Write ``NAME.jpg.png``, 16-bit inverse depth up to scale and shift, at the photograph's own size, for each
+    photograph of a folder. What is there already is kept, so that it can be interrupted and run again.
+
+    Args:
+        teacher: a checkpoint or an ONNX file.
+        images: folder of photographs.
+        output: folder; images of a folder's folders keep their place below it.
+        settings: YAML that says what a foreign ONNX file takes and predicts.
+        mirror: average with what it says of the mirrored image.
+        scales: of its size, over which is averaged; its settings' if left out.
+        shard: ``2/4`` labels the second of four parts, which machines can do side by side.
+        jobs: processes, with a thread each if there are several.
+        skip_damaged: report damaged images and go on.
+
+    Raises:
+        FileNotFoundError: no such model, YAML or folder, or no photograph in it.
+        FileExistsError: ``output`` holds something else.
+        ValueError: settings or a file that do not fit, a shard that is none, or another teacher's labels in ``output``.
+        DamagedFrameError: a damaged image, unless ``skip_damaged``.
+        RuntimeError: a teacher's output of another size or kind.
+    """
+    number, parts = _shard(shard)
+    photographs = Photos(str(images.resolve()))
+    paths = photographs.paths[number - 1 :: parts]
+    if output.resolve().is_relative_to(photographs.root):
+        raise ValueError(
+            f"{output}: labels among the photographs would be taken for photographs; give another --output"
+        )
+    section = json.dumps(_section(teacher, settings, mirror, scales))
+    _claim(output, _teacher(section).fingerprint())
+    wanted = [(path, label_path(path, photographs.root, output)) for path in paths]
+    todo = [(source, target) for source, target in wanted if not target.is_file()]
+    tasks = [(section, source, target, jobs > 1) for source, target in todo]
+    damaged = 0
+    for problem in track(_run(tasks, jobs), "label", total=len(tasks)):
+        if problem and not skip_damaged:
+            raise DamagedFrameError(problem)
+        if problem:
+            print(f"skipped: {problem}", file=sys.stderr)
+            damaged += 1
+    done = [(source, target) for source, target in wanted if target.is_file()]
+    if done:
+        _draw(done, output / SHEET)
+    notes = [f"{len(wanted) - len(todo)} were there"] if len(todo) < len(wanted) else []
+    notes += [f"{damaged} damaged ones skipped"] if damaged else []
+    print(f"{len(done)} labels -> {output}" + (f" ({', '.join(notes)})" if notes else ""))
+
+
+def _shard(shard: str) -> tuple[int, int]:
+    number, _, parts = shard.partition("/")
+    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+        raise ValueError(f"shard {shard!r} is not a part of so many, e.g. 2/4")
+    return int(number), int(parts)
+
+
+def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequence[float] | None) -> dict[str, Any]:
+    """The section that builds the teacher."""
+    section: dict[str, Any] = {"class_path": "deploy.inference.Teacher", "init_args": {}}
+    if settings is not None:
+        section = read_yaml(settings)
+        if not isinstance(section, dict) or not isinstance(section.get("init_args"), dict):
+            raise ValueError(f"{settings}: says no class_path and init_args, as those in experiments/teachers do")
+    arguments = (
+        {"file": str(teacher)} | ({"mirror": True} if mirror else {}) | ({"scales": list(scales)} if scales else {})
+    )
+    return {**section, "init_args": {**section["init_args"], **arguments}}
+
+
+@cache
+def _teacher(text: str) -> Any:
+    """The teacher of a section, built once by each process."""
+    section = json.loads(text)
+    built = build(nn.Module, section, section["init_args"]["file"])
+    if not hasattr(built, "fingerprint"):
+        raise ValueError(f"{section['class_path']} is no teacher, as deploy.inference.Teacher is")
+    return built.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _claim(output: Path, fingerprint: dict[str, object]) -> None:
+    """Note whose labels a folder holds; raise where it holds another teacher's, or something else."""
+    manifest = output / MANIFEST
+    if manifest.is_file() and any(output.rglob("*.png")):
+        if json.loads(manifest.read_text()) != fingerprint:
+            raise ValueError(f"{output}: holds labels of another teacher, or of other settings; give another --output")
+        return
+    foreign = [path for path in inside(output) if path != manifest]
+    if foreign:
+        raise FileExistsError(f"{foreign[0]} is there already and no label; give another --output")
+    with written_whole(manifest) as temporary:
+        temporary.write_text(json.dumps(fingerprint, indent=2))
+
+
+def _run(tasks: Sequence[tuple[str, Path, Path, bool]], jobs: int) -> Iterator[str]:
+    """What is wrong with each photograph, or nothing, in order."""
+    if jobs == 1 or not tasks:
+        yield from map(_label, tasks)
+        return
+    with ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield from pool.map(_label, tasks)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _label(task: tuple[str, Path, Path, bool]) -> str:
+    section, source, target, single = task
+    if single:
+        torch.set_num_threads(1)
+    teacher = _teacher(section)
+    try:
+        image = read_image(source)
+    except DamagedFrameError as error:
+        return str(error)
+    pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(next(teacher.buffers()).device).float() / 255
+    with written_whole(target) as temporary:
+        write_label(temporary, teacher(pixels)[0, 0].cpu().numpy())
+    return ""
+
+
+def _draw(labelled: Sequence[tuple[Path, Path]], path: Path) -> None:
+    """Some photographs beside their labels, spread over all."""
+    rows = [_row(*pair) for pair in labelled[:: max(1, -(-len(labelled) // SHOWN))]]
+    width = max(row.shape[1] for row in rows)
+    sheet = [np.pad(row, ((0, 2), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    with written_whole(path) as temporary:
+        Image.fromarray(np.concatenate(sheet)).save(temporary)
+
+
+def _row(source: Path, target: Path) -> NDArray[np.uint8]:
+    image, label = Image.fromarray(read_image(source)), Image.fromarray(colour_depth(1 / read_label(target)))
+    width = max(1, round(image.width * HEIGHT / image.height))
+    return np.concatenate([np.asarray(each.resize((width, HEIGHT))) for each in (image, label)], axis=1)

@@ -1,0 +1,99 @@
+"""Which data a verb of ``pocketdepth data`` is about: a YAML's readers, or one reader with its arguments."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from argparse import ArgumentError
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+import datamodules
+from datamodules import DepthDataModule, Reader
+from lightning_app.config import read_data_module
+
+
+def read_source(
+    reader: str | None, arguments: Sequence[str], data: Sequence[Path]
+) -> tuple[dict[str, Reader], DepthDataModule | None]:
+    """The readers, by a name that tells them apart, and their data module where they come from YAMLs.
+
+    Args:
+        reader: a class of ``datamodules``, or a class path.
+        arguments: its own, as on the command line: ``["--root", "streets"]``.
+        data: YAMLs with a ``data`` section instead, the later wins.
+
+    Raises:
+        FileNotFoundError: no such YAML.
+        ValueError: neither or both are given, or something that does not fit.
+    """
+    if (reader is None) == (not data):
+        raise ValueError("name a reader with its arguments (VirtualKitti --root streets), or else give --data YAML")
+    if reader is not None:
+        return {reader.rpartition(".")[2]: build_reader(reader, arguments)}, None
+    if arguments:
+        raise ValueError(f"{' '.join(arguments)}: no such option beside --data")
+    module = read_data_module(data)
+    splits = {"train": module.train, "val": module.val, "test": module.test}
+    names = {
+        f"{split}{index + 1 if len(readers) > 1 else ''}": reader
+        for split, readers in splits.items()
+        for index, reader in enumerate(readers)
+    }
+    if not names:
+        raise ValueError(f"{', '.join(map(str, data))}: its data section names no reader")
+    return names, module
+
+
+def build_reader(name: str, arguments: Sequence[str]) -> Reader:
+    """A reader from its class and its arguments on the command line.
+
+    Raises:
+        ValueError: no such reader, or arguments that do not fit.
+    """
+    found = _find(name)
+    parser = ArgumentParser(prog=f"pocketdepth data ... {name}", exit_on_error=False)
+    parser.add_class_arguments(found, fail_untyped=False)
+    try:
+        built = parser.instantiate_classes(parser.parse_args(list(arguments)))
+    except ArgumentError as error:
+        message = str(error).replace("Expected a <class 'collections.abc.Sequence'>", "expected a list: '[a, b]'")
+        raise ValueError(f"{name}: {message}") from error
+    return found(**built.as_dict())
+
+
+def show_readers(name: str | None) -> None:
+    """Print the readers with a line each, or all about one: what it reads, its layout and its arguments.
+
+    Raises:
+        ValueError: no such reader.
+    """
+    if name is not None:
+        reader = _find(name)
+        signature = str(inspect.signature(reader, eval_str=True)).removesuffix(" -> None")
+        signature = signature.replace("collections.abc.", "").replace("typing.", "")
+        print(f"{reader.__name__}{signature}\n\n{inspect.getdoc(reader)}\n\nLooks for {reader.layout}.")
+        return
+    for known in _known():
+        print(f"{known:16}{(inspect.getdoc(getattr(datamodules, known)) or '').splitlines()[0]}")
+
+
+def _find(name: str) -> type[Reader]:
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module) if module else datamodules, attribute, None)
+    except (ImportError, TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Reader)) or found is Reader:
+        raise ValueError(f"no reader {name!r}; there are {', '.join(_known())}")
+    return found
+
+
+def _known() -> list[str]:
+    return [name for name in datamodules.__all__ if _is_reader(getattr(datamodules, name))]
+
+
+def _is_reader(item: object) -> bool:
+    return isinstance(item, type) and issubclass(item, Reader) and item is not Reader

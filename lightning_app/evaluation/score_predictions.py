@@ -1,0 +1,170 @@
+"""Anyone's predictions, as a folder of files, under evaluation protocols."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.depth_io import read_depth
+from datamodules.geometry import View
+from datamodules.reader import DamagedFrameError
+from lightning_app.config import read_data_module
+from lightning_app.evaluation.evaluate import Results, describe, measure, require_scored, split_readers
+from lightning_app.evaluation.tables import print_results, write_results
+from lightning_app.files import refuse_existing
+
+
+def score(
+    predictions: Path,
+    data: list[Path],
+    split: str = "test",
+    protocols: list[str] | None = None,
+    predicts: str = "depth",
+    scale: float | None = None,
+    view: View = "full",
+    skip_missing: bool = False,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Results:
+    """Score a folder of predictions, and print the table.
+
+    A prediction is named after its frame, with as many of the frame's folders as tell it from the others:
+    ``<date>/<drive>/image_02/data/0000000069.npy``, or ``rgb_00045.npy`` where no other frame has that name.
+
+    Args:
+        predictions: folder of ``.npy`` (h, w) and 16-bit ``.png`` files, of any size.
+        data: YAMLs with a ``data`` section, the later wins.
+        split: ``val`` or ``test``.
+        protocols: names; the data section's if left out.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
+        scale: what the values of a PNG are divided by; needed for PNGs.
+        view: what a prediction shows of its frame, ``full`` or ``kb`` (KITTI's benchmark crop).
+        skip_missing: count frames whose prediction is missing or damaged as missing, instead of refusing.
+        output: JSON file.
+        overwrite: replace an ``output`` that exists.
+
+    Returns:
+        The metrics and the counts of frames by protocol.
+
+    Raises:
+        FileNotFoundError: no such folder, YAML or data, or frames without a prediction.
+        FileExistsError: ``output`` exists.
+        ValueError: an unknown protocol or split, a YAML whose data section does not fit, PNGs without a usable scale,
+            or one prediction for two frames.
+        RuntimeError: a damaged prediction, or not one frame that could be scored.
+    """
+    if predicts not in ("depth", "inverse_depth") or view not in get_args(View):
+        raise ValueError(
+            f"predictions of {predicts!r} with view {view!r}; there are depth and inverse_depth, full and kb"
+        )
+    if scale is not None and not 0 < scale < np.inf:
+        raise ValueError(f"scale {scale} is not what a PNG's values can be divided by; KITTI's is 256")
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite)
+    module = read_data_module(data)
+    readers = split_readers(module, split)
+    files = _match(predictions, [path for reader in readers for path in reader.paths], skip_missing)
+    if scale is None and any(file.suffix == ".png" for file in files.values()):
+        raise ValueError(f"{predictions}: PNGs need --scale, what their values are divided by (KITTI: 256)")
+
+    def predict(batch: dict[str, Any]) -> Tensor | None:
+        file = files.get(batch["path"][0])
+        try:
+            return None if file is None else _fitting(file, _read(file, scale or 1.0), batch["full_size"][0], view)
+        except DamagedFrameError as error:
+            if not skip_missing:
+                raise
+            print(f"skipped: {error}", file=sys.stderr)
+            return None
+
+    module.size = (8, 8)  # nobody sees the images
+    names = protocols or module.protocols
+    results = measure(module, readers, names, predict, predicts, "score", view)
+    described = describe(readers, names)
+    print_results(results, f"{predictions} on {split}: {described}")
+    if output is not None:
+        write_results(
+            output,
+            results,
+            predictions=str(predictions),
+            data=[str(path) for path in data],
+            split=split,
+            frames=described,
+            predicts=predicts,
+            scale=scale,
+            view=view,
+        )
+    require_scored(results)
+    return results
+
+
+def _fitting(file: Path, prediction: Tensor, frame: Tensor, view: View) -> Tensor:
+    """The prediction; raises ValueError where its size says that it is one of another view."""
+    size, kb = tuple(prediction.shape[2:]), (352, 1216)
+    if size == kb and view == "full" and tuple(frame.tolist()) != kb:
+        raise ValueError(f"{file}: it has the size of the KB crop, 352x1216, but not its frame's: give --view kb")
+    if view == "kb" and size == tuple(frame.tolist()):
+        raise ValueError(f"{file}: it has the size of its whole frame, but --view kb says that it shows the KB crop")
+    return prediction
+
+
+def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Path]:
+    """Frame -> its prediction.
+
+    Raises:
+        FileNotFoundError: no such folder, or frames without a prediction.
+        ValueError: one prediction for two frames.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder of predictions")
+    files = [file for file in sorted(folder.rglob("*")) if file.suffix in (".npy", ".png")]
+    if any(file.suffix == ".npy" for file in files):
+        files = [file for file in files if file.suffix == ".npy"]  # `predict` writes a coloured PNG beside each
+    found = {file.relative_to(folder).with_suffix("").parts: file for file in files}
+    matched: dict[str, Path] = {}
+    for frame in frames:
+        parts = frame.with_suffix("").parts
+        keys = (parts[start:] for start in range(len(parts)))
+        match = next((found[key] for key in keys if key in found), None)
+        if match is not None:
+            matched[str(frame)] = match
+    by_file = {file: frame for frame, file in matched.items()}
+    if len(by_file) < len(matched):
+        one, file = next((frame, file) for frame, file in matched.items() if by_file[file] != frame)
+        raise ValueError(f"{file}: would be the prediction of {one} and of {by_file[file]}; keep their folders")
+    absent = [frame for frame in frames if str(frame) not in matched]
+    if absent and (not skip_missing or not matched):
+        example = _shortest_name(absent[0], frames)
+        there = f"found {files[0].relative_to(folder)}" if files else "found no .npy or .png file"
+        raise FileNotFoundError(
+            f"{folder}: no prediction for {len(absent)} of {len(frames)} frames, e.g. {absent[0]}; looked for a .npy "
+            f"or .png file named like the end of its path, at least {example}, {there}"
+            + ("" if skip_missing else "; --skip-missing counts them as missing")
+        )
+    return matched
+
+
+def _shortest_name(frame: Path, frames: list[Path]) -> Path:
+    """As much of a frame's path as tells it from the others, without its suffix."""
+    parts = frame.with_suffix("").parts
+    others = [other.with_suffix("").parts for other in frames if other != frame]
+    alone = (n for n in range(1, len(parts)) if all(other[-n:] != parts[-n:] for other in others))
+    return Path(*parts[-next(alone, len(parts)) :])
+
+
+def _read(file: Path, scale: float) -> Tensor:
+    """(1, 1, h, w)."""
+    if file.suffix == ".png":
+        return torch.from_numpy(read_depth(file, scale))[None, None]
+    try:
+        array = np.asarray(np.load(file)).squeeze().astype(np.float32)
+    except (OSError, ValueError, TypeError, EOFError, MemoryError) as error:
+        raise DamagedFrameError(f"{file}: damaged prediction ({error})") from error
+    if array.ndim != 2:
+        raise DamagedFrameError(f"{file}: a prediction of shape {array.shape}, not (h, w)")
+    return torch.from_numpy(array)[None, None]

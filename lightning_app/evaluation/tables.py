@@ -1,0 +1,121 @@
+"""Metrics as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lightning_app.evaluation.metrics import COUNTS
+from lightning_app.files import written_whole
+
+Results = Mapping[str, Mapping[str, float]]
+
+_RANGE_METRICS = ("abs_rel", "rmse", "delta1")
+_CROSS_METRICS = ("abs_rel", "rmse", "delta1", "whdr")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A data set under one protocol.
+
+    Attributes:
+        data: the data set.
+        protocol: its name.
+        metrics: with the counts of frames; empty where the data set is not there.
+        note: why there are none.
+    """
+
+    data: str
+    protocol: str
+    metrics: Mapping[str, float]
+    note: str = ""
+
+
+def print_results(results: Results, title: str) -> None:
+    """Print metrics, a column for each entry of ``results``; below them some of those by range of depth, then the
+    counts of frames.
+    """
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("")
+    for column in results:
+        table.add_column(column, justify="right")
+    names = list(dict.fromkeys(name for values in results.values() for name in values if _shown(name)))
+    sections = [
+        [name for name in names if name not in COUNTS and "/" not in name],
+        [name for name in names if "/" in name],
+        list(COUNTS),
+    ]
+    for section in sections:
+        for name in section:
+            cells = [_cell(values, name) for values in results.values()]
+            label = name.replace("/", " ")
+            table.add_row(label, *cells, style="dim" if name in COUNTS else "", end_section=name == section[-1])
+    print_table(table, title)
+
+
+def print_cross_data(rows: Sequence[Row], title: str) -> None:
+    """Print the protocols below each data set that is there, and below the table what is not."""
+    scored = [row for row in rows if row.metrics]
+    names = [name for name in _CROSS_METRICS if any(name in row.metrics for row in scored)]
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("protocol", no_wrap=True)
+    for column in (*names, *COUNTS):
+        table.add_column(column, justify="right", no_wrap=True)
+    for data in dict.fromkeys(row.data for row in scored):
+        table.add_row(Text(data, style="bold"))
+        of_data = [row for row in scored if row.data == data]
+        for row in of_data:
+            cells = [_cell(row.metrics, name) for name in (*names, *COUNTS)]
+            table.add_row(f"  {row.protocol}", *cells, end_section=row is of_data[-1])
+    print_table(table, title)
+    for row in rows:
+        if row.note:
+            print(f"{row.protocol}: {row.note}")
+
+
+def write_results(path: Path, results: Results, **context: object) -> None:
+    """Write metrics, and what they were measured with, as JSON; a metric without a frame is null."""
+    _write(path, {**context, "results": {name: _strict(values) for name, values in results.items()}})
+
+
+def write_cross_data(path: Path, rows: Sequence[Row], **context: object) -> None:
+    """Write the rows, and what they were measured with, as JSON."""
+    _write(path, {**context, "rows": [asdict(row) | {"metrics": _strict(row.metrics)} for row in rows]})
+
+
+def print_table(table: Table, title: str) -> None:
+    """Print a table below its title, which a table of its own would break at its width."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 140)  # a file has no edge
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    console.print(table)
+
+
+def _shown(name: str) -> bool:
+    return "/" not in name or name.endswith(_RANGE_METRICS)
+
+
+def _cell(values: Mapping[str, float], name: str) -> str:
+    if name not in values or math.isnan(values[name]):
+        return "-"
+    return f"{values[name]:.0f}" if name in COUNTS else f"{values[name]:.3f}"
+
+
+def _strict(values: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON knows no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -1,0 +1,49 @@
+"""The training step that one would write without Lightning, to compare with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from pytorch_lightning import Trainer
+from torch import nn
+
+from lightning_app.training.depth_module import DepthModule
+
+Batch = dict[str, Any]
+
+
+def bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], None]:
+    """A step on copies of a module's network and loss: its own optimizer, schedule, precision, clipping and transforms
+    on the device, nothing logged.
+    """
+    network: Any = copy.deepcopy(module.network)
+    loss: Any = copy.deepcopy(module.loss)
+    multiscale = torch.compile(network.multiscale) if module.hparams["compile"] else network.multiscale
+    parameters = [each for each in network.parameters() if each.requires_grad]
+    configured: Any = module.optimisation.configure(parameters, trainer.estimated_stepping_batches)
+    optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    scaler = torch.amp.GradScaler(module.device.type, enabled=trainer.precision == "16-mixed")
+    transform = trainer.datamodule.on_after_batch_transfer  # type: ignore[attr-defined]
+
+    def step(batch: Batch) -> None:
+        batch = {
+            key: each.to(module.device, non_blocking=True) if torch.is_tensor(each) else each
+            for key, each in batch.items()
+        }
+        batch = transform(batch, 0)
+        optimizer.zero_grad()
+        with trainer.precision_plugin.forward_context():
+            predictions = multiscale(batch["image"].contiguous(memory_format=torch.channels_last))
+            value = loss(predictions, batch | {"predicts": network.predicts})["loss"]
+        scaler.scale(value).backward()
+        if trainer.gradient_clip_val:
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(parameters, trainer.gradient_clip_val)
+        scaler.step(optimizer)
+        scaler.update()
+        schedule.step()
+
+    return step

@@ -1,0 +1,223 @@
+"""``pocketdepth profile``: what a training step takes, and where its time goes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from torch.profiler import ProfilerActivity
+
+from datamodules import DepthDataModule
+from lightning_app.files import refuse_existing, written_whole
+from lightning_app.profiling.plain_loop import Batch, bare_step
+from lightning_app.training.depth_module import DepthModule
+from lightning_app.training.lightning_cli import PocketDepthCLI, run
+
+BLOCK, WARMUP, PROFILED, CACHED = 5, 5, 3, 4  # steps; batches that are kept
+TOP = 12  # rows of the profile
+
+
+def profile(args: Sequence[str], steps: int = 50, trace: Path | None = None, overwrite: bool = False) -> None:
+    """Time an experiment's training step in three ways, and show where the time goes.
+
+    On batches that are kept in memory, blocks of Lightning's steps and of a bare PyTorch loop's take turns: the same
+    network, loss, optimizer, precision and transforms on the device, nothing logged. Then the experiment's own loader
+    delivers the batches, and what is waited for it is measured. Last, a few steps run under torch's profiler.
+    Nothing is kept of the training; its validation, loggers and callbacks are left out.
+
+    Args:
+        args: of ``fit``.
+        steps: timed, of each of the three.
+        trace: a JSON file of the profiled steps, for chrome://tracing or Perfetto.
+        overwrite: replace a ``trace`` that exists.
+
+    Raises:
+        FileExistsError: ``trace`` exists.
+        ValueError: a stylizer, or gradient accumulation, which the bare loop does not know.
+    """
+    if trace is not None:
+        refuse_existing(trace, overwrite=overwrite)
+    blocks = -(-steps // BLOCK)
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or torch's profiler reports a missing GPU as an error
+
+    class Profiled(PocketDepthCLI):
+        def before_fit(self) -> None:
+            if not isinstance(self.model, DepthModule):
+                raise ValueError(f"profile times the training of depth, not of {type(self.model).__name__}")
+            if self.trainer.accumulate_grad_batches != 1:
+                raise ValueError("profile knows no accumulate_grad_batches: its steps are of one batch each")
+            clock = _Clock(blocks, trace)
+            real = self.datamodule.train_dataloader
+            self.datamodule.train_dataloader = lambda: _Batches(real(), clock)
+            self.trainer.callbacks.append(clock)  # type: ignore[attr-defined]
+
+    total = WARMUP + 2 * blocks * BLOCK + WARMUP + PROFILED
+    with tempfile.TemporaryDirectory() as folder:
+        own = ("--trainer.max_steps", str(total), "--trainer.limit_val_batches", "0", "--trainer.logger", "false")
+        callbacks = ("--trainer.callbacks", "[lightning_app.callbacks.StepProgress]")
+        run("fit", [*args, *own, *callbacks, "--trainer.default_root_dir", folder], Profiled)
+
+
+class _Batches:
+    """First the kept batches, again and again, then the loader's; measures what is waited for those."""
+
+    def __init__(self, loader: Any, clock: _Clock) -> None:
+        self.loader, self.clock = loader, clock
+        self.kept = list(itertools.islice(iter(loader), CACHED))
+        clock.kept = self.kept
+
+    def __len__(self) -> int:
+        return self.clock.total
+
+    def __iter__(self) -> Iterator[Batch]:
+        yield from itertools.islice(itertools.cycle(self.kept), self.clock.cached_steps)
+        endless = itertools.chain.from_iterable(itertools.repeat(self.loader))
+        while True:
+            start = time.perf_counter()
+            batch = next(endless)
+            self.clock.waited += time.perf_counter() - start
+            yield batch
+
+
+class _Clock(Callback):
+    """Times blocks of steps; runs the bare loop's in between, as the last of the callbacks.
+
+    Attributes:
+        kept: batches for the bare loop, as the loader gave them.
+        waited: seconds that the loader was waited for.
+    """
+
+    def __init__(self, blocks: int, trace: Path | None) -> None:
+        self.blocks, self.trace = blocks, trace
+        self.cached_steps = WARMUP + blocks * BLOCK
+        self.loaded_steps = self.cached_steps + WARMUP + blocks * BLOCK
+        self.total = self.loaded_steps + PROFILED
+        self.kept: list[Batch] = []
+        self.waited = 0.0
+        self.seconds: dict[str, list[float]] = {"lightning": [], "bare": [], "loader": []}
+        self.memory: dict[str, float] = {}
+        self._since = self._waited_before = 0.0
+        self._bare: Callable[[Batch], None] | None = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        step, device = batch_idx + 1, pl_module.device
+        if step <= self.cached_steps and (step - WARMUP) % BLOCK == 0 and step >= WARMUP:
+            if step > WARMUP:
+                self._end("lightning", device)
+            assert isinstance(pl_module, DepthModule)
+            self._run_bare(trainer, pl_module)
+            self._begin(device)
+        elif step == self.cached_steps + WARMUP:
+            self._bare = None  # whose memory is not the training's
+            self._waited_before = self.waited
+            self._begin(device)
+        elif (
+            self.cached_steps + WARMUP < step <= self.loaded_steps and (step - self.cached_steps - WARMUP) % BLOCK == 0
+        ):
+            self._end("loader", device)
+            self._begin(device)
+        if step == self.loaded_steps:
+            self.waited -= self._waited_before
+            self._profiler = torch.profiler.profile(activities=_activities(device))
+            self._profiler.start()
+            self._begin(device)
+        elif step == self.total:
+            wall = self._elapsed(device)
+            self._profiler.stop()
+            self._report(trainer, pl_module, len(batch["image"]), wall)
+
+    def _begin(self, device: torch.device) -> None:
+        _wait_for(device)
+        self._since = time.perf_counter()
+
+    def _elapsed(self, device: torch.device) -> float:
+        _wait_for(device)
+        return time.perf_counter() - self._since
+
+    def _end(self, name: str, device: torch.device) -> None:
+        self.seconds[name].append(self._elapsed(device) / BLOCK)
+        if device.type == "cuda":
+            self.memory[name] = torch.cuda.max_memory_allocated(device) / 2**20
+            torch.cuda.reset_peak_memory_stats(device)
+
+    def _run_bare(self, trainer: Trainer, module: DepthModule) -> None:
+        if self._bare is None:
+            self._bare = bare_step(trainer, module)
+            for batch in itertools.islice(itertools.cycle(self.kept), WARMUP):
+                self._bare(batch)
+        self._begin(module.device)
+        for batch in itertools.islice(itertools.cycle(self.kept), BLOCK):
+            self._bare(batch)
+        self._end("bare", module.device)
+
+    def _report(self, trainer: Trainer, module: LightningModule, batch: int, wall: float) -> None:
+        data: DepthDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        median = {name: statistics.median(values) for name, values in self.seconds.items()}
+        device = module.device
+        threads = f" with {torch.get_num_threads()} threads" if device.type == "cpu" else ""
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+        table = Table(box=SIMPLE_HEAD, caption_justify="left")
+        for column in ("a training step", "ms", "images/s", "peak memory"):
+            table.add_column(column, justify="left" if column == "a training step" else "right")
+        for key, title in (
+            ("lightning", "Lightning, batches in memory"),
+            ("bare", "a bare PyTorch loop, the same batches"),
+            ("loader", f"Lightning, the loader with {data.workers} workers"),
+        ):
+            memory = f"{self.memory[key]:,.0f} MiB" if key in self.memory else ""
+            table.add_row(title, f"{1e3 * median[key]:.1f}", f"{batch / median[key]:.1f}", memory)
+        print(
+            f"{batch} frames of {data.size[0]}x{data.size[1]}, {trainer.precision}, on {name}{threads}; "
+            f"medians of {self.blocks} blocks of {BLOCK} steps"
+        )
+        Console().print(table)
+        print(f"Lightning over the bare loop: {median['lightning'] / median['bare'] - 1:+.1%}")
+        print(f"waiting for data: {self.waited / (self.blocks * BLOCK * statistics.mean(self.seconds['loader'])):.1%}")
+        if device.type == "cpu":  # of which torch keeps no account
+            print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
+        _print_profile(self._profiler, device, wall)
+        if self.trace is not None:
+            with written_whole(self.trace) as temporary:
+                self._profiler.export_chrome_trace(str(temporary))
+            print(f"trace: {self.trace}")
+
+
+def _print_profile(profiler: torch.profiler.profile, device: torch.device, wall: float) -> None:
+    cuda = device.type == "cuda"
+    rows = [
+        (each.key, each.self_device_time_total if cuda else each.self_cpu_time_total, each.count)
+        for each in profiler.key_averages()
+    ]
+    busy = sum(taken for _, taken, _ in rows)
+    if cuda:
+        print(f"the device is busy {busy / 1e6 / wall:.0%} of the time")
+    table = Table(box=SIMPLE_HEAD, title=f"where the time goes, {PROFILED} steps", title_justify="left")
+    table.add_column("operation", overflow="fold")
+    for column in ("share", "ms a step", "calls a step"):
+        table.add_column(column, justify="right")
+    for name, taken, count in sorted(rows, key=lambda row: -row[1])[:TOP]:
+        table.add_row(name, f"{taken / busy:.1%}", f"{taken / 1e3 / PROFILED:.1f}", f"{count / PROFILED:.0f}")
+    Console().print(table)
+
+
+def _activities(device: torch.device) -> list[ProfilerActivity]:
+    return [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,186 @@
+"""Training and evaluation of a depth network."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.cli import OptimizerCallable
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from lightning_app.canonical_camera import canonical_scale
+from lightning_app.checkpoints import load_weights
+from lightning_app.evaluation.metrics import DepthMetrics
+from lightning_app.evaluation.protocols import fitting, views
+from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
+
+log = logging.getLogger(__name__)
+
+
+class DepthModule(LightningModule):
+    """Trains ``network`` with ``loss``, and scores it under the data module's protocol.
+
+    Args:
+        network: image -> depth, see the contract in ``models``.
+        loss: predictions and batch -> named terms, see the contract in ``losses``.
+        optimizer: built from the parameters.
+        schedule: built from the optimizer and the number of steps of the run.
+        weights: a checkpoint of the same network to start from (fine-tuning); not the same as resuming.
+        rates: what the learning rate of a part of the network is multiplied by, ``{encoder: 0.1}``; 0 freezes it, with
+            the statistics of its BatchNorm.
+        compile: train through ``torch.compile``; what is saved is the same.
+        canonical_focal_px: train and predict depth as if every image, at the network's size, had been taken with this
+            focal length (as in Metric3D, arXiv 2307.10984), for data of several cameras; metrics are still in metres.
+
+    Raises:
+        FileNotFoundError: no such checkpoint to start from.
+        ValueError: a checkpoint of another network, a part that the network has not or a negative rate, a focal length
+            that is not positive or of no use, or a size that the network's stride does not divide.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        schedule: Schedule = WarmupCosine,
+        weights: str | None = None,
+        rates: dict[str, float] | None = None,
+        compile: bool = False,
+        canonical_focal_px: float | None = None,
+    ) -> None:
+        super().__init__()
+        if canonical_focal_px is not None and not canonical_focal_px > 0:
+            raise ValueError(f"canonical_focal_px {canonical_focal_px} must be positive")
+        if canonical_focal_px is not None and network.predicts != "depth":
+            raise ValueError("canonical_focal_px is for metres, but the network predicts inverse depth")
+        known: Any = getattr(network, "canonical_focal_px", canonical_focal_px)
+        if known != canonical_focal_px:
+            raise ValueError(f"canonical_focal_px is {canonical_focal_px}, but this network's depth is for {known}")
+        with warnings.catch_warnings():
+            # Lightning advises against saving modules; from the command line it saves how to build them.
+            warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
+            self.save_hyperparameters(logger=False)
+        self.network, self.loss = network, loss
+        self.optimisation, self.weights, self.rates = Optimisation(optimizer, schedule), weights, rates or {}
+        self._compiles = compile
+        self._multiscale: Any = network.multiscale
+        for name, rate in self.rates.items():
+            if rate < 0:
+                raise ValueError(f"rates: {rate} of {name} is negative")
+            self._part(name).requires_grad_(rate > 0)
+        self.canonical_focal_px = canonical_focal_px
+
+    def setup(self, stage: str) -> None:
+        """Prepare a stage."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.network.check_size(data.size)  # type: ignore[operator]
+        readers = data.test if stage == "test" else data.val
+        predicts = str(self.network.predicts)
+        protocols = fitting(data.protocols, readers, predicts) if readers else []
+        data.views = views(protocols)
+        self.metrics = nn.ModuleList(DepthMetrics(each, predicts) for each in protocols)
+        # Depthwise convolutions are about twice as fast in this format, on a CPU too.
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def on_fit_start(self) -> None:
+        """Load the weights to start from, unless the run is resumed and has its own."""
+        if self.trainer.ckpt_path is None:
+            self._initialise()
+        for name, rate in self.rates.items():
+            self._part(name).train(rate > 0)
+        if self._compiles:
+            self._multiscale = torch.compile(self._multiscale)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self._multiscale(image)[0]  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def predict(self, batch: dict[str, Any]) -> Tensor:
+        """What the network predicts of a batch, (B, 1, h, w); depth of the batch's own cameras."""
+        prediction: Tensor = self(batch["image"]) / self._canonical_scale(batch)
+        return prediction
+
+    def supervise(self, batch: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The finest prediction, depth of the batch's own cameras, and the loss's terms."""
+        image = batch["image"].contiguous(memory_format=torch.channels_last)
+        predictions = self._multiscale(image)
+        scale = self._canonical_scale(batch)
+        terms: dict[str, Tensor] = self.loss(
+            predictions, batch | {"depth": batch["depth"] * scale, "predicts": self.network.predicts}
+        )
+        return predictions[0] / scale, terms
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        return self._step(batch, "val")
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        return self._step(batch, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_metrics("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_metrics("test")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what opening the file needs beside the weights."""
+        checkpoint["pocketdepth"] = {"size": list(self.trainer.datamodule.size)}  # type: ignore[attr-defined]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        parts = {name: list(self._part(name).parameters()) for name, rate in self.rates.items() if rate > 0}
+        apart = {parameter for parameters in parts.values() for parameter in parameters}
+        rest = [each for each in self.parameters() if each.requires_grad and each not in apart]
+        groups = [{"params": parameters, "name": name} for name, parameters in ({"network": rest} | parts).items()]
+        steps = self.trainer.estimated_stepping_batches
+        return self.optimisation.configure(groups if parts else rest, steps, self.rates)
+
+    def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
+        prediction, terms = self.supervise(batch)
+        training = stage == "train"
+        named = {f"{stage}/{name}": value for name, value in terms.items()}
+        self.log_dict(
+            named, on_step=training, on_epoch=not training, batch_size=len(prediction), sync_dist=not training
+        )
+        for metric in () if training else self.metrics:
+            metric.update(prediction, batch)  # type: ignore[operator]
+        return terms["loss"]
+
+    def _log_metrics(self, stage: str) -> None:
+        for metric in self.metrics:
+            assert isinstance(metric, DepthMetrics)
+            name = metric.protocol.name
+            self.log_dict({f"{stage}/{name}/{key}": value for key, value in metric.compute().items()})
+            metric.reset()
+
+    def _canonical_scale(self, batch: dict[str, Any]) -> Tensor:
+        """What metres are multiplied by for the network, (B, 1, 1, 1)."""
+        intrinsics: Tensor = batch["intrinsics"]
+        if self.canonical_focal_px is None:
+            return intrinsics.new_ones(len(intrinsics), 1, 1, 1)
+        scale: Tensor = canonical_scale(intrinsics[:, 0, 0], intrinsics[:, 1, 1], self.canonical_focal_px)
+        return scale.view(-1, 1, 1, 1)
+
+    def _part(self, name: str) -> nn.Module:
+        parts: dict[str, nn.Module] = dict(self.network.named_modules())
+        if name not in parts or not name:
+            known = ", ".join(part for part, _ in self.network.named_children())
+            raise ValueError(f"rates: {type(self.network).__name__} has no part {name!r}; it has {known}")
+        return parts[name]
+
+    def _initialise(self) -> None:
+        if self.weights is None:
+            self.network.load_pretrained()  # type: ignore[operator]
+        else:
+            load_weights(self, Path(self.weights))
+            log.info("weights from %s", self.weights)
+        count = sum(parameter.numel() for parameter in self.network.parameters())
+        log.info("%s: %.2f M parameters", type(self.network).__name__, count / 1e6)

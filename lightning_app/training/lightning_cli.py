@@ -1,0 +1,150 @@
+"""``fit``, ``validate`` and ``test``: from YAML to a run, by LightningCLI."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import Namespace
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities import rank_zero_info
+
+from lightning_app.callbacks import Results, RunConfig, logger_errors
+from lightning_app.checkpoints import refuse_other_network, refuse_weights_alone
+from lightning_app.training.malloc import keep_freed_memory
+from lightning_app.training.run_folder import run_folder
+
+
+class Parser(LightningArgumentParser):
+    """Lightning's parser, whose errors are raised, so that they end as all others do."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise ValueError with the message; argparse would print the usage and leave."""
+        raise ValueError(message) from ex
+
+
+class PocketDepthCLI(LightningCLI):
+    """LightningCLI with a folder for each run."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The verbs, and which arguments of the trainer's methods the command line fills in."""
+        return {
+            "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule"},
+            "validate": {"model", "dataloaders", "datamodule"},
+            "test": {"model", "dataloaders", "datamodule"},
+        }
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse; Lightning's own method warns of any argument list that is not sys.argv's."""
+        self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        config = self.config[self.config.subcommand]
+        network = config.model.init_args.get("network")
+        if _trained(network):
+            if self.config.subcommand == "fit" or config.get("ckpt_path"):
+                raise ValueError(f"{network.class_path} is trained already: test or validate it, without --ckpt_path")
+        elif self.config.subcommand != "fit" and not config.get("ckpt_path"):
+            raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
+        if config.get("ckpt_path"):
+            refuse_other_network(Path(config.ckpt_path), network and network.as_dict())
+            if self.config.subcommand == "fit":
+                refuse_weights_alone(Path(config.ckpt_path))
+
+    def before_instantiate_classes(self) -> None:
+        """Give the run its folder, and let loggers and checkpoints write below it."""
+        config = self.config[self.subcommand]
+        root = run_folder(config, str(self.subcommand))
+        config.trainer.default_root_dir = str(root)
+        for logger in _as_list(config.trainer.get("logger")):
+            if isinstance(logger, Namespace) and logger.init_args.get("save_dir") in (None, "runs"):
+                logger.init_args.save_dir = str(root)
+        if self.subcommand != "fit":
+            config.trainer.enable_checkpointing = False
+            config.verbose = False  # Results prints the metrics with their protocol, Lightning without
+            config.trainer.callbacks = [item for item in _as_list(config.trainer.callbacks) if not _saves(item)]
+        protocol = _as_list(config.data.get("init_args", {}).get("protocol") or "kitti-eigen")[0]
+        for callback in _as_list(config.trainer.get("callbacks")):
+            arguments = callback.get("init_args") or {}
+            if arguments.get("monitor"):  # checkpoints are chosen by the protocol of validation, whichever it is
+                arguments["monitor"] = arguments["monitor"].replace("{protocol}", protocol)
+            if _saves(callback) and callback.init_args.get("dirpath") is None:
+                callback.init_args.dirpath = str(root / "checkpoints")
+        rank_zero_info(f"run: {root}")
+
+
+def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDepthCLI) -> None:
+    """Run one of Lightning's verbs with the arguments of the command line."""
+    _quiet()
+    keep_freed_memory()
+    usage = f"pocketdepth {subcommand} -c experiments/base.yaml -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"
+    with logger_errors(), _misconfiguration_is_wrong_use():
+        cli(
+            model_class=LightningModule,
+            datamodule_class=LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=RunConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            trainer_defaults={"callbacks": [Results()], "use_distributed_sampler": False},
+            seed_everything_default=0,
+            parser_class=Parser,
+            parser_kwargs={subcommand: {"usage": usage}},
+            auto_configure_optimizers=False,
+            args=[subcommand, *args],
+        )
+
+
+@contextmanager
+def _misconfiguration_is_wrong_use() -> Iterator[None]:
+    """Lightning's own error for a trainer that is set up wrongly (a metric to watch that is not logged, say)."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ValueError(str(error)) from error
+
+
+def _trained(network: Namespace | None) -> bool:
+    """Whether a configured network comes with its weights, so that there is nothing to train or to load."""
+    if network is None:
+        return False
+    module, _, name = network.class_path.rpartition(".")
+    return bool(getattr(getattr(import_module(module), name), "trained", False))
+
+
+def _saves(callback: Namespace) -> bool:
+    return str(callback.class_path).endswith("ModelCheckpoint")
+
+
+def _quiet() -> None:
+    """Let our own messages through, and silence what Lightning says of itself and of what is meant to be so."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    for package in ("lightning_app", "models", "datamodules"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: not record.getMessage().startswith(("💡", "GPU available", "TPU available", "`Trainer.fit`"))
+    )
+    expected = (
+        ".*treespec.*is deprecated",
+        "Experiment logs directory .* exists",
+        "Checkpoint directory .* exists",
+        ".*does not have many workers",
+        "Found .* module\\(s\\) in eval mode",  # a frozen encoder's
+        "You passed in a `val_dataloader` but have no `validation_step`",  # a stylizer is not validated
+        ".*callbacks used to create the checkpoint",
+        ".*recommended to use `self.log",  # the metrics are synchronised by torchmetrics
+        "The number of training batches .* is smaller than the logging interval",
+        ".*your dataloader is not resumable",  # the sampler's position is that of the checkpoint
+    )
+    for message in expected:
+        warnings.filterwarnings("ignore", message)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []

@@ -1,0 +1,216 @@
+"""Other runtimes than ONNX Runtime, as users call them. What needs an optional package skips where it is missing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deploy import load
+from deploy.convert.source import open_source
+from deploy.inference.load import load_network
+from deploy.inference.onnx_network import OnnxNetwork
+from deploy.inference.optional_packages import quiet
+from deploy.measure.agreement import largest_difference, random_images
+from deploy.measure.sqnr import sqnr_db
+from lightning_app.files import folder_written_whole
+from tests.conftest import EXPERIMENTS, Cli
+
+MODULES = {"coreml": "coremltools", "litert": "litert_torch", "executorch": "executorch.exir", "qnn": "onnxruntime_qnn"}
+
+
+@pytest.mark.parametrize("verb", MODULES)
+def test_missing_package_is_one_sentence(verb: str, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, MODULES[verb], None)
+    monkeypatch.setitem(sys.modules, MODULES[verb].partition(".")[0], None)
+    result = cli("convert", verb, tmp_path / "any.ckpt")
+    assert result.status == 2
+    assert result.err.startswith("pocketdepth: error: ")
+    assert f"is not installed: pip install 'pocketdepth[{verb}]'" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("suffix", "module"), [(".tflite", "ai_edge_litert"), (".pte", "executorch")])
+def test_files_need_their_runtime(suffix: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [module, *(name for name in sys.modules if name.startswith(f"{module}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=r"is not installed: pip install 'pocketdepth\["):
+        load(f"depth{suffix}")
+
+
+def test_wrong_use_is_said_before_anything_is_opened(tmp_path: Path, cli: Cli) -> None:
+    checkpoint = tmp_path / "a.ckpt"
+    for arguments, says in (
+        (("litert", checkpoint, "--int8"), "--int8 needs --images to calibrate on"),
+        (("litert", checkpoint, "--images", tmp_path), "--images are for --int8"),
+        (("litert", checkpoint, "--output", tmp_path / "a.onnx"), "name ends in .tflite"),
+        (("executorch", checkpoint, "--output", tmp_path / "a.onnx"), "name ends in .pte"),
+        (("coreml", checkpoint, "--output", tmp_path / "a.onnx"), "name ends in .mlpackage"),
+    ):
+        result = cli("convert", *arguments)
+        assert result.status == 2
+        assert says in result.err
+
+
+def test_folder_is_never_half_written(tmp_path: Path) -> None:
+    target = tmp_path / "a.mlpackage"
+
+    def write(content: str, fail: bool) -> None:
+        with folder_written_whole(target) as temporary:
+            temporary.mkdir()
+            (temporary / "file").write_text(content)
+            if fail:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write("broken", fail=True)
+    assert not list(tmp_path.iterdir())
+    write("one", fail=False)
+    with pytest.raises(KeyboardInterrupt):
+        write("broken", fail=True)
+    assert (target / "file").read_text() == "one"
+    write("two", fail=False)
+    assert (target / "file").read_text() == "two"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_libraries_are_quiet_and_their_errors_are_not(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet("at work"):
+        print("chatter")
+    with pytest.raises(ValueError, match="said"), quiet():
+        raise ValueError("said")
+    print("kept")
+    assert capfd.readouterr().out.split() == ["kept"]
+
+
+def test_agreement_in_figures() -> None:
+    images = random_images((4, 6))
+    assert largest_difference(lambda x: x + 1, lambda x: 1.01 * (x + 1), images) == pytest.approx(0.01, rel=1e-3)
+    assert sqnr_db((image, 0.9 * image) for image in images) == pytest.approx(20, rel=1e-3)
+
+
+def test_batchnorm_behind_a_transposed_convolution_is_fused() -> None:
+    from deploy.convert.source import _without_batchnorm
+    from deploy.convert.to_litert import _uncropped
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.ConvTranspose2d(3, 4, 3, 2, 1, 1), nn.BatchNorm2d(4), nn.ReLU())
+    network(torch.rand(2, 3, 5, 7))  # statistics that change something
+    network.eval()
+    image = torch.rand(1, 3, 5, 7)
+    expected = network(image)
+    for changed in (_uncropped(network), _without_batchnorm(network)):
+        torch.testing.assert_close(changed(image), expected)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+@pytest.mark.slow
+def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("litert_torch", "litert")
+    checkpoint = fitted / "checkpoints" / "last.ckpt"
+    result = cli("convert", "litert", checkpoint)
+    assert result.status == 0, result.err
+    assert "of the depth of ONNX" in result.out
+    assert len(result.out.splitlines()) == 1
+    assert not result.err
+    network = _same(checkpoint.with_suffix(".tflite"), exported)
+    assert network.metadata["precision"] == "fp32"
+    assert len(network.metadata["checkpoint_sha256"]) == 64
+    int8 = fitted / "int8.tflite"
+    arguments = ("convert", "litert", checkpoint, "--output", int8, "--int8", "--images", data_root / "photos")
+    result = cli(*arguments)
+    assert result.status == 0, result.err
+    assert "dB against fp32 in ONNX" in result.out
+    assert int8.stat().st_size < 0.5 * checkpoint.with_suffix(".tflite").stat().st_size
+    network = load_network(int8)
+    assert network.metadata["precision"].startswith("int8, normalisation and head in float, 3 calibration images")
+    assert network.interpreter.get_input_details()[0]["dtype"] is np.float32  # type: ignore[union-attr]
+    twin = OnnxNetwork(exported)
+    assert sqnr_db((twin(image), network(image)) for image in random_images(network.size)) > 20
+    _is_taken(int8, data_root, fitted, cli)
+    monkeypatch.setattr("deploy.convert.to_litert.LEAST_DB", 200)
+    again = cli(*arguments, "--overwrite")
+    assert again.status == 1
+    assert "are needed" in again.err
+    assert load_network(int8).metadata == network.metadata
+    int8.write_bytes(int8.read_bytes()[:4000])
+    assert "a damaged LiteRT file" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
+    int8.write_bytes(b"nothing that opens")
+    assert "not a LiteRT file of" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
+
+
+@pytest.mark.slow
+def test_executorch(fitted: Path, exported: Path, data_root: Path, cli: Cli) -> None:
+    needs("executorch", "executorch")
+    checkpoint = fitted / "checkpoints" / "last.ckpt"
+    result = cli("convert", "executorch", checkpoint)
+    assert result.status == 0, result.err
+    assert "of the depth of ONNX" in result.out
+    assert not result.err
+    file = checkpoint.with_suffix(".pte")
+    assert _same(file, exported).metadata["precision"] == "fp32"
+    _is_taken(file, data_root, fitted, cli)
+    file.write_bytes(b"nothing that opens")
+    assert "ExecuTorch cannot open it" in cli("predict", file, data_root / "photos", "--output", fitted / "q").err
+
+
+@pytest.mark.slow
+def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = needs("coremltools", "coreml")
+    checkpoint = fitted / "checkpoints" / "last.ckpt"
+    result = cli("convert", "coreml", checkpoint)
+    assert result.status == 0, result.err
+    assert "computed in torch, within" in result.out
+    assert "runs on Apple's systems alone" in result.out
+    package = checkpoint.with_suffix(".mlpackage")
+    spec = tools.models.MLModel(str(package), skip_model_load=True).get_spec()
+    image = spec.description.input[0].type.imageType
+    assert (image.height, image.width) == (64, 96)
+    assert spec.description.metadata.userDefined["predicts"] == "depth"
+    assert cli("convert", "coreml", checkpoint).status == 2
+    monkeypatch.setattr("deploy.convert.to_coreml.TOLERANCE", 0)
+    assert cli("convert", "coreml", checkpoint, "--output", fitted / "b.mlpackage").status == 1
+    assert not (fitted / "b.mlpackage").exists()
+    monkeypatch.setattr("deploy.convert.coreml_in_torch.OPERATIONS", {})
+    result = cli("convert", "coreml", checkpoint, "--output", fitted / "c.mlpackage")
+    assert "not compared with ONNX: add, cast, " in result.out
+
+
+@pytest.mark.slow
+def test_source_says_what_it_is(fitted: Path) -> None:
+    source = open_source(fitted / "checkpoints" / "last.ckpt", (32, 64))
+    assert source.twin.size == source.size == (32, 64)
+    assert source.metadata["predicts"] == "depth"
+    assert largest_difference(_torch(source.network), source.twin, random_images(source.size)) < 1e-4
+
+
+def needs(module: str, extra: str) -> Any:
+    with quiet():  # what it prints when it is imported
+        return pytest.importorskip(module, reason=f"needs the extra {extra}")
+
+
+def _torch(network: nn.Module) -> Any:
+    return lambda image: network(torch.from_numpy(image)).detach().numpy()
+
+
+def _same(file: Path, exported: Path) -> Any:
+    network, twin = load_network(file), OnnxNetwork(exported)
+    assert network.size == twin.size
+    assert network.predicts == "depth"
+    assert network.canonical_focal_px is None
+    assert largest_difference(twin, network, random_images(twin.size)) < 1e-3
+    return network
+
+
+def _is_taken(file: Path, data_root: Path, fitted: Path, cli: Cli) -> None:
+    """By predict and by evaluate."""
+    assert cli("predict", file, data_root / "photos", "--output", fitted / "p").status == 0
+    assert np.load(fitted / "p" / "a.npy").shape == (60, 90)
+    yaml = fitted.parents[1] / "tiny.yaml"
+    result = cli("evaluate", file, "--data", EXPERIMENTS / "base.yaml", "--data", yaml, "--split", "val")
+    assert result.status == 0, result.err

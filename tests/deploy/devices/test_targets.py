@@ -1,0 +1,209 @@
+"""Files judged by devices: what was measured counts, what is predicted says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.devices.budget_check import judge
+from deploy.devices.targets import Device, Measured, Reference, read_targets
+from deploy.devices.transfer import Pair, explain, leave_one_out, speed
+from deploy.measure.timing import Row
+from tests.conftest import Cli
+
+REFERENCE = {
+    "network": "pydnet",
+    "size": [384, 640],
+    "precision": "fp16",
+    "latency_ms": 17,
+    "source": "a paper",
+    "checked": True,
+}
+DEVICE = {"name": "A phone", "budget_ms": 33.3, "reason": "30 frames a second", "references": [REFERENCE]}
+RESULT = {"device": "phone", "file": "m.onnx", "runtime": "CoreML", "runs": 50, "p50_ms": 20.0, "date": "2026-01-31"}
+ROW = Row("m.onnx", "onnxruntime", (64, 96), "fp32", 6, 5, 0.5, 10, 11, 14, 58, 0.5, 1.0)
+
+
+def write_targets(path: Path, **changes: Any) -> Path:
+    """One phone with one reference; ``changes`` are the reference's."""
+    reference = {key: value for key, value in (REFERENCE | changes).items() if value is not None}
+    path.write_text(yaml.safe_dump({"devices": {"phone": DEVICE | {"references": [reference]}}}))
+    return path
+
+
+def write_measured(path: Path, *results: dict[str, Any]) -> Path:
+    path.write_text(json.dumps({"results": results}))
+    return path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A file that is hashed and never opened."""
+    (tmp_path / "m.onnx").write_bytes(b"weights")
+    return tmp_path / "m.onnx"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latency_s": 0.017}, "unknown key latency_s; right is latency_ms: a positive number of milliseconds"),
+        ({"latency": 17}, "unknown key latency; right is latency_ms"),
+        ({"latency_ms": "17 ms"}, "latency_ms is '17 ms'; right is a positive number of milliseconds, without a unit"),
+        ({"latency_ms": -17}, "latency_ms is -17; right is"),
+        ({"latency_ms": float("nan")}, "latency_ms is nan; right is"),
+        ({"latency_ms": True}, "latency_ms is True; right is"),
+        ({"latency_ms": None}, "latency_ms is missing; right is"),
+        ({"size": "384x640"}, "size is '384x640'; right is [height, width], two whole numbers"),
+        ({"size": [384, 640.0]}, "size is [384, 640.0]; right is"),
+        ({"precision": "w8a8"}, "precision is 'w8a8'; right is fp32, fp16 or int8"),
+    ],
+)
+def test_wrong_targets_are_refused_in_one_line(
+    changes: dict[str, Any], message: str, model: Path, tmp_path: Path, cli: Cli
+) -> None:
+    path = write_targets(tmp_path / "t.yaml", **changes)
+    result = cli("targets", model, "--targets", path)
+    assert result.status == 2
+    assert f"{path}: device phone, reference pydnet: {message}" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("devices: {phone: [", "not YAML"),
+        ("phone: {}", "has no section `devices`"),
+        ("devices: {phone: 33}", "device phone: 33 is no mapping with the keys name, budget_ms"),
+        ("devices: {phone: {name: A, budget: 33}}", "device phone: unknown key budget; right is budget_ms"),
+        ("devices: {phone: {name: A, budget_ms: 33, reason: b, references: [17]}}", "reference 17: 17 is no mapping"),
+    ],
+)
+def test_targets_that_are_none(content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(content)
+    with pytest.raises(ValueError, match="yaml: ") as error:
+        read_targets(tmp_path / "t.yaml")
+    assert message in str(error.value)
+
+
+def test_shipped_targets_can_be_read() -> None:
+    devices = read_targets()
+    assert {"iphone_xs_npu", "galaxy_s25_npu", "snapdragon_7_gen_4_cpu"} <= set(devices)
+    assert not any(each.checked for each in devices["iphone_xs_npu"].references)
+    assert all(device.references for device in devices.values())
+
+
+def test_measured_results_decide_the_status(model: Path, tmp_path: Path, cli: Cli) -> None:
+    measured = write_measured(tmp_path / "m.json", RESULT)
+    call = ("targets", model, "--targets", write_targets(tmp_path / "t.yaml"), "--measured", measured)
+    met = cli(*call)
+    assert met.status == 0, met.err
+    assert "met, measured" in met.out
+    assert "2026-01-31, 50 runs in CoreML, known by its name alone" in " ".join(met.out.split())
+    missed = cli(*call, "--budget-ms", 16, "--output", tmp_path / "v.json")
+    assert missed.status == 1
+    assert f"{model}: measured on phone at 20.00 ms, 16 ms are allowed" in missed.err
+    (verdict,) = json.loads((tmp_path / "v.json").read_text())["verdicts"]
+    assert (verdict["device"], verdict["status"], verdict["latency_ms"]) == ("phone", "missed", 20)
+
+
+def test_a_result_counts_for_the_file_that_ran(model: Path) -> None:
+    device = Device("phone", "A phone", 33, "", ())
+    own = Measured("phone", "CoreML", 50, 20, "2026-01-31", "renamed.onnx", hashlib.sha256(b"weights").hexdigest())
+    newer, other = replace(own, date="2026-02-01", p50_ms=40), replace(own, file="m.onnx", sha256="0" * 64)
+    assert judge([model], [device], [own])[0].status == "met"
+    assert judge([model], [device], [newer, own])[0].status == "missed"
+    model.write_bytes(b"other weights")
+    with pytest.raises(
+        ValueError, match="or a truncated one"
+    ):  # no result of it is left, so that it would be predicted
+        judge([model], [device], [own, other])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"p50_s": 0.02}, "result 1, device phone: unknown key p50_s; right is p50_ms"),
+        ({"p50_ms": "20"}, "result 1, device phone: p50_ms is '20'; right is a positive number"),
+        ({"date": "31.1.2026"}, "date is '31.1.2026'; right is a day, YYYY-MM-DD"),
+        ({"device": "watch"}, "no device 'watch'; known are phone"),
+    ],
+)
+def test_wrong_results_are_refused(change: dict[str, Any], message: str, model: Path, tmp_path: Path, cli: Cli) -> None:
+    path = write_measured(tmp_path / "m.json", RESULT | change)
+    result = cli("targets", model, "--targets", write_targets(tmp_path / "t.yaml"), "--measured", path)
+    assert result.status == 2
+    assert message in result.err
+
+
+def test_predictions_are_labelled_and_fail_nobody(
+    exported: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(paths: list[Path], *_: object) -> list[Row]:
+        return [replace(ROW, p50_ms=10.0), *[replace(ROW, p50_ms=2.0)] * (len(paths) - 1)]
+
+    monkeypatch.setattr("deploy.devices.transfer.measure", measure)
+    monkeypatch.setattr("deploy.benchmark.references.write_references", lambda wanted, folder: list(wanted))
+    result = cli("targets", exported, "--targets", write_targets(tmp_path / "t.yaml"))
+    assert result.status == 0, result.err
+    text = " ".join(result.out.split())
+    assert "85.00 33.3 predicted: over" in text  # 10 ms here, and 17 ms there for what takes 2 here
+    assert "one reference, spread unknown" in text
+    assert "none counts as met, and none fails" in text
+    unbuilt = cli("targets", exported, "--targets", write_targets(tmp_path / "t.yaml", network="midas", checked=False))
+    text = " ".join(unbuilt.out.split())
+    assert "unknown" in text
+    assert "(from memory: check): midas 384x640 fp16 17 ms (cannot be built here: predicts nothing)" in text
+    int8 = cli("targets", exported, "--targets", write_targets(tmp_path / "t.yaml", precision="int8"))
+    assert "nothing was published about it in fp32" in " ".join(int8.out.split())
+
+
+def test_spread_is_what_each_reference_is_predicted_at() -> None:
+    slow, fast = (
+        Reference(name, (64, 64), "fp32", ms, "a paper", True) for name, ms in (("pydnet", 40), ("resnet18", 10))
+    )
+    pairs = [Pair(slow, 20.0), Pair(fast, 10.0)]
+    assert speed(pairs) == pytest.approx(2**0.5)
+    assert leave_one_out(pairs) == pytest.approx([0.5, 2])
+    assert "0.50x to 2.00x of what was published" in explain(3.0, pairs)
+    assert leave_one_out(pairs[:1]) == []
+
+
+def test_measured_results_need_no_torch(model: Path, tmp_path: Path) -> None:
+    measured = write_measured(tmp_path / "m.json", RESULT)
+    arguments = [
+        "targets",
+        str(model),
+        "--targets",
+        str(write_targets(tmp_path / "t.yaml")),
+        "--measured",
+        str(measured),
+    ]
+    code = f"import sys\nfrom lightning_app.cli.main import main\ntry: main({arguments!r})\nexcept SystemExit as stop: pass\n"
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_real_prediction(exported: Path, tmp_path: Path, cli: Cli) -> None:
+    references = [
+        REFERENCE | {"network": name, "size": [64, 64], "precision": "fp32"}
+        for name in ("pydnet", "fastdepth", "mobilenet_v2_classifier")
+    ]
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump({"devices": {"phone": DEVICE | {"references": references}}}))
+    shutil.copy(exported, tmp_path / "other.onnx")
+    call = ("targets", exported, tmp_path / "other.onnx", "--targets", tmp_path / "t.yaml", "--runs", 3)
+    result = cli(*call, "--output", tmp_path / "v.json")
+    assert result.status == 0, result.err
+    verdicts = json.loads((tmp_path / "v.json").read_text())["verdicts"]
+    assert [each["status"] for each in verdicts] == ["predicted", "predicted"]
+    assert all(0 < each["latency_ms"] < 1000 for each in verdicts)
+    assert "fastdepth 17 there and" in verdicts[0]["detail"]

@@ -1,0 +1,161 @@
+"""Fine-tuning with fake quantization: what is rounded, and that nothing of it stays in the checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+
+from deploy.export.to_onnx import to_onnx
+from deploy.inference.onnx_network import OnnxNetwork
+from deploy.inference.torch_network import open_checkpoint
+from deploy.quantization.qat import FakeQuantize, head_weights
+from deploy.quantization.quantize import write_int8
+from lightning_app.training.depth_module import DepthModule
+from losses import SILog
+from models import DepthNet, LightDecoder, PyDNet, UpConvDecoder
+from tests.conftest import EXPERIMENTS, Cli
+
+BASE = EXPERIMENTS / "base.yaml"
+QAT = ("--trainer.callbacks+=deploy.quantization.FakeQuantize", "--trainer.callbacks.calibration_steps", 1)
+
+
+def rounded(network: nn.Module, **settings: Any) -> tuple[FakeQuantize, Any, Any]:
+    """A callback on a network, with what Lightning hands it."""
+    callback, module = FakeQuantize(**settings), DepthModule(network, SILog())
+    trainer: Any = SimpleNamespace(
+        datamodule=SimpleNamespace(size=(64, 96)), global_step=0, estimated_stepping_batches=10
+    )
+    callback.on_fit_start(trainer, module)
+    return callback, trainer, module
+
+
+def network_of(encoder: str, decoder: Any) -> nn.Module:
+    """With statistics, and branches and heads that matter."""
+    torch.manual_seed(0)
+    network = DepthNet(encoder, decoder=decoder)
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.uniform_(part.weight, -1.5, 1.5)
+    nn.init.normal_(network.decoder.heads[0].weight, std=0.1)  # type: ignore[operator, union-attr, arg-type, index]
+    with torch.no_grad():
+        for _ in range(20):
+            network(torch.rand(4, 3, 64, 96))
+    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+# Depthwise convolutions and additions; timm's Conv2dSame; dense ones and transposed ones.
+@pytest.mark.parametrize(
+    ("encoder", "decoder"),
+    [
+        ("mobilenetv4_conv_small", LightDecoder),
+        ("tf_mobilenetv3_small_minimal_100", LightDecoder),
+        pytest.param("resnet18", UpConvDecoder, marks=pytest.mark.slow),
+    ],
+)
+def test_rounds_what_onnx_runtime_quantizes(encoder: str, decoder: Any, tmp_path: Path) -> None:
+    network, images = network_of(encoder, decoder), torch.rand(4, 3, 64, 96)
+    onnx.save(to_onnx(network, (64, 96)), tmp_path / "float.onnx")
+    write_int8(tmp_path / "float.onnx", iter(images.numpy()[:, None]), tmp_path / "int8.onnx")
+    shipped = OnnxNetwork(tmp_path / "int8.onnx")
+    int8 = np.concatenate([shipped(image[None]) for image in images.numpy()])
+    callback, trainer, module = rounded(network, calibration_steps=1)
+    with torch.no_grad():
+        callback.on_train_batch_start(trainer, module, {}, 0)
+        exact = network(images).numpy()  # and the ranges are those of these images, as the file's are
+        trainer.global_step = 1
+        callback.on_validation_start(trainer, module)
+        fake = network(images).numpy()
+    ours, theirs = (fake - exact).ravel(), (int8 - exact).ravel()
+    assert np.linalg.norm(ours) == pytest.approx(np.linalg.norm(theirs), rel=0.2)
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.5
+    callback.on_fit_end(trainer, module)
+    with torch.no_grad():
+        assert np.array_equal(network(images).numpy(), exact)
+
+
+def test_every_layer_but_the_heads_gets_a_gradient_through_the_rounding() -> None:
+    network = DepthNet("mobilenetv4_conv_small", heads=2)
+    callback, trainer, module = rounded(network, calibration_steps=1)
+    for trainer.global_step in (0, 1):
+        callback.on_train_batch_start(trainer, module, {}, 0)
+        network.zero_grad()
+        sum(each.log().mean() for each in network.multiscale(torch.rand(2, 3, 64, 96))).backward()  # type: ignore[union-attr]
+    gradients = [parameter.grad for parameter in network.parameters()]
+    assert all(isinstance(each, Tensor) and each.isfinite().all() for each in gradients)
+
+
+@pytest.mark.parametrize("network", [DepthNet("mobilenetv4_conv_small", heads=3), PyDNet(heads=3)])
+def test_heads_are_what_no_convolution_follows(network: Any) -> None:
+    heads = network.heads if isinstance(network, PyDNet) else network.decoder.heads
+    assert head_weights(network, torch.zeros(1, 3, 64, 128)) == {id(head.weight) for head in heads}
+    assert network.training
+
+
+def test_batchnorm_commutes_with_the_rounding_of_weights() -> None:
+    network = network_of("mobilenetv4_conv_small", LightDecoder)
+    rounding = rounded(network)[0]._rounding
+    rounding.rounds = True
+    weight, factor = torch.randn(8, 4, 3, 3), torch.randn(8, 1, 1, 1)
+    assert torch.allclose(rounding._weight(weight * factor, 0), rounding._weight(weight, 0) * factor, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_checkpoint_is_an_ordinary_one(fitted: Path, tmp_path: Path, cli: Cli) -> None:
+    run, start = tmp_path / "qat", fitted / "checkpoints" / "last.ckpt"
+    call = ("fit", "-c", BASE, "-c", tmp_path / "tiny.yaml", "--model.weights", start)
+    result = cli(*call, *QAT, "--trainer.default_root_dir", run)
+    assert result.status == 0, result.err
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert list(best["state_dict"]) == list(torch.load(start, weights_only=True)["state_dict"])
+    network = open_checkpoint(run / "checkpoints" / "best.ckpt").network
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
+    result = cli("export", run / "checkpoints" / "best.ckpt", "--output", run / "depth.onnx")
+    assert result.status == 0, result.err
+
+
+@pytest.mark.slow
+def test_resumed_run_ends_where_an_unbroken_one_does(data_root: Path, fitted: Path, tmp_path: Path, cli: Cli) -> None:
+    call = ("fit", "-c", BASE, "-c", tmp_path / "tiny.yaml", "--trainer.max_steps", 8)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert cli(*call, *QAT, "--trainer.default_root_dir", whole).status == 0
+    stop = "--trainer.callbacks+=tests.lightning_app.training.test_fit.StopAt"
+    assert cli(*call, *QAT, stop, "--trainer.default_root_dir", broken).status == 0
+    stopped = broken / "checkpoints" / "stopped.ckpt"
+    assert cli(*call, *QAT, "--trainer.default_root_dir", broken, "--ckpt_path", stopped).status == 0
+    one, two = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (whole, broken))
+    assert all(torch.equal(value, two["state_dict"][key]) for key, value in one["state_dict"].items())
+    ranges = [each["callbacks"]["FakeQuantize"]["ranges"] for each in (one, two)]
+    assert ranges[0].keys() == ranges[1].keys()
+    assert len(ranges[0]) > 50
+    assert all(torch.equal(value, ranges[1][key]) for key, value in ranges[0].items())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--trainer.callbacks.calibration_steps", 0), "without a step the ranges are not known"),
+        (("--trainer.callbacks.freeze", 1.5), "is a share of the run"),
+        (("--model.compile", "true"), "leave --model.compile away"),
+        (("--model.network.encoder", "mobileone_s0"), "the export makes one convolution of encoder.backbone.stem"),
+    ],
+)
+def test_wrong_use_is_one_line(options: tuple[Any, ...], message: str, fitted: Path, tmp_path: Path, cli: Cli) -> None:
+    call = ("fit", "-c", BASE, "-c", tmp_path / "tiny.yaml", "--trainer.default_root_dir", tmp_path / "run")
+    result = cli(*call, *QAT[:1], *options)
+    assert result.status == 2
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_the_control_differs_in_the_callback_alone() -> None:
+    qat, control = (yaml.safe_load((EXPERIMENTS / "int8" / f"{name}.yaml").read_text()) for name in ("qat", "control"))
+    assert qat["trainer"].pop("callbacks+") == [{"class_path": "deploy.quantization.FakeQuantize"}]
+    assert qat == control

@@ -1,0 +1,189 @@
+"""From a checkpoint to a page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.inference.onnx_network import OnnxNetwork
+from deploy.measure.layer_times import layer_times
+from deploy.shipping.chain import Chain
+from deploy.shipping.limits import Measured, judge
+from deploy.shipping.plan import Limits, read_plan
+from deploy.shipping.shipped import Shipped
+from deploy.shipping.stages import Stages
+from tests.conftest import EXPERIMENTS, Cli
+
+PLAN = """
+size: [64, 96]
+images: photos
+data: [tiny.yaml]
+variants:
+  fp32: {}
+  int8: {scheme: static, limits: {size_mb: 2, gates: [NNAPI], times_as_fast: {fp32: 1.1}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("scheme: static", "scheme: statics"),
+        ("size_mb: 2", "size_gb: 2"),
+        ("size_mb: 2", "size_mb: two"),
+        ("images: photos", "image: photos"),
+        ("size: [64, 96]", "size: [64]"),
+    ],
+)
+def test_a_plan_with_a_wrong_key_is_refused_in_one_line(wrong: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.replace(wrong, message))
+    with pytest.raises(ValueError, match=str(path)) as error:
+        read_plan(path)
+    print(error.value)
+    assert message.split(":")[0].split(" ")[-1] in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_plan_names_only_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    for wrong, right, message in (
+        ("{fp32: 1.1}", "{resnet18: 3}", "int8 is to be faster than resnet18, which is not among fp32, int8"),
+        ("scheme: static", "scheme: static, start: later", "int8 starts from later, which is no variant above it"),
+        ("fp32: {}", "fp32: {scheme: static}", "the first variant, fp32, is what the others are compared with"),
+        ("scheme: static", "prune: 1.5", "prune 1.5 is no share"),
+        ("images: photos", "references: [pydnt]\nimages: photos", "no reference is called 'pydnt'; there are pydnet"),
+        ("images: photos", "split: val", "names neither images, to calibrate on, nor photographs"),
+        ("[NNAPI]", "[NNPI]", "no gate is called 'NNPI'; there are static shapes"),
+    ):
+        path.write_text(PLAN.replace(wrong, right))
+        with pytest.raises(ValueError, match=message):
+            read_plan(path)
+
+
+def test_the_shipped_plan_is_read() -> None:
+    plan = read_plan(EXPERIMENTS / "ship.yaml")
+    assert plan.first == "fp32"
+    assert plan.variants["pruned-int8"].start == "pruned"
+
+
+def test_a_stage_is_done_again_only_where_something_changed(tmp_path: Path) -> None:
+    source, output = tmp_path / "source", tmp_path / "output"
+    calls: list[str] = []
+
+    def once(settings: int) -> None:
+        def do() -> None:
+            calls.append(source.read_text())
+            output.write_text("x")
+
+        Stages(tmp_path).once("copy", [source, settings], output, do)
+
+    source.write_text("a")
+    once(1)
+    once(1)
+    assert calls == ["a"]
+    source.write_text("b")
+    once(1)
+    assert calls == ["a", "b"]
+    once(2)
+    output.unlink()
+    once(2)
+    assert calls == ["a", "b", "b", "b"]
+    (tmp_path / "stages.json").write_text("{")
+    with pytest.raises(ValueError, match="damaged; remove it"):
+        once(2)
+
+
+def test_an_interrupted_stage_is_not_done(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Stages(tmp_path).once("step", 1, tmp_path / "output", interrupt)
+    assert not list(tmp_path.iterdir())
+
+
+def test_limits_are_judged_by_what_was_measured() -> None:
+    measured = {
+        "fp32": Measured(0.200, 0.7, 10, None, 6.0, 10.0),
+        "int8": Measured(0.203, 0.7, 10, 36.0, 2.2, 5.0, {"NNAPI": "skipped"}),
+        "resnet18": Measured(None, None, 0, None, 45.0, 80.0),
+    }
+    limits = Limits(0.01, 33, 2.0, 6.0, {"fp32": 1.4, "resnet18": 20}, ["NNAPI"])
+    checks = judge({"fp32": Limits(), "int8": limits}, measured, "fp32")
+    assert [(check.measured, check.kept) for check in checks] == [
+        ("+1.50%", False),
+        ("36.0 dB", True),
+        ("2.20 MB", False),
+        ("5.00 ms", True),
+        ("2.00 times", True),
+        ("16.00 times", False),
+        ("skipped", False),
+    ]
+    measured["int8"] = Measured(0.203, 0.7, 9, 36.0, 2.2, 5.0)
+    with pytest.raises(RuntimeError, match="int8 was scored on 9 frames, fp32 on 10"):
+        judge({"int8": limits}, measured, "fp32")
+
+
+def test_layers_are_timed_in_order(exported: Path) -> None:
+    layers = layer_times(exported, runs=3)
+    assert {"Conv"} <= {layer.kind for layer in layers}
+    assert all(layer.time_ms >= 0 for layer in layers)
+    assert layers[-1].output == (1, 1, 32, 48)
+
+
+@pytest.fixture
+def plan(fitted: Path, tmp_path: Path) -> Path:
+    """A plan for a finished run's checkpoint."""
+    path = tmp_path / "plan.yaml"
+    text = PLAN.replace("[tiny.yaml]", f"[{EXPERIMENTS / 'base.yaml'}, {tmp_path / 'tiny.yaml'}]")
+    path.write_text(text.replace("size_mb: 2", "size_mb: 20").replace("{fp32: 1.1}", "{fp32: 0.01}"))
+    return path
+
+
+@pytest.mark.slow
+def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_path: Path, cli: Cli) -> None:
+    call = ("ship", fitted / "checkpoints" / "last.ckpt", "-c", plan, "--runs", 3, "--output", tmp_path / "ship")
+    result = cli(*call)
+    assert result.status == 0, result.err
+    page = (tmp_path / "ship" / "report.html").read_text()
+    assert "all 3 limits are kept" in page
+    assert "<svg" in page
+    assert page.count("data:image/jpeg;base64,") == 3 * 4  # photograph, two files, a change
+    assert not re.search(r'(src|href)="http', page)
+    assert {path.name for path in (tmp_path / "ship").glob("report-*")} == {
+        "report-pareto.png",
+        "report-photographs.png",
+    }
+    again = cli(*call)
+    assert again.status == 0, again.err
+    assert again.out.count("done already") == 14
+    plan.write_text(plan.read_text().replace("size_mb: 20", "size_mb: 0.1"))
+    broken = cli(*call)
+    assert broken.status == 1
+    assert "1 of 3 limits are broken: int8: size" in broken.err
+    assert broken.out.count("done already") == 14
+    assert "1 of 3 limits is broken" in (tmp_path / "ship" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_variant_is_fine_tuned_once_and_anew_where_its_plan_changes(fitted: Path, plan: Path, tmp_path: Path) -> None:
+    line = '  pruned: {{prune: 0.7, fine_tune: [--trainer.max_steps, "{0}", --trainer.val_check_interval, "{0}"]}}\n'
+    text, checkpoint = plan.read_text(), fitted / "checkpoints" / "last.ckpt"
+    before = checkpoint.read_bytes()
+
+    def make(steps: int) -> set[str]:
+        plan.write_text(text + line.format(steps))
+        Chain(checkpoint, Shipped(read_plan(plan), tmp_path / "ship"), threads=1, runs=1).make("pruned")
+        return set(json.loads((tmp_path / "ship" / "training" / "pruned" / "fit.json").read_text())["results"])
+
+    assert make(2) == {"val step 2 kitti-eigen"}
+    assert make(4) == {"val step 4 kitti-eigen"}
+    trained = tmp_path / "ship" / "training" / "pruned" / "checkpoints" / "best.ckpt"
+    known = trained.stat().st_mtime_ns
+    make(4)
+    assert trained.stat().st_mtime_ns == known
+    assert OnnxNetwork(tmp_path / "ship" / "files" / "pruned.onnx").size == (64, 96)
+    assert checkpoint.read_bytes() == before

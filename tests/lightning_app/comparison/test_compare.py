@@ -1,0 +1,125 @@
+"""``pocketdepth compare`` from its runs to its pictures, and the statistics behind it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datamodules import VirtualKitti
+from lightning_app.comparison.frame_scores import mean_depth
+from lightning_app.comparison.statistics import Comparison
+from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
+from tests.helpers.fake_data import road
+
+
+@pytest.mark.slow
+def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    tiny, output = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "compare"
+    variants = [tmp_path / "plain.yaml", tmp_path / "deep.yaml"]
+    variants[0].write_text("model: {init_args: {network: {init_args: {output_stride: 2}}}}")
+    variants[1].write_text("model: {init_args: {network: {init_args: {output_stride: 16}}}}")
+    call = (
+        "compare",
+        *variants,
+        "-c",
+        EXPERIMENTS / "base.yaml",
+        "-c",
+        tiny,
+        "--seeds",
+        2,
+        "--jobs",
+        2,
+        "--output",
+        output,
+    )
+    result = cli(*call, "--trainer.max_steps", 2)
+    assert result.status == 0, result.err
+    assert "against" in result.out
+    assert "± standard deviation of the seeds" in result.out
+    content = json.loads((output / "val.json").read_text())
+    assert content["arguments"] == ["--trainer.max_steps", "2"]
+    assert list(content["results"]) == ["plain", "deep", "mean depth"]
+    entry = content["results"]["deep"]["kitti-eigen"]["abs_rel"]
+    assert len(entry["seeds"]) == 2
+    assert len(entry["frames"]) == len(content["frames"]) == 3
+    fit = json.loads((output / "deep" / "1" / "fit.json").read_text())["results"]
+    assert entry["seeds"][1] == pytest.approx(fit["val step 2 kitti-eigen"]["abs_rel"], rel=1e-4)
+    assert Image.open(output / "val-panels.png").size == (170 + 3 * 96, 5 * 64)
+    assert (output / "val.png").is_file()
+    stamp = (output / "deep" / "1" / "fit.json").stat().st_mtime_ns
+    again = cli(*call, "--split", "test", "--trainer.max_steps", 2)  # trains nothing
+    assert again.status == 0, again.err
+    assert "4 of 4 runs are finished already" in again.out
+    assert (output / "test.json").is_file()
+    assert (output / "deep" / "1" / "fit.json").stat().st_mtime_ns == stamp
+    other = cli(*call, "--trainer.max_steps", 3)
+    assert other.status == 2
+    assert "was trained with other YAMLs or arguments" in other.err
+    fewer = list(call)
+    fewer[fewer.index("--seeds") + 1] = 1
+    refused = cli(*fewer, "--trainer.max_steps", 2)
+    assert refused.status == 2
+    assert "compares plain, deep, mean depth with 2 seeds; give --overwrite" in refused.err
+    replaced = cli(*fewer, "--overwrite", "--trainer.max_steps", 2)
+    assert replaced.status == 0, replaced.err
+    assert "one seed says nothing of how much seeds differ" in replaced.out
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    tiny, wrong = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "wrong.yaml"
+    wrong.write_text("data: {init_args: {size: [65, 96]}}")
+    also = tmp_path / "also.yaml"
+    also.write_text("data: {init_args: {size: [64, 97]}}")
+    call = ("compare", wrong, also, "-c", EXPERIMENTS / "base.yaml", "-c", tiny, "--seeds", 1)
+    result = cli(*call, "--output", tmp_path / "compare", "--jobs", 2)
+    assert result.status == 1
+    assert "2 of 2 runs failed: " in result.err
+    assert "wrong, seed 0: pocketdepth: error: size 65x96" in result.err
+    for options, message in (
+        ((wrong,), "name at least two variants"),
+        ((wrong, wrong), "two variants are called wrong"),
+        ((wrong, tmp_path / "nowhere.yaml"), "no such YAML"),
+        ((wrong, also, "--split", "train"), "is not val or test"),
+        ((wrong, also, "--output", wrong), "wrong.yaml is a file; --output is a folder"),
+    ):
+        refused = cli("compare", *options, "-c", tiny)
+        assert refused.status == 2
+        assert message in refused.err
+
+
+def scores(values: Any) -> dict[str, dict[str, dict[str, float]]]:
+    return {"p": {f"frame{i}": {"abs_rel": float(value), "delta1": 0.5} for i, value in enumerate(values)}}
+
+
+def test_differences_are_paired_by_frame() -> None:
+    random = np.random.default_rng(0)
+    hard = random.uniform(0.1, 0.9, 10)  # frames differ much more than variants do
+    runs = [("one", scores(hard + random.normal(0, 0.002, 10))) for _ in range(3)]
+    runs += [("two", scores(hard - 0.05 + random.normal(0, 0.002, 10))) for _ in range(3)]
+    result = Comparison.of(runs)
+    mean, low, high = result.difference("two", "p")
+    assert mean == pytest.approx(-0.05, abs=0.005)
+    assert -0.06 < low < mean < high < -0.04
+    assert result.difference("two", "p") == (mean, low, high)
+    assert result.difference("one", "p")[0] == 0
+
+
+def test_frames_that_one_run_lacks_do_not_count() -> None:
+    short = scores([0.1, 0.2])
+    result = Comparison.of([("one", scores([0.1, 0.2, 0.3])), ("two", short)])
+    assert result.frames == ["frame0", "frame1"]
+    with pytest.raises(RuntimeError, match="not one frame"):
+        Comparison.of([("one", {"p": {}}), ("two", short)])
+
+
+def test_the_mean_depth_is_that_of_the_known_pixels(data_root: Path) -> None:
+    depth = mean_depth([VirtualKitti("vkitti")], (64, 96))[0, 0].numpy()
+    expected = road((64, 96), 56.0)
+    np.testing.assert_allclose(depth[34:], expected[34:].clip(max=80), atol=0.006)
+    np.testing.assert_allclose(depth[:30], depth.max())  # the sky is not known
