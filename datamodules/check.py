@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.reader import DamagedFrameError, Reader
+from datamodules.reader import CorruptFrameError, Reader
 
 
 class FrameReport(NamedTuple):
@@ -51,7 +51,7 @@ def report_frame(reader: Reader, index: int) -> FrameReport:
     path = reader.paths[index]
     try:
         frame = reader[index]
-    except DamagedFrameError as error:
+    except CorruptFrameError as error:
         return FrameReport(path, str(error))
     known = frame.depth[frame.depth > 0]
     expected = reader.has_depth(reader.entries[index])

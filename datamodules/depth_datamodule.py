@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.augmentation import Augmentation, Sample
 from datamodules.geometry import View
-from datamodules.reader import Damaged, Reader
+from datamodules.reader import OnCorrupt, Reader
 from datamodules.sampler import MixtureSampler, batch_counts
 from datamodules.samples import EvaluationFrames, TrainingFrames, collate, collate_padded, inverse_of
 from datamodules.style import StyleTransfer
@@ -44,13 +44,13 @@ class DepthDataModule(LightningDataModule):
             frames without depth are to show, such as ``deploy.inference.Teacher``; none if left out, or where
             ``pocketdepth label`` wrote it.
         protocol: the evaluation protocol of validation and test, or several.
-        damaged: what happens to a frame that cannot be read: ``refuse`` stops; ``skip`` reports it, takes another in
+        on_corrupt: what happens to a frame that cannot be read: ``raise`` stops; ``skip`` reports it, takes another in
             training and counts it as missing in evaluation.
         shared_scenes: what happens where validation or test show a scene (a street, a drive, a recording) that is
-            trained on: ``refuse``, or ``warn`` for published lists that do so.
+            trained on: ``raise``, or ``warn`` for published lists that do so.
 
     Raises:
-        FileNotFoundError: files that frames need are not there, unless damaged frames are skipped.
+        FileNotFoundError: files that frames need are not there, unless corrupt frames are skipped.
         ValueError: a size or batch size that is not positive; as many proportions as readers are needed; a training
             frame or scene stands in an evaluation split, or a validation frame in the test split; a training reader
             whose depth is coarser than its images.
@@ -72,8 +72,8 @@ class DepthDataModule(LightningDataModule):
         style: StyleTransfer | None = None,
         teacher: nn.Module | None = None,
         protocol: str | list[str] = "kitti-eigen",
-        damaged: Damaged = "refuse",
-        shared_scenes: Literal["refuse", "warn"] = "refuse",
+        on_corrupt: OnCorrupt = "raise",
+        shared_scenes: Literal["raise", "warn"] = "raise",
     ) -> None:
         super().__init__()
         if min(size) < 1 or batch_size < 1:
@@ -84,7 +84,7 @@ class DepthDataModule(LightningDataModule):
         self.proportions, self.batch_size, self.workers = proportions, batch_size, workers
         self.size: tuple[int, int] = (size[0], size[1])
         self.augmentation = augmentation or Augmentation()
-        self.style, self.teacher, self.damaged, self.shared_scenes = style, teacher, damaged, shared_scenes
+        self.style, self.teacher, self.on_corrupt, self.shared_scenes = style, teacher, on_corrupt, shared_scenes
         self.protocols = [protocol] if isinstance(protocol, str) else protocol
         self.views: Mapping[str, Sequence[View]] | None = None
 
@@ -105,7 +105,7 @@ class DepthDataModule(LightningDataModule):
                 )
             self.refuse_leaks()
             if self.style is not None:
-                self.style.load(self.size, self.evaluated_paths(), self.damaged)
+                self.style.load(self.size, self.evaluated_paths(), self.on_corrupt)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         lengths = [len(reader) for reader in self.train]
@@ -120,7 +120,7 @@ class DepthDataModule(LightningDataModule):
             rank=self.trainer.global_rank if self.trainer else 0,
             ranks=ranks,
         )
-        dataset = TrainingFrames(self.train, self.augmentation, self.size, self.damaged)
+        dataset = TrainingFrames(self.train, self.augmentation, self.size, self.on_corrupt)
         return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, **self._loading())
 
     def val_dataloader(self) -> DataLoader[Sample]:
@@ -153,7 +153,7 @@ class DepthDataModule(LightningDataModule):
         try:
             reader.require_files()
         except FileNotFoundError as error:
-            if self.damaged == "refuse":
+            if self.on_corrupt == "raise":
                 raise
             log.warning("%s", error)
 
@@ -188,13 +188,13 @@ class DepthDataModule(LightningDataModule):
         shared = sorted({scene for reader in self._evaluated() for scene in reader.scenes_found} & trained)
         if shared:
             message = f"{len(shared)} scenes are trained on and evaluated on, e.g. {shared[0]}: split by scene"
-            if self.shared_scenes == "refuse":
+            if self.shared_scenes == "raise":
                 raise ValueError(f"{message}, or allow it with shared_scenes: warn")
             log.warning("%s", message)
 
     def evaluation_dataloader(self, readers: Sequence[Reader]) -> DataLoader[Sample]:
         """Batches of evaluation samples of all frames, each frame on one rank alone."""
-        dataset = EvaluationFrames(readers, self.size, self.damaged, self.views)
+        dataset = EvaluationFrames(readers, self.size, self.on_corrupt, self.views)
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if len(dataset) < ranks:
             raise ValueError(f"{len(dataset)} frames to evaluate cannot be split over {ranks} processes")

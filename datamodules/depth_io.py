@@ -13,7 +13,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 
 VKITTI_UNITS_PER_METRE = 100.0
 KITTI_UNITS_PER_METRE = 256.0
@@ -26,7 +26,7 @@ _JPEG, _PNG, _PNG_END = b"\xff\xd8", b"\x89PNG", b"IEND\xaeB`\x82"
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as RGB uint8, (H, W, 3). Raises DamagedFrameError."""
+    """Read an image as RGB uint8, (H, W, 3). Raises CorruptFrameError."""
     return decode_image(_read_bytes(path, "image"), path)
 
 
@@ -38,7 +38,7 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
         path: the file, to name in an error.
 
     Raises:
-        DamagedFrameError: truncated, or no image.
+        CorruptFrameError: truncated, or no image.
     """
     try:
         if data.startswith(_JPEG) and simplejpeg.decode_jpeg_header(data)[2] not in ("CMYK", "YCCK"):
@@ -50,7 +50,7 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
         return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
     except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
         reason = "no image" if isinstance(error, UnidentifiedImageError) else error  # its own names an address
-        raise DamagedFrameError(f"{path}: damaged image ({reason})") from error
+        raise CorruptFrameError(f"{path}: corrupt image ({reason})") from error
 
 
 def read_vkitti_depth(path: Path) -> NDArray[np.float32]:
@@ -67,11 +67,11 @@ def read_kitti_depth(path: Path) -> NDArray[np.float32]:
     """Read KITTI's annotated depth, uint16 in 1/256 m: float32 metres, (H, W), 0 where unknown.
 
     Raises:
-        DamagedFrameError: also where nothing is farther than 1 m, because then somebody saved 8 bits.
+        CorruptFrameError: also where nothing is farther than 1 m, because then somebody saved 8 bits.
     """
     depth = read_depth(path, KITTI_UNITS_PER_METRE)
     if 0 < depth.max() < 1:
-        raise DamagedFrameError(f"{path}: no value above 255: somebody saved 8 bits of depth in a 16-bit PNG")
+        raise CorruptFrameError(f"{path}: no value above 255: somebody saved 8 bits of depth in a 16-bit PNG")
     return depth
 
 
@@ -119,7 +119,7 @@ def write_label(path: Path, inv_depth: NDArray[np.float32]) -> None:
 
 
 def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
-    """Read a 16-bit one-channel PNG: float32 metres, (H, W). Raises DamagedFrameError."""
+    """Read a 16-bit one-channel PNG: float32 metres, (H, W). Raises CorruptFrameError."""
     return np.divide(_read_uint16(path), np.float32(units_per_metre), dtype=np.float32)
 
 
@@ -141,7 +141,7 @@ def encode_depth(depth: NDArray[np.float32]) -> tuple[bytes, float]:
 
 
 def decode_depth(data: bytes, units_per_metre: float) -> NDArray[np.float32]:
-    """What ``encode_depth`` was given. Raises ValueError or RuntimeError where the data is damaged."""
+    """What ``encode_depth`` was given. Raises ValueError or RuntimeError where the data is corrupt."""
     values: NDArray[Any] = np.load(BytesIO(imagecodecs.zstd_decode(data)), allow_pickle=False)
     return np.divide(values, np.float32(units_per_metre), dtype=np.float32) if units_per_metre else values
 
@@ -152,13 +152,13 @@ def encode_image(image: NDArray[np.uint8]) -> bytes:
 
 
 def read_mat(path: Path, name: str) -> NDArray[Any]:
-    """Read an array of a MATLAB file before version 7.3. Raises DamagedFrameError."""
+    """Read an array of a MATLAB file before version 7.3. Raises CorruptFrameError."""
     if not path.is_file():
-        raise DamagedFrameError(f"{path}: no such .mat file")
+        raise CorruptFrameError(f"{path}: no such .mat file")
     try:
         return np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
-    except Exception as error:  # scipy raises whatever a damaged byte leads to, TypeError and zlib.error among it
-        raise DamagedFrameError(f"{path}: damaged .mat file, or without {name} ({error})") from error
+    except Exception as error:  # scipy raises whatever a corrupt byte leads to, TypeError and zlib.error among it
+        raise CorruptFrameError(f"{path}: corrupt .mat file, or without {name} ({error})") from error
 
 
 def _pack(values: NDArray[Any]) -> bytes:
@@ -173,17 +173,17 @@ def _read_uint16(path: Path) -> NDArray[np.uint16]:
     try:
         values = _decode_png(data)
     except (OSError, ValueError, RuntimeError) as error:
-        raise DamagedFrameError(f"{path}: damaged depth file ({error})") from error
+        raise CorruptFrameError(f"{path}: corrupt depth file ({error})") from error
     if values.dtype != np.uint16 or values.ndim != 2:
         bits, channels = 8 * values.itemsize, 1 if values.ndim == 2 else values.shape[2]
-        raise DamagedFrameError(
+        raise CorruptFrameError(
             f"{path}: depth must be a 16-bit PNG of one channel, this one has {bits} bits and {channels} channels"
         )
     return values
 
 
 def _decode_png(data: bytes) -> NDArray[Any]:
-    """Raises an OSError, ValueError or RuntimeError where the data is no PNG, or damaged."""
+    """Raises an OSError, ValueError or RuntimeError where the data is no PNG, or corrupt."""
     if _PNG_END not in data[-1024:]:  # the decoder does not ask for it
         raise OSError("truncated: its end is missing" if data.startswith(_PNG) else "not a PNG")
     return np.asarray(imagecodecs.png_decode(data))
@@ -193,6 +193,6 @@ def _read_bytes(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise DamagedFrameError(f"{path}: no such {what}") from None
+        raise CorruptFrameError(f"{path}: no such {what}") from None
     except OSError as error:
-        raise DamagedFrameError(f"{path}: unreadable {what} ({error.strerror})") from error
+        raise CorruptFrameError(f"{path}: unreadable {what} ({error.strerror})") from error

@@ -9,7 +9,7 @@ import numpy as np
 
 from datamodules.depth_io import read_image
 from datamodules.reader import (
-    DamagedFrameError,
+    CorruptFrameError,
     Frame,
     Licence,
     Reader,
@@ -63,7 +63,7 @@ class Diw(Reader):
         image = read_image(entry.image)
         height, width = image.shape[:2]
         if entry.size != (height, width):
-            raise DamagedFrameError(f"{entry.image}: {width}x{height}, its list says {entry.size[1]}x{entry.size[0]}")
+            raise CorruptFrameError(f"{entry.image}: {width}x{height}, its list says {entry.size[1]}x{entry.size[0]}")
         depth = np.zeros((height, width), dtype=np.float32)
         return Frame(image, depth, guessed_pinhole(image.shape), "real", entry.image, np.array(entry.pair))
 

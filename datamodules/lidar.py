@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 
 LidarDepth = Literal["camera_z", "forward_x"]
 Matrix = NDArray[np.float64]
@@ -30,7 +30,7 @@ def read_calibration(folder: Path, camera: int) -> Calibration:
     """Read ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt`` of a date for camera 2 (left) or 3 (right).
 
     Raises:
-        DamagedFrameError: a file or a matrix is missing.
+        CorruptFrameError: a file or a matrix is missing.
     """
     cameras, velo = (_read_matrices(folder / f"calib_{name}.txt") for name in ("cam_to_cam", "velo_to_cam"))
     try:
@@ -40,21 +40,21 @@ def read_calibration(folder: Path, camera: int) -> Calibration:
         velo_to_cam[:3, :3] = velo["R"].reshape(3, 3)
         velo_to_cam[:3, 3] = velo["T"].reshape(3)
     except (KeyError, ValueError) as error:
-        raise DamagedFrameError(f"{folder}: calibration without a usable {error}") from error
+        raise CorruptFrameError(f"{folder}: calibration without a usable {error}") from error
     if not all(np.isfinite(matrix).all() for matrix in (projection, rectification, velo_to_cam)):
-        raise DamagedFrameError(f"{folder}: a number of its calibration is not finite")
+        raise CorruptFrameError(f"{folder}: a number of its calibration is not finite")
     return Calibration(projection @ rectification @ velo_to_cam, projection[:, :3].astype(np.float32))
 
 
 def read_scan(path: Path) -> NDArray[np.float32]:
-    """Read a Velodyne scan: (N, 4), forward x, left y, up z in metres, and reflectance. Raises DamagedFrameError."""
+    """Read a Velodyne scan: (N, 4), forward x, left y, up z in metres, and reflectance. Raises CorruptFrameError."""
     if not path.is_file():
-        raise DamagedFrameError(f"{path}: no such LiDAR scan")
+        raise CorruptFrameError(f"{path}: no such LiDAR scan")
     if path.stat().st_size % 16 or not path.stat().st_size:
-        raise DamagedFrameError(f"{path}: a scan holds four float32 a point, this one has {path.stat().st_size} bytes")
+        raise CorruptFrameError(f"{path}: a scan holds four float32 a point, this one has {path.stat().st_size} bytes")
     points = np.fromfile(path, dtype=np.float32).reshape(-1, 4)
     if not np.isfinite(points).all():
-        raise DamagedFrameError(f"{path}: a coordinate is not finite")
+        raise CorruptFrameError(f"{path}: a coordinate is not finite")
     return points
 
 
@@ -95,7 +95,7 @@ def project(
 def _read_matrices(path: Path) -> dict[str, Matrix]:
     """``name: numbers`` a line; what is not a number (the time of calibration) is left out."""
     if not path.is_file():
-        raise DamagedFrameError(f"{path}: no such calibration file")
+        raise CorruptFrameError(f"{path}: no such calibration file")
     matrices = {}
     for line in path.read_text(errors="replace").splitlines():
         name, _, values = line.partition(":")

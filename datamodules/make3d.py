@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.depth_io import read_image, read_mat
-from datamodules.reader import DamagedFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
+from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 GRID = (55, 305)
 
@@ -49,10 +49,10 @@ class Make3D(Reader):
     def read(self, entry: _Entry) -> Frame:
         image, grid = read_image(entry.image), read_mat(entry.grid, "Position3DGrid")
         if grid.ndim != 3 or grid.shape[:2] != GRID or grid.shape[2] < 4:
-            raise DamagedFrameError(f"{entry.grid}: a grid of shape {grid.shape}, not {GRID} of x, y, z and depth")
+            raise CorruptFrameError(f"{entry.grid}: a grid of shape {grid.shape}, not {GRID} of x, y, z and depth")
         height = image.shape[0]
         if height < image.shape[1]:
-            raise DamagedFrameError(f"{entry.image}: {image.shape[1]}x{height}, but Make3D's images stand upright")
+            raise CorruptFrameError(f"{entry.image}: {image.shape[1]}x{height}, but Make3D's images stand upright")
         rows = round(height * 852 / 2272)
         top = (height - rows) // 2
         image = np.ascontiguousarray(image[top : top + rows])

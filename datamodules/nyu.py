@@ -12,7 +12,7 @@ import numpy as np
 
 from datamodules.depth_io import read_image, read_mat, read_millimetres
 from datamodules.reader import (
-    DamagedFrameError,
+    CorruptFrameError,
     Frame,
     Licence,
     Reader,
@@ -59,7 +59,7 @@ class NyuLabeled(Reader):
             numbers = read_mat(splits, f"{self.split}Ndxs").ravel().astype(int) - 1
             with h5py.File(file) as content:
                 frames = min(len(content["images"]), len(content[self.dataset]))
-        except (DamagedFrameError, KeyError, OSError) as error:
+        except (CorruptFrameError, KeyError, OSError) as error:
             raise ValueError(f"{self.root}: not {self.layout} ({error})") from error
         if not len(numbers) or numbers.min() < 0 or numbers.max() >= frames:
             raise ValueError(f"{splits}: {self.split}Ndxs does not number the {frames} frames of {file.name} from 1")
@@ -74,7 +74,7 @@ class NyuLabeled(Reader):
             file = _open(path.parent, os.getpid())
             image, depth = file["images"][number], file[self.dataset][number]
         except (OSError, KeyError) as error:
-            raise DamagedFrameError(f"{path}: damaged frame ({error})") from error
+            raise CorruptFrameError(f"{path}: corrupt frame ({error})") from error
         depth = np.ascontiguousarray(depth.T, dtype=np.float32)
         return Frame(np.ascontiguousarray(image.T), depth, INTRINSICS, "real", path)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.depth_io import read_image, read_label
-from datamodules.reader import DamagedFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
+from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -58,7 +58,7 @@ class Photos(Reader):
         depth = np.zeros(image.shape[:2], dtype=np.float32)
         inv_depth = None if entry.label is None else read_label(entry.label)
         if inv_depth is not None and inv_depth.shape != depth.shape:
-            raise DamagedFrameError(
+            raise CorruptFrameError(
                 f"{entry.label}: {inv_depth.shape}, but its photograph is {depth.shape}; label it again"
             )
         return Frame(image, depth, guessed_pinhole(image.shape), "real", entry.image, inv_depth=inv_depth)

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Domain = Literal["synthetic", "real"]
-Damaged = Literal["refuse", "skip"]
+OnCorrupt = Literal["raise", "skip"]
 Truth = Literal["rendered", "lidar_z", "lidar_x", "annotated", "kinect", "laser_grid", "pairs", "none"]
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
-class DamagedFrameError(RuntimeError):
+class CorruptFrameError(RuntimeError):
     """A frame that cannot be used as it lies on disk: truncated, of the wrong encoding, without its calibration."""
 
 
@@ -85,7 +85,7 @@ class Reader(ABC):
 
     @abstractmethod
     def read(self, entry: Any) -> Frame:
-        """Read one entry of ``scan``; raises DamagedFrameError."""
+        """Read one entry of ``scan``; raises CorruptFrameError."""
 
     def scene(self, entry: Any) -> str:
         """What a split must not share with another, a street or a recording; empty where it is not known."""
@@ -139,9 +139,9 @@ class Reader(ABC):
         frame = self.read(self.entries[index])
         depth, size = frame.depth, frame.image.shape[:2]
         if depth.shape != size and self.truth != "laser_grid":
-            raise DamagedFrameError(f"{frame.path}: depth is {depth.shape}, its image {size}")
+            raise CorruptFrameError(f"{frame.path}: depth is {depth.shape}, its image {size}")
         if not (depth.min() >= 0 and depth.max() < np.inf):  # one comparison finds NaN, too
-            raise DamagedFrameError(f"{frame.path}: depth is negative or not finite somewhere")
+            raise CorruptFrameError(f"{frame.path}: depth is negative or not finite somewhere")
         return frame
 
 

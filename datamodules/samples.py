@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, default_collate
 
 from datamodules.augmentation import Augmentation, Sample, resized
 from datamodules.geometry import View
-from datamodules.reader import Damaged, DamagedFrameError, Frame, Reader
+from datamodules.reader import CorruptFrameError, Frame, OnCorrupt, Reader
 from datamodules.sampler import Draw
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ class TrainingFrames(Dataset[Sample]):
     """Draws -> augmented samples."""
 
     def __init__(
-        self, readers: list[Reader], augmentation: Augmentation, size: tuple[int, int], damaged: Damaged
+        self, readers: list[Reader], augmentation: Augmentation, size: tuple[int, int], on_corrupt: OnCorrupt
     ) -> None:
-        self.readers, self.augmentation, self.size, self.damaged = readers, augmentation, size, damaged
+        self.readers, self.augmentation, self.size, self.on_corrupt = readers, augmentation, size, on_corrupt
 
     def __getitem__(self, draw: Draw) -> Sample:
         reader = self.readers[draw.reader]
@@ -34,15 +34,15 @@ class TrainingFrames(Dataset[Sample]):
             try:
                 frame = reader[(draw.frame + attempt) % len(reader)]
                 return self.augmentation(frame, self.size, draw.key)
-            except DamagedFrameError as error:
-                if self.damaged == "refuse":
+            except CorruptFrameError as error:
+                if self.on_corrupt == "raise":
                     raise
                 log.warning("skipped: %s", error)
-        raise DamagedFrameError(f"all {len(reader)} frames of {type(reader).__name__} are damaged")
+        raise CorruptFrameError(f"all {len(reader)} frames of {type(reader).__name__} are corrupt")
 
 
 class EvaluationFrames(Dataset[Sample]):
-    """All frames of the readers, in order, each in the views that are asked for; of a damaged frame that is skipped no
+    """All frames of the readers, in order, each in the views that are asked for; of a corrupt frame that is skipped no
     pixel is known, so it is missing.
     """
 
@@ -50,10 +50,10 @@ class EvaluationFrames(Dataset[Sample]):
         self,
         readers: Sequence[Reader],
         size: tuple[int, int],
-        damaged: Damaged,
+        on_corrupt: OnCorrupt,
         views: Mapping[str, Sequence[View]] | None,
     ) -> None:
-        self.size, self.damaged = size, damaged
+        self.size, self.on_corrupt = size, on_corrupt
         self.places: list[tuple[Reader, int, View]] = [
             (reader, index, view)
             for reader in readers
@@ -68,8 +68,8 @@ class EvaluationFrames(Dataset[Sample]):
         reader, index, view = self.places[place]
         try:
             sample = resized(reader[index], self.size, view)
-        except DamagedFrameError as error:
-            if self.damaged == "refuse":
+        except CorruptFrameError as error:
+            if self.on_corrupt == "raise":
                 raise
             log.warning("skipped: %s", error)
             blank, depth = np.zeros((*self.size, 3), dtype=np.uint8), np.zeros(self.size, dtype=np.float32)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from datamodules.depth_io import decode_depth, decode_image, encode_depth, encode_image
-from datamodules.reader import DamagedFrameError, Domain, Frame, Licence, Reader, Truth, data_path
+from datamodules.reader import CorruptFrameError, Domain, Frame, Licence, Reader, Truth, data_path
 
 CHUNK = "64MB"
 LIST = "list"  # beside the chunks, written last: the frames' names as one sample of a data set of its own
@@ -81,7 +81,7 @@ class Shards(Reader):
             depth = decode_depth(sample["depth"], sample["units_per_metre"])
             inv_depth = decode_depth(sample["inv_depth"], sample["label_units"]) if sample["inv_depth"] else None
         except (OSError, ValueError, RuntimeError, IndexError, KeyError, TypeError) as error:
-            raise DamagedFrameError(f"{self.url}: frame {entry.number}, {entry.image}, is damaged ({error})") from error
+            raise CorruptFrameError(f"{self.url}: frame {entry.number}, {entry.image}, is corrupt ({error})") from error
         image = decode_image(bytes(sample["image"]), entry.image)
         pair = sample["pair"] if sample["pair"].any() else None
         domain: Domain = "synthetic" if sample["synthetic"] else "real"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datamodules.reader import Damaged, DamagedFrameError, Frame, Reader, data_path
+from datamodules.reader import CorruptFrameError, Frame, OnCorrupt, Reader, data_path
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def read_bank(path: Path) -> StyleBank:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another kind of file, or a damaged one.
+        ValueError: another kind of file, or a corrupt one.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such style bank; pocketdepth style bank makes one")
@@ -61,7 +61,7 @@ def read_bank(path: Path) -> StyleBank:
             height, width = arrays["size"].tolist()
             return StyleBank(statistics, sources, (height, width), str(arrays["fingerprint"]))
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a style bank, or a damaged one") from error
+        raise ValueError(f"{path}: not a style bank, or a corrupt one") from error
 
 
 class StyleTransfer:
@@ -98,16 +98,16 @@ class StyleTransfer:
         self.probability, self.strength, self.max_images = probability, strength, max_images
         self._statistics = torch.empty(0)
 
-    def load(self, size: tuple[int, int], evaluated: set[Path], damaged: Damaged = "refuse") -> None:
+    def load(self, size: tuple[int, int], evaluated: set[Path], on_corrupt: OnCorrupt = "raise") -> None:
         """Read the bank, or look at the style images at (height, width).
 
         Raises:
-            DamagedFrameError: a damaged image, unless ``damaged`` is ``skip``, or less than two that are whole.
+            CorruptFrameError: a corrupt image, unless ``on_corrupt`` is ``skip``, or less than two that are whole.
             FileNotFoundError: no such bank.
             ValueError: a style image is a frame of the validation or test split, or a bank of another style network.
         """
         if self.bank is None:
-            self._statistics = self.gather(size, evaluated, damaged, self.max_images).statistics
+            self._statistics = self.gather(size, evaluated, on_corrupt, self.max_images).statistics
             return
         bank = read_bank(Path(self.bank))
         refuse_evaluated([data_path(source) for source in bank.sources], evaluated)
@@ -126,7 +126,7 @@ class StyleTransfer:
         self,
         size: tuple[int, int],
         evaluated: set[Path],
-        damaged: Damaged,
+        on_corrupt: OnCorrupt,
         most: int | None = None,
         progress: Callable[[range], Iterable[int]] = iter,
     ) -> StyleBank:
@@ -139,15 +139,15 @@ class StyleTransfer:
         for index in progress(range(0, len(self.images), step)):
             try:
                 image = _style_image(self.images[index], size)
-            except DamagedFrameError as error:
-                if damaged == "refuse":
+            except CorruptFrameError as error:
+                if on_corrupt == "raise":
                     raise
                 log.warning("skipped: %s", error)
                 continue
             statistics.append(self.network.statistics(image))  # type: ignore[operator]
             sources.append(_name(self.images.paths[index]))
         if len(statistics) < 2:
-            raise DamagedFrameError(
+            raise CorruptFrameError(
                 f"{self.images}: {len(statistics)} usable style images; every frame would look alike, give at least 2"
             )
         fingerprint = self.network.fingerprint()  # type: ignore[operator]
@@ -179,12 +179,12 @@ def refuse_evaluated(images: Iterable[Path], evaluated: set[Path]) -> None:
 
 
 def _style_image(frame: Frame, size: tuple[int, int]) -> Tensor:
-    """RGB in [0, 1], (1, 3, height, width); raises DamagedFrameError where it has no look to give."""
+    """RGB in [0, 1], (1, 3, height, width); raises CorruptFrameError where it has no look to give."""
     if min(frame.image.shape[:2]) < SMALLEST:
         height, width = frame.image.shape[:2]
-        raise DamagedFrameError(f"{frame.path}: {height}x{width} is too small for a style, {SMALLEST} px are the least")
+        raise CorruptFrameError(f"{frame.path}: {height}x{width} is too small for a style, {SMALLEST} px are the least")
     if (frame.image == frame.image[..., :1]).all():
-        raise DamagedFrameError(f"{frame.path}: a grey image would take the colours from every frame")
+        raise CorruptFrameError(f"{frame.path}: a grey image would take the colours from every frame")
     image = torch.from_numpy(frame.image.copy()).permute(2, 0, 1)[None].float()
     return F.interpolate(image, size, mode="bilinear", antialias=True).round() / 255
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datamodules.depth_io import read_image, read_vkitti_depth
 from datamodules.reader import (
-    DamagedFrameError,
+    CorruptFrameError,
     Frame,
     Licence,
     Reader,
@@ -115,7 +115,7 @@ class VirtualKitti(Reader):
         if intrinsics is None and entry.camera.is_dir() and image.shape == (375, 1242, 3):
             intrinsics = pinhole(725.0087, 725.0087, 620.5, 187)
         if intrinsics is None:
-            raise DamagedFrameError(f"{entry.image}: its frame and camera are not in an intrinsic.txt")
+            raise CorruptFrameError(f"{entry.image}: its frame and camera are not in an intrinsic.txt")
         depth = _capped(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
         return Frame(image, depth, intrinsics, "synthetic", entry.image)
 

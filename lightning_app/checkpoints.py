@@ -19,7 +19,7 @@ def read_checkpoint(path: Path, module: str | None = None) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a checkpoint of PocketDepth, a damaged one, or one of another module.
+        ValueError: not a checkpoint of PocketDepth, a corrupt one, or one of another module.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
@@ -28,7 +28,7 @@ def read_checkpoint(path: Path, module: str | None = None) -> dict[str, Any]:
         known = "pocketdepth" in content and "hyper_parameters" in content
     except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError) as error:
         raise ValueError(
-            f"{path}: not a checkpoint of PocketDepth, or a damaged one ({type(error).__name__})"
+            f"{path}: not a checkpoint of PocketDepth, or a corrupt one ({type(error).__name__})"
         ) from error
     if not known:
         raise ValueError(f"{path}: not a checkpoint of PocketDepth")

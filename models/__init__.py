@@ -23,7 +23,7 @@ from models.decoder import LightDecoder, NNConv5Decoder, SubpixelDecoder, UpConv
 from models.depth_net import DepthNet
 from models.encoder import Encoder
 from models.image_style import FourierAdaptation, HistogramMatching, ImageAdaIN
-from models.pruned import narrowed
+from models.pruned import with_pruned_channels
 from models.pydnet import PyDNet
 
 __all__ = [
@@ -38,5 +38,5 @@ __all__ = [
     "PyDNet",
     "SubpixelDecoder",
     "UpConvDecoder",
-    "narrowed",
+    "with_pruned_channels",
 ]

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear | _BatchNorm
 
 
-def narrowed(network: nn.Module, channels: dict[str, list[int]]) -> nn.Module:
+def with_pruned_channels(network: nn.Module, channels: dict[str, list[int]]) -> nn.Module:
     """A network with fewer channels; it stays what it is, under its own contract and with the same names of parts.
 
     A checkpoint of a pruned network names this function as its ``class_path``, so that it opens as any other does, with
@@ -47,7 +47,7 @@ def layer_channels(layer: Layer) -> list[int]:
 
 
 def network_channels(network: nn.Module) -> dict[str, list[int]]:
-    """Inputs, outputs and groups of every layer that :func:`narrowed` can narrow, by its name."""
+    """Inputs, outputs and groups of every layer that :func:`with_pruned_channels` can narrow, by its name."""
     return {name: layer_channels(layer) for name, layer in network.named_modules() if isinstance(layer, Layer)}
 
 

@@ -17,7 +17,7 @@ from deploy.benchmark.report import benchmark_table, draw_benchmark
 from deploy.inference.load import load_network
 from deploy.measure.fresh_process import start
 from deploy.measure.timing import WARMUP, Row, conditions, measure, network_precision
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 if TYPE_CHECKING:
     pass
@@ -74,9 +74,9 @@ def benchmark(
     ]
     how = conditions(threads, runs)
     table = benchmark_table(rows, how)
-    with written_whole(files[0]) as temporary, temporary.open("w") as stream:
+    with atomic_write(files[0]) as temporary, temporary.open("w") as stream:
         Console(file=stream, width=WIDTH).print(table)
-    with written_whole(files[1]) as temporary:
+    with atomic_write(files[1]) as temporary:
         settings = {"how": how, "threads": threads, "warmup": WARMUP, "runs": runs}
         content = settings | {"rows": [asdict(row) for row in rows]}
         temporary.write_text(json.dumps(content, indent=2) + "\n")

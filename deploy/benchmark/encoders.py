@@ -11,9 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deploy.benchmark.network_cost import Cost, awake, costs
+from deploy.benchmark.network_cost import Cost, costs, reset_zero_init_batchnorm
 from deploy.measure.timing import conditions
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 from models import DepthNet, SubpixelDecoder
 
 PAYS = 1.1  # times as fast in int8: what is above noise
@@ -44,12 +44,12 @@ def encoders(
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
-    networks = {name: awake(DepthNet(name, decoder=SubpixelDecoder)) for name in names}
+    networks = {name: reset_zero_init_batchnorm(DepthNet(name, decoder=SubpixelDecoder)) for name in names}
     measured = costs(networks, size, None, threads, runs)
     caption = f"at {size[0]}x{size[1]}, {conditions(threads, runs)}"
     Console().print(_table(measured, caption))
     if output is not None:
-        with written_whole(output) as temporary:
+        with atomic_write(output) as temporary:
             content = {"how": caption, "costs": {name: asdict(cost) for name, cost in measured.items()}}
             temporary.write_text(json.dumps(content, indent=2) + "\n")
 

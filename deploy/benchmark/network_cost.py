@@ -88,7 +88,7 @@ def noise(size: tuple[int, int]) -> list[NDArray[np.float32]]:
     return [random.random((1, 3, *size), dtype=np.float32) for _ in range(CALIBRATION)]
 
 
-def awake(network: nn.Module) -> nn.Module:
+def reset_zero_init_batchnorm(network: nn.Module) -> nn.Module:
     """For measuring: timm starts the last BatchNorm of a residual branch at 0, and runtimes leave such branches out."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and not module.weight.any():

@@ -19,8 +19,8 @@ from deploy.benchmark.network_cost import Cost, costs
 from deploy.benchmark.pareto_front import on_front, write_names
 from deploy.inference.torch_network import open_checkpoint
 from deploy.measure.timing import conditions
-from lightning_app.comparison.statistics import BLIND
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE
+from lightning_app.files import atomic_write, refuse_existing
 
 WIDTH = 120  # of the table, in characters
 
@@ -89,9 +89,9 @@ def pareto(
     measured = costs(networks, size, images, threads, runs)
     caption = f"at {size[0]}x{size[1]}, {conditions(threads, runs)}"
     table = _table(measured, scored, caption)
-    with written_whole(files[0]) as temporary, temporary.open("w") as stream:
+    with atomic_write(files[0]) as temporary, temporary.open("w") as stream:
         Console(file=stream, width=WIDTH).print(table)
-    with written_whole(files[1]) as temporary:
+    with atomic_write(files[1]) as temporary:
         temporary.write_text(json.dumps(_summary(measured, scored, caption), indent=2) + "\n")
     _draw(measured, scored, caption, files[2])
     Console(width=max(Console().width, WIDTH)).print(table)  # wrapped figures can be read, figures cut off cannot
@@ -107,10 +107,10 @@ def _read(result: Path, split: str) -> Scored:
     scores = {
         name: Score(np.array(by[protocol]["abs_rel"]["seeds"]), by[protocol]["delta1"]["mean"])
         for name, by in found["results"].items()
-        if name != BLIND
+        if name != MEAN_DEPTH_BASELINE
     }
     title = f"{result.name}, {split}, {protocol}, {len(found['frames'])} frames"
-    blind = found["results"].get(BLIND)
+    blind = found["results"].get(MEAN_DEPTH_BASELINE)
     return Scored(title, scores, blind and blind[protocol]["abs_rel"]["mean"])
 
 
@@ -124,7 +124,7 @@ def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) 
     blind = {each.title: each.blind for each in scored}
     return {
         "how": caption,
-        BLIND: blind,
+        MEAN_DEPTH_BASELINE: blind,
         "costs": {name: asdict(cost) for name, cost in measured.items()},
         "errors": errors,
     }
@@ -146,7 +146,7 @@ def _table(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) ->
             cells += ["-", "-"] if score is None else [_mean(score.abs_rel), f"{score.delta1:.3f}"]
         table.add_row(name, *cells)
     blind = [cell for each in scored for cell in ("-" if each.blind is None else f"{each.blind:.3f}", "")]
-    table.add_row(BLIND, *[""] * 5, *blind, style="dim")
+    table.add_row(MEAN_DEPTH_BASELINE, *[""] * 5, *blind, style="dim")
     return table
 
 
@@ -171,7 +171,13 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
         if each.blind is not None:
             axes.axhline(each.blind, color="#888888", linewidth=1, linestyle=":")
             axes.text(
-                1, each.blind, f"{BLIND}  ", transform=axes.get_yaxis_transform(), fontsize=8, ha="right", va="bottom"
+                1,
+                each.blind,
+                f"{MEAN_DEPTH_BASELINE}  ",
+                transform=axes.get_yaxis_transform(),
+                fontsize=8,
+                ha="right",
+                va="bottom",
             )
         axes.set_xlim(0.6 * min(latencies), 1.2 * max(latencies))
         write_names(axes, dict(zip(names, zip(latencies, errors, strict=True), strict=True)))
@@ -181,5 +187,5 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
     figure.supxlabel(
         f"{caption}\npoint: the mean, line: the seeds, orange: the Pareto front", fontsize=7, color="#555555"
     )
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130)

@@ -11,7 +11,7 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from deploy.benchmark.network_cost import awake, noise
+from deploy.benchmark.network_cost import noise, reset_zero_init_batchnorm
 from deploy.export.to_onnx import to_onnx
 from deploy.quantization.quantize import write_int8
 from models import DepthNet, Encoder, NNConv5Decoder, PyDNet, UpConvDecoder
@@ -82,7 +82,7 @@ def _build(name: str, size: tuple[int, int]) -> nn.Module:
         raise ValueError(f"no reference network {name!r}; known are {', '.join(NETWORKS)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = awake(NETWORKS[name]())
+        network = reset_zero_init_batchnorm(NETWORKS[name]())
     try:
         network.check_size(size)  # type: ignore[operator]
     except ValueError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 if TYPE_CHECKING:
     from deploy.measure.timing import Row
@@ -70,7 +70,7 @@ def draw_benchmark(rows: Sequence[Row], how: str, path: Path) -> None:
     kinds = dict.fromkeys(row.precision for row in rows)
     keys = [Patch(color=_COLOURS.get(kind, _OTHER), label=kind) for kind in kinds]
     axes.legend(handles=keys, frameon=False, fontsize=9, loc="lower right")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
 

@@ -1,4 +1,4 @@
-"""What is converted: a checkpoint's network, ready for a phone, and its ONNX twin to compare with."""
+"""What is converted: a checkpoint's network, ready for a phone, and its ONNX reference to compare with."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Source(NamedTuple):
         network: fused, in evaluation mode.
         size: (height, width) that it is converted for.
         metadata: what the converted file says of itself, but for its input and its precision.
-        twin: the same network as an ONNX file in ONNX Runtime.
+        reference: the same network as an ONNX file in ONNX Runtime.
     """
 
     network: nn.Module
     size: tuple[int, int]
     metadata: dict[str, str]
-    twin: OnnxNetwork
+    reference: OnnxNetwork
 
 
 def open_source(checkpoint: Path, size: tuple[int, int] | None) -> Source:
@@ -54,7 +54,7 @@ def open_source(checkpoint: Path, size: tuple[int, int] | None) -> Source:
         **({} if focal is None else {"canonical_focal_px": str(focal)}),
     }
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "twin.onnx"
+        file = Path(folder) / "reference.onnx"
         model = to_onnx(network, size)
         onnx.helper.set_model_props(model, metadata)
         onnx.save(model, file)

@@ -12,7 +12,7 @@ from deploy.convert.coreml_in_torch import MilProgram
 from deploy.convert.source import Source, open_source
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import largest_difference, random_images
-from lightning_app.files import folder_written_whole, refuse_existing
+from lightning_app.files import atomic_folder, refuse_existing
 
 TOLERANCE = 2e-2  # relative; fp16 weights leave trained networks below 1e-2
 
@@ -48,7 +48,7 @@ def to_coreml(
     require("coremltools", "coreml")
     source = open_source(checkpoint, size)
     model = convert(source)
-    with folder_written_whole(output) as temporary:
+    with atomic_folder(output) as temporary:
         with quiet("write"):
             model.save(str(temporary))
         program = MilProgram(temporary)
@@ -96,4 +96,4 @@ def convert(source: Source) -> Any:
 
 def _disagreement(source: Source, program: MilProgram) -> float:
     images = [(np.rint(image * 255) / 255).astype(np.float32) for image in random_images(source.size)]
-    return largest_difference(source.twin, program, images)
+    return largest_difference(source.reference, program, images)

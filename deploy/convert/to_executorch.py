@@ -11,7 +11,7 @@ from deploy.convert.source import Source, open_source
 from deploy.inference.executorch_network import METADATA, ExecuTorchNetwork
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import largest_difference, random_images
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 TOLERANCE = 1e-3  # relative; trained networks stay below 1e-4
 _NOT_COMPUTED = ("executorch_call_delegate", "getitem", "alloc")
@@ -45,9 +45,9 @@ def to_executorch(
     require("executorch.exir", "executorch")
     source = open_source(checkpoint, size)
     content, outside = convert(source)
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         temporary.write_bytes(content)
-        error = largest_difference(source.twin, ExecuTorchNetwork(temporary), random_images(source.size))
+        error = largest_difference(source.reference, ExecuTorchNetwork(temporary), random_images(source.size))
         if not error <= TOLERANCE:
             raise RuntimeError(f"ExecuTorch and ONNX differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
     print(f"{checkpoint} -> {output}: {source.size[0]}x{source.size[1]}, {len(content) / 1e6:.2f} MB, ", end="")

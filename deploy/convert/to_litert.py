@@ -19,7 +19,7 @@ from deploy.inference.litert_network import LiteRtNetwork, add_metadata
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import Image, largest_difference, random_images, read_inputs
 from deploy.measure.sqnr import sqnr_db
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 from models.encoder import Encoder
 
 TOLERANCE = 1e-3  # relative; trained networks stay below 1e-4
@@ -78,7 +78,7 @@ def to_litert(
         precision = f"int8, normalisation and head in float, {len(paths)} calibration images"
     says = {"input": "RGB in [0, 1], (1, height, width, 3); the network normalises it itself"}
     content = add_metadata(content, source.metadata | says | {"precision": precision})
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         temporary.write_bytes(content)
         found = _require_agreement(source, LiteRtNetwork(temporary), paths)
     print(f"{checkpoint} -> {output}: {source.size[0]}x{source.size[1]}, {len(content) / 1e6:.2f} MB, {found}")
@@ -144,14 +144,14 @@ def float_scopes(content: bytes) -> list[str]:
 
 
 def _require_agreement(source: Source, network: LiteRtNetwork, paths: list[Path]) -> str:
-    """What is said of how far the file is from its ONNX twin; RuntimeError where it is too far."""
+    """What is said of how far the file is from its ONNX reference; RuntimeError where it is too far."""
     if not paths:
-        error = largest_difference(source.twin, network, random_images(source.size))
+        error = largest_difference(source.reference, network, random_images(source.size))
         if not error <= TOLERANCE:
             raise RuntimeError(f"LiteRT and ONNX differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
         return f"within {error:.0e} of the depth of ONNX"
     images = read_inputs(spread(paths, CHECKED), source.size)
-    sqnr = sqnr_db((source.twin(image), network(image)) for image in images)
+    sqnr = sqnr_db((source.reference(image), network(image)) for image in images)
     if not sqnr >= LEAST_DB:
         raise RuntimeError(f"int8 leaves an SQNR of {sqnr:.1f} dB against fp32 in ONNX, {LEAST_DB:.0f} are needed")
     return f"SQNR {sqnr:.1f} dB against fp32 in ONNX"

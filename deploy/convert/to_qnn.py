@@ -14,7 +14,7 @@ from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import random_images, read_inputs
 from deploy.measure.sqnr import sqnr_db
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 Chip = Literal["SM8450", "SM8550", "SM8650", "SM8750", "SM8850"]
 
@@ -58,7 +58,7 @@ def to_qnn(
     network = OnnxNetwork(model)
     paths = spread(find_images(images), CHECKED) if images else []
     inputs = read_inputs(paths, network.size) if paths else random_images(network.size)
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         compile_context(model, temporary, chip)
         with quiet("simulate"):
             simulated = _Simulated(model, chip)
@@ -90,7 +90,7 @@ def compile_context(model: Path, output: Path, chip: Chip = "SM8650") -> Path:
         raise ValueError(f"no chip {chip}; there are {', '.join(CHIPS)}")
     require("onnxruntime_qnn", "qnn")
     metadata = OnnxNetwork(model).metadata
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         with quiet("compile"):
             refusal = _compile(model, temporary, chip, fallback=False)
         if refusal:

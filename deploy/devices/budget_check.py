@@ -17,7 +17,7 @@ from rich.table import Table
 from deploy.devices.targets import TARGETS, Device, Measured, read_measured, read_targets
 from deploy.devices.transfer import BUILT, explain, file_precision, pairs_of, speed, time_here, why_not
 from deploy.measure.timing import conditions
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def targets(
     devices = [known[name] for name in dict.fromkeys(names or known)]
     verdicts = judge(files, devices, results, budget_ms, threads, runs)
     if output is not None:
-        with written_whole(output) as temporary:
+        with atomic_write(output) as temporary:
             content = {"how": conditions(threads, runs), "verdicts": [asdict(each) for each in verdicts]}
             temporary.write_text(json.dumps(content, indent=2) + "\n")
     _show(verdicts, devices, conditions(threads, runs))

@@ -24,7 +24,7 @@ from deploy.devices.arm_comparison import CPUS, agreement, arm_python, noise
 from deploy.inference.images import find_images, read_image, to_input
 from deploy.inference.onnx_network import open_session
 from deploy.measure.macs import is_int8
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 Status = Literal["passed", "failed", "skipped"]
 
@@ -88,7 +88,7 @@ def gates(
         table.add_row(Path(gate.file).name, gate.gate, f"[{colour}]{gate.status}[/]", escape(gate.detail))
     Console().print(table)
     if output is not None:
-        with written_whole(output) as temporary:
+        with atomic_write(output) as temporary:
             temporary.write_text(json.dumps([asdict(gate) for gate in found], indent=2) + "\n")
     failed = [gate for gate in found if gate.status == "failed"]
     if failed:

@@ -13,7 +13,7 @@ from onnx import compose, parser
 
 from deploy.inference.images import to_image_size, to_input
 from deploy.inference.onnx_network import OnnxNetwork, read_model
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 OPSET = 18  # the first whose Resize can antialias
 RESIZED = 0.002  # of white, on average over a smooth frame
@@ -75,7 +75,7 @@ def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, o
     except ValueError as error:
         raise ValueError(f"{model}: {error}") from error
     resized = require_agreement(output, network, whole)
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         onnx.save(whole, temporary)
     print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
     print(f"resized as `predict` does, to within {resized:.1%} of white")

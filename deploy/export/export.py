@@ -21,7 +21,7 @@ from deploy.export.to_onnx import to_onnx
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.torch_network import Checkpoint, open_checkpoint
 from deploy.measure.mobile_partitions import mobile_partitions
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 from models.encoder import fuse
 
 Precision = Literal["fp32", "fp16"]
@@ -82,7 +82,7 @@ def export(
     for size, file in zip(sizes, files, strict=True):
         _write(opened, size, precision, camera, file, about)
     for file, target in zip(files, packed, strict=False):
-        with written_whole(target) as temporary:
+        with atomic_write(target) as temporary:
             write_ort(file, temporary)
         print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB, for minimal builds of ONNX Runtime")
     write_card(card, checkpoint, files)
@@ -107,7 +107,7 @@ def _write(
         require_range(opened.network, size)
         model = to_fp16(model)
     note = ""
-    with tempfile.TemporaryDirectory() as folder, written_whole(output) as temporary:
+    with tempfile.TemporaryDirectory() as folder, atomic_write(output) as temporary:
         plain = Path(folder) / "plain.onnx"
         onnx.save(model, plain)
         error = disagreement(opened.network, OnnxNetwork(plain))

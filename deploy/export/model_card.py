@@ -12,7 +12,7 @@ import yaml
 from deploy.inference.onnx_network import OnnxNetwork
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.config import build_data_module
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 Licence: TypeAlias = tuple[str, str, bool | None]  # whose, its terms, whether commercial use is allowed: as of readers
 
@@ -98,7 +98,7 @@ def read_training(checkpoint: Path) -> Training:
 
 def write_card(path: Path, checkpoint: Path, files: Sequence[Path]) -> None:
     """Write the card of ONNX files that come from a checkpoint."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(model_card(path.stem, checkpoint, files, read_training(checkpoint)))
 
 

@@ -6,7 +6,7 @@ import onnx
 from onnx import numpy_helper
 
 
-def lean(model: onnx.ModelProto) -> onnx.ModelProto:
+def strip_model(model: onnx.ModelProto) -> onnx.ModelProto:
     """Take out of a model, in place, what makes its file larger and nothing else.
 
     That is: where in whose Python code a node came from, operator sets that no node is of, tensors with the same values

@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import nn
 
-from deploy.export.strip_model import lean
+from deploy.export.strip_model import strip_model
 from models.encoder import fuse
 
 
@@ -31,7 +31,7 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
     _shuffle_as_nnapi(model)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     onnx.helper.set_model_props(model, {"predicts": str(network.predicts)})
-    lean(model)
+    strip_model(model)
     onnx.checker.check_model(model)
     return model
 

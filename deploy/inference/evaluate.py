@@ -118,7 +118,7 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
             if not names:
                 rows.append(Row(str(reader), "not scored", {}, f"{reader}: no protocol for {reader.truth} truth"))
                 continue
-            if module.damaged == "refuse":
+            if module.on_corrupt == "raise":
                 reader.require_files()
             results = measure(module, [reader], names, partial(_predict, network), network.predicts, str(reader))
         except FileNotFoundError as error:

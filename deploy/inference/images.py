@@ -52,13 +52,13 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """RGB uint8, (H, W, 3).
 
     Raises:
-        OSError: the file is no image, or damaged.
+        OSError: the file is no image, or corrupt.
     """
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
-        raise OSError(f"{path}: damaged image ({error})") from error
+        raise OSError(f"{path}: corrupt image ({error})") from error
 
 
 def to_input(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -73,7 +73,7 @@ def read_metadata(path: Path) -> dict[str, str]:
                 if each.name.decode() == METADATA:
                     return cast(dict[str, str], json.loads(_buffer(content, each.buffer)))
         except Exception as error:  # a truncated flatbuffer fails in as many ways as it has fields
-            raise ValueError(f"{path}: a damaged LiteRT file ({type(error).__name__})") from error
+            raise ValueError(f"{path}: a corrupt LiteRT file ({type(error).__name__})") from error
     raise ValueError(f"{path}: not a LiteRT file of `pocketdepth convert litert`")
 
 

@@ -43,7 +43,7 @@ class DepthModel:
             float32 metres (or inverse depth), (H, W), the image's own size.
 
         Raises:
-            OSError: a damaged image file.
+            OSError: a corrupt image file.
             ValueError: an array that is not RGB, or a focal length that is missing, not needed or not positive.
         """
         canonical = self.network.canonical_focal_px
@@ -70,7 +70,7 @@ def load(path: str | Path) -> DepthModel:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another kind of file, or a damaged one.
+        ValueError: another kind of file, or a corrupt one.
     """
     return DepthModel(load_network(Path(path)))
 

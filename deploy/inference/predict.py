@@ -12,7 +12,7 @@ from rich.progress import track
 from deploy.inference.images import find_images, read_image
 from deploy.inference.load import load
 from lightning_app.colormap import colour_depth
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 
 def predict(
@@ -20,7 +20,7 @@ def predict(
     images: Path,
     output: Path,
     overwrite: bool = False,
-    skip_damaged: bool = False,
+    skip_corrupt: bool = False,
     focal_px: float | None = None,
 ) -> None:
     """Write ``NAME.npy`` (float32 metres, the image's own size) and ``NAME.png`` (coloured) for each image; inverse
@@ -33,8 +33,8 @@ def predict(
         FileExistsError: an output that exists, unless ``overwrite``.
         ValueError: two images that would have the same output, or a focal length (in pixels of the images) that a
             network for a canonical camera needs and any other does not.
-        OSError: a damaged image, unless ``skip_damaged``.
-        RuntimeError: every image was damaged.
+        OSError: a corrupt image, unless ``skip_corrupt``.
+        RuntimeError: every image was corrupt.
     """
     paths = find_images(images)
     folder = images if images.is_dir() else images.parent
@@ -46,21 +46,21 @@ def predict(
     refuse_existing(*files, overwrite=overwrite)
     network = load(model)
     relative = network.network.predicts == "inverse_depth"
-    damaged = 0
+    corrupt = 0
     for path, array, picture in track(list(zip(paths, files[::2], files[1::2], strict=True)), "predict"):
         try:
             image = read_image(path)
         except OSError as error:
-            if not skip_damaged:
+            if not skip_corrupt:
                 raise
             print(f"skipped: {error}", file=sys.stderr)
-            damaged += 1
+            corrupt += 1
             continue
         depth = network(image, focal_px)
-        with written_whole(array) as temporary:
+        with atomic_write(array) as temporary:
             np.save(temporary, depth)
-        with written_whole(picture) as temporary:
+        with atomic_write(picture) as temporary:
             Image.fromarray(colour_depth(1 / (depth - depth.min() + 1e-3) if relative else depth)).save(temporary)
-    if damaged == len(paths):
-        raise RuntimeError(f"{images}: all {damaged} images are damaged")
-    print(f"{len(paths) - damaged} images -> {output}" + (f", {damaged} damaged ones skipped" if damaged else ""))
+    if corrupt == len(paths):
+        raise RuntimeError(f"{images}: all {corrupt} images are corrupt")
+    print(f"{len(paths) - corrupt} images -> {output}" + (f", {corrupt} corrupt ones skipped" if corrupt else ""))

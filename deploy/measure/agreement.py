@@ -1,4 +1,4 @@
-"""Whether a converted file says what its ONNX twin says. No torch."""
+"""Whether a converted file says what its ONNX reference says. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a smaller file's depth is from its fp32 twin's. No torch."""
+"""How far a smaller file's depth is from its fp32 reference's. No torch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def predictions(network: OnnxNetwork, inputs: Sequence[NDArray[np.float32]]) -> 
 def fidelity(
     expected: Sequence[NDArray[np.float64]], other: OnnxNetwork, inputs: Sequence[NDArray[np.float32]]
 ) -> Fidelity:
-    """Compare a network with the predictions of its twin for the same inputs."""
+    """Compare a network with the predictions of its fp32 reference for the same inputs."""
     found = [other(image) for image in inputs]
     changes = []
     for known, depth in zip(expected, found, strict=True):

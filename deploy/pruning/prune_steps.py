@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.pruning.prune import Pruning, prune, require_target
 from lightning_app.checkpoints import read_checkpoint
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 from lightning_app.training.fit_process import fit
 
 
@@ -86,7 +86,7 @@ def prune_in_steps(
             ),
         )
         current = fit([*yamls, "-c", result.yaml, *arguments], folder / "run")
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         shutil.copy(current, temporary)
     print(f"{current} -> {output}")
     return replace(result, checkpoint=str(output))
@@ -103,7 +103,7 @@ def _claim(folder: Path, settings: str, arguments: Sequence[str]) -> None:
     parsed = subprocess.run(command, capture_output=True, text=True)
     if parsed.returncode:
         raise ValueError(parsed.stderr.strip().splitlines()[-1].removeprefix("pocketdepth: error: "))
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(settings)
 
 
@@ -112,6 +112,6 @@ def _once(path: Path, task: Callable[[], Pruning]) -> Pruning:
     if path.is_file():
         return Pruning(**json.loads(path.read_text()))
     result = task()
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(asdict(result), indent=2) + "\n")
     return result

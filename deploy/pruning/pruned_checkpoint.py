@@ -12,7 +12,7 @@ from torch import nn
 from deploy.export.export import TOLERANCE, disagreement
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.torch_network import open_checkpoint
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 _RESUMING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")  # state of a run that had other weights
 
@@ -30,9 +30,12 @@ def with_network(content: dict[str, Any], network: nn.Module, channels: dict[str
     settings = content["hyper_parameters"]
     description = settings["network"]
     known: dict[str, list[int]] = {}
-    if description["class_path"] == "models.narrowed":
+    if description["class_path"] == "models.with_pruned_channels":
         description, known = (description["init_args"][key] for key in ("network", "channels"))
-    narrow = {"class_path": "models.narrowed", "init_args": {"network": description, "channels": known | channels}}
+    narrow = {
+        "class_path": "models.with_pruned_channels",
+        "init_args": {"network": description, "channels": known | channels},
+    }
     run = yaml.safe_load(content["config"])
     run["model"]["init_args"]["network"] = narrow
     changed = {"hyper_parameters": settings | {"network": narrow}, "config": yaml.safe_dump(run, sort_keys=False)}
@@ -45,7 +48,7 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
     Raises:
         RuntimeError: it does not; nothing is written.
     """
-    with written_whole(output) as temporary:
+    with atomic_write(output) as temporary:
         torch.save(content, temporary)
         opened, size, *_ = open_checkpoint(temporary)
         image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
@@ -68,5 +71,5 @@ def write_yaml(content: dict[str, Any], checkpoint: Path, path: Path) -> None:
     arguments = {"network": content["hyper_parameters"]["network"], "weights": str(checkpoint.resolve())}
     text = yaml.safe_dump({"model": {"init_args": arguments}}, sort_keys=False, default_flow_style=None, width=120)
     head = "# A pruned network: `pocketdepth fit` fine-tunes it with this as the last -c, after its own.\n"
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(head + text)

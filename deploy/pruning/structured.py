@@ -95,7 +95,7 @@ def import_torch_pruning() -> Any:
 
 
 def changed_channels(before: nn.Module, after: nn.Module) -> dict[str, list[int]]:
-    """What :func:`models.narrowed` must be told to make ``before`` as narrow as ``after``.
+    """What :func:`models.with_pruned_channels` must be told to make ``before`` as narrow as ``after``.
 
     Raises:
         ValueError: a layer of another kind became narrower.

@@ -19,12 +19,12 @@ from deploy.quantization.layer_costs import Make, alone_db, costs_ms, int8_layer
 RUNS = 20  # timed runs for the report
 
 
-def fewest_floats(
+def auto_float_nodes(
     make: Make,
     network: OnnxNetwork,
     inputs: Sequence[NDArray[np.float32]],
     limit: float,
-    floats: Sequence[str] = (),
+    float_nodes: Sequence[str] = (),
     data: Sequence[Path] = (),
 ) -> list[str]:
     """The fewest layers to keep in float, in the order of the noise that each makes alone.
@@ -41,11 +41,11 @@ def fewest_floats(
         network: the fp32 one.
         inputs: to judge by.
         limit: of the loss: the mean change of depth on ``inputs``; or, with ``data``, the relative growth of abs_rel.
-        floats: what stays in float in any case.
+        float_nodes: what stays in float in any case.
         data: YAMLs of an experiment, on whose ``val`` frames abs_rel is measured under the first protocol.
 
     Returns:
-        ``floats`` and the layers that it takes.
+        ``float_nodes`` and the layers that it takes.
 
     Raises:
         ValueError: the protocol of ``data`` has no abs_rel.
@@ -59,20 +59,20 @@ def fewest_floats(
     loss, of = _growth_of_abs_rel(network.path, data) if data else (change, "the mean change of depth")
     with TemporaryDirectory() as name:
         first = Path(name) / "0.onnx"
-        onnx.save(make(floats), first)
+        onnx.save(make(float_nodes), first)
         before, changed = loss(first), change(first)
         allowed = f"auto: {of} is {before:.2%}, {limit:.2%} is allowed"
         if before <= limit:
             print(f"{allowed}: no further layer in float")
-            return list(floats)
+            return list(float_nodes)
         print(allowed)
-        noise = alone_db(make, network, inputs, int8_layers(onnx.load(first), floats), floats)
+        noise = alone_db(make, network, inputs, int8_layers(onnx.load(first), float_nodes), float_nodes)
         order = sorted(noise, key=lambda node: noise[node])
         losses: dict[int, float] = {}
 
         def meets(count: int) -> bool:
             path = first.with_name(f"{count}.onnx")
-            onnx.save(make([*floats, *order[:count]]), path)
+            onnx.save(make([*float_nodes, *order[:count]]), path)
             losses[count] = loss(path)
             farther = change(path) > changed
             more = ", but depth is farther from fp32's" if farther else ""
@@ -97,7 +97,7 @@ def fewest_floats(
         print(f"auto: {high} of {len(order)} layers stay in float: {', '.join(order[:high])}")
         print(f"auto: {of} {before:.2%} -> {losses[high]:.2%}, ", end="")
         print(f"for {cost_ms:+.2f} ms on {before_ms:.2f} ms (1 thread, {RUNS} interleaved runs) and {cost_mb:+.2f} MB")
-        return [*floats, *order[:high]]
+        return [*float_nodes, *order[:high]]
 
 
 def _growth_of_abs_rel(model: Path, data: Sequence[Path]) -> tuple[Callable[[Path], float], str]:

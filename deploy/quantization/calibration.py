@@ -54,54 +54,54 @@ class Images(NamedTuple):
 
 
 def read_images(
-    folder: Path | None, data: Sequence[Path], size: tuple[int, int], number: int, skip_damaged: bool = False
+    folder: Path | None, data: Sequence[Path], size: tuple[int, int], number: int, skip_corrupt: bool = False
 ) -> Images:
     """``folder_images`` where there is a folder, ``training_images`` else; raises ValueError where there is neither."""
     if folder is not None:
-        return folder_images(folder, size, number, skip_damaged)
+        return folder_images(folder, size, number, skip_corrupt)
     if not data:
         raise ValueError("nothing to calibrate on: give a folder of images, or --data with an experiment's YAML")
-    return training_images(data, size, number, skip_damaged)
+    return training_images(data, size, number, skip_corrupt)
 
 
-def folder_images(folder: Path, size: tuple[int, int], number: int, skip_damaged: bool = False) -> Images:
+def folder_images(folder: Path, size: tuple[int, int], number: int, skip_corrupt: bool = False) -> Images:
     """Images spread evenly over a folder; all are kept in memory, 1.5 MB each at 192x640.
 
     Args:
         folder: of images.
         size: (height, width) of the network.
         number: how many to calibrate on at most.
-        skip_damaged: report damaged images and go on.
+        skip_corrupt: report corrupt images and go on.
 
     Raises:
         FileNotFoundError: no such folder, or no image in it.
-        OSError: a damaged image, unless ``skip_damaged``.
-        RuntimeError: all are damaged.
+        OSError: a corrupt image, unless ``skip_corrupt``.
+        RuntimeError: all are corrupt.
     """
     paths = find_images(folder)
-    return _images(paths, read_image, size, number, skip_damaged, str(folder))
+    return _images(paths, read_image, size, number, skip_corrupt, str(folder))
 
 
-def training_images(data: Sequence[Path], size: tuple[int, int], number: int, skip_damaged: bool = False) -> Images:
+def training_images(data: Sequence[Path], size: tuple[int, int], number: int, skip_corrupt: bool = False) -> Images:
     """Images spread evenly over the training frames of an experiment, as they lie on disk; else as ``folder_images``.
 
     Args:
         data: YAMLs with a ``data`` section, the later wins.
         size: (height, width) of the network.
         number: how many to calibrate on at most.
-        skip_damaged: report damaged frames and go on.
+        skip_corrupt: report corrupt frames and go on.
 
     Raises:
         FileNotFoundError: no such YAML or data.
         ValueError: a data section that does not fit, or that names no reader under ``train``.
-        RuntimeError: a damaged frame, unless ``skip_damaged``; or all are damaged.
+        RuntimeError: a corrupt frame, unless ``skip_corrupt``; or all are corrupt.
     """
     from lightning_app.config import read_data_module  # imports torch
 
     readers = read_data_module(data).train
     if not readers:
         raise ValueError(f"{', '.join(map(str, data))}: the data section names no reader under train")
-    return _frames(readers, size, number, skip_damaged)
+    return _frames(readers, size, number, skip_corrupt)
 
 
 def validation_inputs(data: Sequence[Path], size: tuple[int, int], number: int = JUDGED) -> list[Input]:
@@ -110,7 +110,7 @@ def validation_inputs(data: Sequence[Path], size: tuple[int, int], number: int =
     from lightning_app.evaluation.evaluate import split_readers  # imports torch
 
     readers = split_readers(read_data_module(data), "val")
-    return _frames(readers, size, number, skip_damaged=False).calibrate
+    return _frames(readers, size, number, skip_corrupt=False).calibrate
 
 
 def ranges(
@@ -137,7 +137,7 @@ def ranges(
     return found
 
 
-def _frames(readers: Sequence[Any], size: tuple[int, int], number: int, skip_damaged: bool) -> Images:
+def _frames(readers: Sequence[Any], size: tuple[int, int], number: int, skip_corrupt: bool) -> Images:
     """Of the readers of a data module, a package that ``deploy`` does not know."""
     for reader in readers:
         reader.require_files()
@@ -148,7 +148,7 @@ def _frames(readers: Sequence[Any], size: tuple[int, int], number: int, skip_dam
         pixels: NDArray[np.uint8] = reader.read(entry).image
         return pixels
 
-    return _images(entries, image, size, number, skip_damaged, " and ".join(map(str, readers)))
+    return _images(entries, image, size, number, skip_corrupt, " and ".join(map(str, readers)))
 
 
 def _images(
@@ -156,7 +156,7 @@ def _images(
     read: Callable[[Any], NDArray[np.uint8]],
     size: tuple[int, int],
     number: int,
-    skip_damaged: bool,
+    skip_corrupt: bool,
     source: str,
 ) -> Images:
     kept_back = spread(range(len(items)), min(JUDGED, len(items) // 4))
@@ -168,15 +168,15 @@ def _images(
         for index in indices:
             try:
                 found.append(to_input(read(items[index]), size))
-            except (OSError, RuntimeError) as error:  # an image, or a reader's DamagedFrameError
-                if not skip_damaged:
+            except (OSError, RuntimeError) as error:  # an image, or a reader's CorruptFrameError
+                if not skip_corrupt:
                     raise
                 print(f"skipped: {error}", file=sys.stderr)
         return found
 
     calibrate, judge = inputs(chosen), inputs(kept_back)
     if not calibrate:
-        raise RuntimeError(f"{source}: all {len(chosen)} images to calibrate on are damaged")
+        raise RuntimeError(f"{source}: all {len(chosen)} images to calibrate on are corrupt")
     return Images(calibrate, judge or calibrate, source)
 
 

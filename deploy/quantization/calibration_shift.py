@@ -18,23 +18,25 @@ if TYPE_CHECKING:
 
 # Measured on five networks: images of the kind that was trained on stay below 0.09, photographs of other places below
 # 0.25, mostly below 0.12; noise is above 0.3, frames that are dark or blank above 1.3.
-UNLIKE = 0.2
+SHIFT = 0.2
 # Of powers of two, on average: photographs of one kind of place stay below 0.2, noise and dark frames are above 0.3.
 DIFFERENT = 0.4
 
 
-def warn_if_unlike(model: onnx.ModelProto, metadata: Mapping[str, str], inputs: Sequence[NDArray[np.float32]]) -> str:
+def warn_if_calibration_shifted(
+    model: onnx.ModelProto, metadata: Mapping[str, str], inputs: Sequence[NDArray[np.float32]]
+) -> str:
     """Say on stderr where calibration images are unlike the training images, as far as the file knows them.
 
     Returns:
         What was said; empty where nothing was.
     """
-    distance = unlikeness(model, metadata, inputs)
-    if distance is None or distance <= UNLIKE:
+    distance = calibration_shift(model, metadata, inputs)
+    if distance is None or distance <= SHIFT:
         return ""
     said = (
         "the calibration images are unlike those that the network was trained on (the output of its first layer "
-        f"diverges by {distance:.2f}, above {UNLIKE}), so ranges will not fit; give images that it will see"
+        f"diverges by {distance:.2f}, above {SHIFT}), so ranges will not fit; give images that it will see"
     )
     print(f"warning: {said}", file=sys.stderr)
     return said
@@ -58,7 +60,7 @@ def range_difference(first: TensorsData, second: TensorsData) -> float:
     return float(np.abs(np.log2(widths[0][there] / widths[1][there])).mean()) if there.any() else 0.0
 
 
-def unlikeness(
+def calibration_shift(
     model: onnx.ModelProto, metadata: Mapping[str, str], inputs: Sequence[NDArray[np.float32]]
 ) -> float | None:
     """How unlike the training images others are: the divergence of the first convolution's output, as normal

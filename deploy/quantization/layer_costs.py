@@ -37,9 +37,9 @@ class Variant(NamedTuple):
     fidelity: Fidelity
 
 
-def int8_layers(model: onnx.ModelProto, floats: Sequence[str] = ()) -> list[str]:
-    """The names of the layers that are in int8 in a quantized model with ``floats`` in float."""
-    kept = {*head_nodes(model.graph), *floats}  # what they take may be quantized all the same
+def int8_layers(model: onnx.ModelProto, float_nodes: Sequence[str] = ()) -> list[str]:
+    """The names of the layers that are in int8 in a quantized model with ``float_nodes`` in float."""
+    kept = {*head_nodes(model.graph), *float_nodes}  # what they take may be quantized all the same
     return [node for node in quantized_layers(model.graph) if node not in kept]
 
 
@@ -70,7 +70,7 @@ def alone_db(
     network: OnnxNetwork,
     inputs: Sequence[NDArray[np.float32]],
     layers: Sequence[str],
-    floats: Sequence[str],
+    float_nodes: Sequence[str],
 ) -> dict[str, float]:
     """The SQNR in dB of each layer alone in int8: what noise it makes, which no other layer's error hides.
 
@@ -79,14 +79,14 @@ def alone_db(
         network: the fp32 one.
         inputs: to judge by.
         layers: all that may be in int8.
-        floats: what is in float in any case.
+        float_nodes: what is in float in any case.
     """
     expected = predictions(network, inputs)
     found = {}
     with TemporaryDirectory() as name:
         path = Path(name) / "alone.onnx"
         for node in track(layers, "one layer in int8"):
-            onnx.save(make([*floats, *(other for other in layers if other != node)]), path)
+            onnx.save(make([*float_nodes, *(other for other in layers if other != node)]), path)
             found[node] = fidelity(expected, OnnxNetwork(path, threads=1), inputs).sqnr_db
     return found
 

@@ -58,7 +58,7 @@ class FakeQuantize(Callback):
             raise ValueError(f"FakeQuantize would round branches, but the export makes one convolution of {fused[0]}")
         image = torch.zeros(1, 3, *trainer.datamodule.size, device=pl_module.device)  # type: ignore[attr-defined]
         rounding = self._rounding
-        rounding.floats = head_weights(network, image) | stem_weights(network)
+        rounding.float_nodes = head_weights(network, image) | stem_weights(network)
         rounding.ranges = {key: each.to(pl_module.device) for key, each in rounding.ranges.items()}
         for name, part in parts.items():
             self._hooks.append(part.register_forward_pre_hook(lambda *_, name=name: rounding.enter(name)))
@@ -95,7 +95,7 @@ class _Rounding(TorchFunctionMode):
 
     Attributes:
         ranges: minimum and maximum, (2,), by part and place.
-        floats: ids of the weights that stay in float.
+        float_nodes: ids of the weights that stay in float.
         watches: whether ranges follow the batches.
         rounds: whether anything is rounded.
     """
@@ -103,7 +103,7 @@ class _Rounding(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.ranges: dict[str, Tensor] = {}
-        self.floats: set[int] = set()
+        self.float_nodes: set[int] = set()
         self.watches = self.rounds = False
         self._part, self._depth, self._place = "", 0, 0
 
@@ -122,7 +122,7 @@ class _Rounding(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
-        if name in _CONVOLUTIONS and id(args[1]) not in self.floats:
+        if name in _CONVOLUTIONS and id(args[1]) not in self.float_nodes:
             args = (self._activation(args[0]), self._weight(args[1], _CONVOLUTIONS[name]), *args[2:])
         elif name in _ADDITIONS and all(isinstance(each, Tensor) and each.dim() == 4 for each in args[:2]):
             args = (*map(self._activation, args[:2]), *args[2:])

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from deploy.inference.images import read_image, to_input
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.sqnr import fidelity, predictions
-from deploy.quantization.auto_float_layers import fewest_floats
+from deploy.quantization.auto_float_layers import auto_float_nodes
 from deploy.quantization.calibration import Images, Method, ranges, read_images, validation_inputs
-from deploy.quantization.calibration_shift import warn_if_ranges_differ, warn_if_unlike
+from deploy.quantization.calibration_shift import warn_if_calibration_shifted, warn_if_ranges_differ
 from deploy.quantization.quantizer import Scheme, head_nodes, open_fp32, prepared, quantized
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 __all__ = ["head_nodes", "quantize", "signal_to_noise", "write_int8"]
 
@@ -36,11 +36,11 @@ def quantize(
     scheme: Scheme = "static",
     method: Method = "minmax",
     number: int = 64,
-    floats: Sequence[str] = (),
+    float_nodes: Sequence[str] = (),
     auto: float | None = None,
     output: Path | None = None,
     overwrite: bool = False,
-    skip_damaged: bool = False,
+    skip_corrupt: bool = False,
 ) -> Path:
     """Write a quantized file, by default static int8: QDQ, per-channel int8 weights, uint8 activations.
 
@@ -57,13 +57,13 @@ def quantize(
             ``a16w8`` (16-bit activations, for NPUs).
         method: ``minmax``, ``percentile`` or ``entropy``.
         number: how many images are calibrated on at most, spread evenly.
-        floats: names of nodes that stay in float, too.
+        float_nodes: names of nodes that stay in float, too.
         auto: the accuracy loss that is allowed; the fewest layers that it takes stay in float, see
             ``deploy.quantization.auto_float_layers``. With ``data``, the relative growth of abs_rel on the ``val``
             frames under the first protocol; else the mean change of depth against fp32 on the images kept back.
         output: the file; ``NAME-int8.onnx``, ``-dynamic`` or ``-a16w8`` beside the model if left out.
         overwrite: replace an ``output`` that exists.
-        skip_damaged: report damaged images and go on.
+        skip_corrupt: report corrupt images and go on.
 
     Returns:
         The file's path.
@@ -73,8 +73,8 @@ def quantize(
         FileExistsError: ``output`` exists.
         ValueError: not an fp32 ONNX file, or one that is quantized already; nothing to calibrate on; an unknown scheme,
             method or node.
-        OSError: a damaged image.
-        RuntimeError: all images are damaged, or ``auto`` cannot be met.
+        OSError: a corrupt image.
+        RuntimeError: all images are corrupt, or ``auto`` cannot be met.
     """
     _check(scheme, method, auto)
     output = output or model.with_name(f"{model.stem}-{SUFFIX[scheme]}.onnx")
@@ -82,29 +82,29 @@ def quantize(
     network = open_fp32(model)
     fp32 = prepared(model, scheme)
     quantized_blindly = scheme == "dynamic" and images is None and not data
-    chosen = None if quantized_blindly else read_images(images, data, network.size, number, skip_damaged)
+    chosen = None if quantized_blindly else read_images(images, data, network.size, number, skip_corrupt)
     found, warning = None, ""
     if chosen is not None and scheme != "dynamic":
-        warning = warn_if_unlike(fp32, network.metadata, chosen.calibrate)
+        warning = warn_if_calibration_shifted(fp32, network.metadata, chosen.calibrate)
         found = ranges(fp32, chosen.calibrate, method)
         if data:
             seen = ranges(fp32, validation_inputs(data, network.size), method, "compare")
             warn_if_ranges_differ(found, seen, "the frames of val")
 
-    def made(floats: Sequence[str]) -> onnx.ModelProto:
-        result = quantized(fp32, scheme, found, floats)
-        says = {"quantized": _description(scheme, method, chosen, floats), "precision": SUFFIX[scheme]}
+    def made(float_nodes: Sequence[str]) -> onnx.ModelProto:
+        result = quantized(fp32, scheme, found, float_nodes)
+        says = {"quantized": _description(scheme, method, chosen, float_nodes), "precision": SUFFIX[scheme]}
         onnx.helper.set_model_props(result, network.metadata | says | ({"warning": warning} if warning else {}))
         return result
 
     if auto is not None and chosen is not None:
-        floats = fewest_floats(made, network, chosen.judge, auto, list(floats), data)
-    with written_whole(output) as temporary:
-        onnx.save(made(floats), temporary)
+        float_nodes = auto_float_nodes(made, network, chosen.judge, auto, list(float_nodes), data)
+    with atomic_write(output) as temporary:
+        onnx.save(made(float_nodes), temporary)
         smaller = OnnxNetwork(temporary, threads=1)
         known = fidelity(predictions(network, chosen.judge), smaller, chosen.judge) if chosen is not None else None
     print(f"{model} -> {output}: {model.stat().st_size / 1e6:.2f} -> {output.stat().st_size / 1e6:.2f} MB")
-    print(f"  {_description(scheme, method, chosen, floats)}")
+    print(f"  {_description(scheme, method, chosen, float_nodes)}")
     if known is not None and chosen is not None:
         judged = f"judged by {len(chosen.judge)} images of {chosen.source}"
         print(f"  {known}; {judged if scheme == 'dynamic' else chosen}")
@@ -135,10 +135,10 @@ def _check(scheme: str, method: str, auto: float | None) -> None:
         raise ValueError(f"--auto {auto}: the loss is a share, such as 0.01 for 1 %")
 
 
-def _description(scheme: Scheme, method: str, chosen: Images | None, floats: Sequence[str]) -> str:
+def _description(scheme: Scheme, method: str, chosen: Images | None, float_nodes: Sequence[str]) -> str:
     parts = [_SAYS[scheme]]
     if scheme != "dynamic" and chosen is not None:
         parts.append(f"{len(chosen.calibrate)} calibration images, {method}")
-    if floats:
-        parts.append(f"also in float: {' '.join(floats)}")
+    if float_nodes:
+        parts.append(f"also in float: {' '.join(float_nodes)}")
     return ", ".join(parts)

@@ -18,7 +18,7 @@ from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from deploy.export.strip_model import lean
+from deploy.export.strip_model import strip_model
 from deploy.inference.onnx_network import OnnxNetwork, read_model
 from deploy.measure.macs import is_int8
 from deploy.quantization.calibration import QUANTIZED
@@ -76,7 +76,7 @@ def _prepare(model: Path, scheme: Scheme) -> onnx.ModelProto:
 
 
 def quantized(
-    model: onnx.ModelProto, scheme: Scheme, ranges: TensorsData | None = None, floats: Sequence[str] = ()
+    model: onnx.ModelProto, scheme: Scheme, ranges: TensorsData | None = None, float_nodes: Sequence[str] = ()
 ) -> onnx.ModelProto:
     """Quantize a prepared model; its head stays in float, and in ``static`` a small stem, too.
 
@@ -85,16 +85,16 @@ def quantized(
         scheme: ``static`` (uint8 activations, int8 weights per channel), ``a16w8`` (uint16 activations) or ``dynamic``
             (int8 weights; the activations' ranges are found at run time).
         ranges: of the activations; ``dynamic`` needs none.
-        floats: names of more nodes that stay in float, each with the ReLU that follows it.
+        float_nodes: names of more nodes that stay in float, each with the ReLU that follows it.
 
     Raises:
         ValueError: no convolution, or no node of such a name.
     """
     excluded = [*head_nodes(model.graph), *stem_nodes(model.graph)] if scheme == "static" else head_nodes(model.graph)
-    excluded += [name for node in floats for name in layer_nodes(model.graph, node)]
+    excluded += [name for node in float_nodes for name in layer_nodes(model.graph, node)]
     with _quiet():
         if scheme == "dynamic":
-            return lean(_dynamic(model, excluded))
+            return strip_model(_dynamic(model, excluded))
         quantizer = QDQQuantizer(
             copy.deepcopy(model),
             True,  # weights per channel
@@ -109,7 +109,7 @@ def quantized(
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
-        return lean(quantizer.model.model)
+        return strip_model(quantizer.model.model)
 
 
 def head_nodes(graph: onnx.GraphProto) -> list[str]:

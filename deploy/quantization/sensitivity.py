@@ -22,10 +22,10 @@ from rich.table import Table
 from deploy.measure.sqnr import Fidelity
 from deploy.measure.timing import cpu_name
 from deploy.quantization.calibration import Method, ranges, read_images
-from deploy.quantization.calibration_shift import warn_if_unlike
+from deploy.quantization.calibration_shift import warn_if_calibration_shifted
 from deploy.quantization.layer_costs import alone_db, costs_ms, variants
 from deploy.quantization.quantizer import open_fp32, prepared, quantized
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 RESOLUTION = 0.01  # of the int8 file's time: a cost below it cannot be told from none
 NO_NOISE = 120.0  # dB, float32's own
@@ -67,7 +67,7 @@ def sensitivity(
     threads: int = 1,
     output: Path = Path("runs/sensitivity"),
     overwrite: bool = False,
-    skip_damaged: bool = False,
+    skip_corrupt: bool = False,
 ) -> list[Layer]:
     """Put each layer of the static int8 file back to float alone, and write ``sensitivity.{txt,json,png}``.
 
@@ -84,7 +84,7 @@ def sensitivity(
         threads: of each session.
         output: folder.
         overwrite: replace outputs that exist.
-        skip_damaged: report damaged images and go on.
+        skip_corrupt: report corrupt images and go on.
 
     Returns:
         The layers, by gain per millisecond.
@@ -93,15 +93,15 @@ def sensitivity(
         FileNotFoundError: no such model, folder or YAML, or no image in it.
         FileExistsError: an output that exists.
         ValueError: not an fp32 ONNX file, or nothing to calibrate on.
-        OSError: a damaged image.
-        RuntimeError: all images are damaged.
+        OSError: a corrupt image.
+        RuntimeError: all images are corrupt.
     """
     files = [output / f"sensitivity.{suffix}" for suffix in ("txt", "json", "png")]
     refuse_existing(*files, overwrite=overwrite)
     network = open_fp32(model)
     fp32 = prepared(model)
-    chosen = read_images(images, data, network.size, number, skip_damaged)
-    warn_if_unlike(fp32, network.metadata, chosen.calibrate)
+    chosen = read_images(images, data, network.size, number, skip_corrupt)
+    warn_if_calibration_shifted(fp32, network.metadata, chosen.calibrate)
     found = ranges(fp32, chosen.calibrate, method)
     with TemporaryDirectory() as name:
         make = partial(quantized, fp32, "static", found)
@@ -119,9 +119,9 @@ def sensitivity(
     layers.sort(key=lambda layer: -layer.gain_db_per_ms)
     how = _conditions(tried[0].fidelity, tried[0].size, base_ms, str(chosen), runs, threads)
     table = _table(layers, how)
-    with written_whole(files[0]) as temporary, temporary.open("w") as stream:
+    with atomic_write(files[0]) as temporary, temporary.open("w") as stream:
         Console(file=stream, width=130).print(table)
-    with written_whole(files[1]) as temporary:
+    with atomic_write(files[1]) as temporary:
         content: dict[str, Any] = {
             "model": str(model),
             "how": how,
@@ -196,7 +196,7 @@ def _draw(layers: list[Layer], name: str, how: str, path: Path) -> None:
     most = f", the {len(shown)} of {len(layers)} layers that make most noise" if len(shown) < len(layers) else ""
     figure.suptitle(f"{name} in int8, layer by layer{most}", x=0.01, ha="left", fontsize=12)
     figure.supxlabel("\n".join(textwrap.wrap(how, 190)), fontsize=7, color="#555555", x=0.01, ha="left")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
 

@@ -72,7 +72,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole chain.
+    """A whole pipeline.
 
     Attributes:
         variants: by name; the first is a float file, which the others are compared with.

@@ -17,7 +17,7 @@ from deploy.inference.onnx_network import OnnxNetwork
 from deploy.shipping.limits import Check, accuracy_loss
 from deploy.shipping.report_pictures import CHANGE_SHOWN, as_jpeg, as_svg, contact_sheet, draw_pareto, photograph
 from deploy.shipping.shipped import Shipped, read_json
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 PHOTOGRAPHS = 3
 BARS = 12  # of each list
@@ -39,7 +39,7 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
     points = {name: (measured[name].latency_ms, measured[name].abs_rel or 0.0) for name in shipped.plan.variants}
     others = {name: each.latency_ms for name, each in measured.items() if name not in points}
     figure = draw_pareto(points, others, first, shipped.protocol)
-    with written_whole(folder / "report-pareto.png") as temporary:
+    with atomic_write(folder / "report-pareto.png") as temporary:
         figure.savefig(temporary, dpi=160)
     files = {name: shipped.file(name) for name in shipped.plan.variants}
     views = [photograph(path, files) for path in track(spread(photographs, PHOTOGRAPHS), "photographs")]
@@ -70,7 +70,7 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
         how=_how(shipped),
     )
     page = folder / "report.html"
-    with written_whole(page) as temporary:
+    with atomic_write(page) as temporary:
         temporary.write_text(text)
     return page
 

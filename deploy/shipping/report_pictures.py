@@ -17,7 +17,7 @@ from deploy.benchmark.pareto_front import on_front, write_names
 from deploy.inference.images import read_image
 from deploy.inference.load import load
 from lightning_app.colormap import colour_depth
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 WIDTH = 420  # of each photograph, in pixels
 CHANGE_SHOWN = 0.1  # of the depth, and more, is white
@@ -104,7 +104,7 @@ def contact_sheet(rows: Sequence[Mapping[str, list[Picture]]], path: Path) -> No
             axes.set_title(caption, fontsize=7, loc="left", pad=2)
             axes.set_anchor("N")
             axes.set_axis_off()
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
 

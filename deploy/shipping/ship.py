@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.inference.torch_network import open_checkpoint
-from deploy.shipping.chain import Chain
 from deploy.shipping.limits import Check, judge
+from deploy.shipping.pipeline import Pipeline
 from deploy.shipping.plan import read_plan
 from deploy.shipping.report import write_report
 from deploy.shipping.shipped import Shipped
@@ -43,21 +43,21 @@ def ship(
     plan = read_plan(config)
     open_checkpoint(checkpoint).network.check_size(plan.size)  # type: ignore[operator]
     shipped = Shipped(plan, output)
-    chain = Chain(checkpoint, shipped, threads, runs)
+    pipeline = Pipeline(checkpoint, shipped, threads, runs)
     try:
         for name in plan.variants:
-            chain.make(name)
-            chain.score(name)
-            chain.check(name)
-        chain.time()
-        chain.look_inside()
-        chain.judge_devices()
+            pipeline.make(name)
+            pipeline.score(name)
+            pipeline.check(name)
+        pipeline.time()
+        pipeline.look_inside()
+        pipeline.judge_devices()
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here")
         raise
     limits = {name: variant.limits for name, variant in plan.variants.items()}
     checks = judge(limits, shipped.measured, plan.first)
-    page = write_report(shipped, checks, checkpoint, chain.photographs)
+    page = write_report(shipped, checks, checkpoint, pipeline.photographs)
     _show(checks)
     print(f"{page}, and the files in {output}/files")
     broken = [check for check in checks if not check.kept]

@@ -26,7 +26,7 @@ class Shipped:
         """A variant's ONNX file."""
         return self.folder / "files" / f"{name}.onnx"
 
-    def flat(self, name: str) -> Path:
+    def float_file(self, name: str) -> Path:
         """The float file of a variant: itself, or what it is quantized from."""
         return self.folder / "float" / f"{name}.onnx" if self.plan.variants[name].quantized else self.file(name)
 

@@ -1,4 +1,4 @@
-"""A chain of steps that goes on where it stopped. No torch."""
+"""A pipeline of steps that goes on where it stopped. No torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 
 class Stages:
@@ -19,7 +19,7 @@ class Stages:
         folder: of ``stages.json``.
 
     Raises:
-        ValueError: a ``stages.json`` that is damaged.
+        ValueError: a ``stages.json`` that is corrupt.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,7 +27,7 @@ class Stages:
         try:
             self.done: dict[str, Any] = json.loads(self.path.read_text()) if self.path.is_file() else {}
         except ValueError as error:
-            raise ValueError(f"{self.path}: damaged; remove it, and every step is done anew") from error
+            raise ValueError(f"{self.path}: corrupt; remove it, and every step is done anew") from error
 
     def once(self, name: str, made_from: object, output: Path, do: Callable[[], object]) -> None:
         """Do a step unless it is done.
@@ -45,7 +45,7 @@ class Stages:
         print(f"{name}:")
         do()
         self.done[name] = key
-        with written_whole(self.path) as temporary:
+        with atomic_write(self.path) as temporary:
             temporary.write_text(json.dumps(self.done, indent=2) + "\n")
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from lightning_app.colormap import colour_depth
 from lightning_app.evaluation.protocols import scale_and_shift
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 from losses.masked import resize, resize_depth
 
 HEADER = 16
@@ -74,7 +74,7 @@ class Panels(Callback):
             return
         panel = np.concatenate([header(rows[0].shape[1], COLUMNS), *rows])
         path = Path(trainer.default_root_dir) / "panels" / f"{split}-{trainer.global_step:06d}.png"
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             Image.fromarray(panel).save(temporary)
         log_picture(trainer, f"{split}/panels", path, panel)
 

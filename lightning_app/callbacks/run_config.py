@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import SaveConfigCallback
 
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 
 class RunConfig(SaveConfigCallback):
@@ -21,7 +21,7 @@ class RunConfig(SaveConfigCallback):
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write the file and log the flat configuration (rank 0 only)."""
-        with written_whole(Path(trainer.default_root_dir) / "config.yaml") as temporary:
+        with atomic_write(Path(trainer.default_root_dir) / "config.yaml") as temporary:
             temporary.write_text(self._yaml())
         for logger in trainer.loggers:
             logger.log_hyperparams(self.config.as_dict())

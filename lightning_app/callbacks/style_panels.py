@@ -12,7 +12,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from datamodules.samples import content_and_style
 from lightning_app.callbacks.panels import header, log_picture, to_picture
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 STRENGTHS = (0.0, 0.5, 1.0)
 
@@ -47,6 +47,6 @@ class StylePanels(Callback):
         rows = [np.concatenate([to_picture(column[row]) for column in columns], 1) for row in range(len(content))]
         panel = np.concatenate([header(rows[0].shape[1], names), *rows])
         path = Path(trainer.default_root_dir) / "panels" / f"style-{trainer.global_step:06d}.png"
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             Image.fromarray(panel).save(temporary)
         log_picture(trainer, "train/panels", path, panel)

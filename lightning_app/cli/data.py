@@ -72,10 +72,10 @@ def shard(
     output: Annotated[str, typer.Option(help="A folder, or a URL: s3://… or gs://….", show_default=False)],
     reader: ReaderName = None,
     yaml: ReaderData = None,
-    skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Report damaged frames and leave them out.")
+    skip_corrupt: Annotated[
+        bool, typer.Option("--skip-corrupt", help="Report corrupt frames and leave them out.")
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a reader's frames, or those of a YAML's readers, as shards that train from anywhere."""
-    call("lightning_app.data_tools.shard:shard_data", reader, context.args, yaml or [], output, skip_damaged, overwrite)
+    call("lightning_app.data_tools.shard:shard_data", reader, context.args, yaml or [], output, skip_corrupt, overwrite)

@@ -24,7 +24,7 @@ CalibrationData = Annotated[
 ]
 Method = Annotated[str, typer.Option(help="minmax, percentile or entropy.")]
 Number = Annotated[int, typer.Option(min=1, help="How many images to calibrate on, spread over all.")]
-SkipDamaged = Annotated[bool, typer.Option("--skip-damaged", help="Report damaged images and go on.")]
+SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Report corrupt images and go on.")]
 
 
 @deploy.command(**_PANEL, cls=RepeatedSize)
@@ -109,7 +109,7 @@ def quantize(
     ] = "static",
     method: Method = "minmax",
     number: Number = 64,
-    floats: Annotated[
+    float_nodes: Annotated[
         list[str] | None, typer.Option("--float", help="A node that stays in float, too; repeat it.")
     ] = None,
     auto: Annotated[
@@ -123,10 +123,10 @@ def quantize(
         Path | None, typer.Option(help="ONNX file; NAME-int8.onnx, -dynamic or -a16w8 if left out.")
     ] = None,
     overwrite: Overwrite = False,
-    skip_damaged: SkipDamaged = False,
+    skip_corrupt: SkipCorrupt = False,
 ) -> None:
     """Write an int8 file, static unless you say otherwise; its head and a small stem stay in float."""
-    options = (scheme, method, number, floats or [], auto, output, overwrite, skip_damaged)
+    options = (scheme, method, number, float_nodes or [], auto, output, overwrite, skip_corrupt)
     call("deploy.quantization.quantize:quantize", model, images, data or [], *options)
 
 
@@ -141,10 +141,10 @@ def sensitivity(
     threads: Annotated[int, typer.Option(min=1, help="Threads of each session.")] = 1,
     output: Annotated[Path, typer.Option(help="Folder of the table as text, JSON and PNG.")] = Path("runs/sensitivity"),
     overwrite: Overwrite = False,
-    skip_damaged: SkipDamaged = False,
+    skip_corrupt: SkipCorrupt = False,
 ) -> None:
     """Show what each layer of the int8 file takes: gain in SQNR and cost in time of putting it back to float."""
-    options = (method, number, runs, threads, output, overwrite, skip_damaged)
+    options = (method, number, runs, threads, output, overwrite, skip_corrupt)
     call("deploy.quantization.sensitivity:sensitivity", model, images, data or [], *options)
 
 

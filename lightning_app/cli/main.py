@@ -162,13 +162,13 @@ def predict(
     images: Annotated[Path, typer.Argument(help="An image, or a folder of images.", show_default=False)],
     output: Annotated[Path, typer.Option(help="Folder.")] = Path("runs/predict"),
     overwrite: Overwrite = False,
-    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Report damaged images and go on.")] = False,
+    skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Report corrupt images and go on.")] = False,
     focal_px: Annotated[
         float | None, typer.Option(help="Focal length in pixels of the images, for a network with a canonical camera.")
     ] = None,
 ) -> None:
     """Write NAME.npy (float32 metres, the image's size) and a coloured NAME.png for each image."""
-    call("deploy.inference.predict:predict", model, images, output, overwrite, skip_damaged, focal_px)
+    call("deploy.inference.predict:predict", model, images, output, overwrite, skip_corrupt, focal_px)
 
 
 @app.command(**_FILES)
@@ -183,10 +183,10 @@ def label(
     scale: Annotated[list[float] | None, typer.Option(help="Of its size; repeat it to average over several.")] = None,
     shard: Annotated[str, typer.Option(help="2/4 labels the second of four parts.")] = "1/1",
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Report damaged images and go on.")] = False,
+    skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Report corrupt images and go on.")] = False,
 ) -> None:
     """Write a teacher's inverse depth of photographs, to train a student from."""
-    options = (settings, mirror, scale, shard, jobs, skip_damaged)
+    options = (settings, mirror, scale, shard, jobs, skip_corrupt)
     call("lightning_app.data_tools.pseudo_label:label", teacher, images, output, *options)
 
 

@@ -13,9 +13,9 @@ from rich.progress import Progress, TimeElapsedColumn, track
 
 from lightning_app.comparison.frame_scores import Scorer, Scores, mean_depth
 from lightning_app.comparison.plots import draw_bars, draw_panels
-from lightning_app.comparison.statistics import BLIND, Comparison, print_comparison
+from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
 from lightning_app.config import read_data_module
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.fit_process import last_line, start_fit, stop_fit
 
@@ -93,7 +93,7 @@ def compare(
     blind = _blind(runs[0], split)
     result = Comparison.of([*scores, *((name, scorer.scores()) for name, scorer in blind.items())])
     print_comparison(result, f"{output}, {split}: {len(result.frames)} frames, {seeds} seed{'s'[: seeds != 1]}")
-    with written_whole(output / f"{split}.json") as temporary:
+    with atomic_write(output / f"{split}.json") as temporary:
         temporary.write_text(json.dumps({"arguments": list(arguments), **result.summary()}, indent=2) + "\n")
     draw_bars(result, output / f"{split}.png")
     scorers = {run.variant.stem: _open(run, split) for run in runs if run.seed == 0} | blind
@@ -107,8 +107,10 @@ def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> Non
     if not path.is_file():
         return
     found = json.loads(path.read_text())["results"]
-    counts = {len(next(iter(found[name].values()))["abs_rel"]["seeds"]) for name in found if name != BLIND}
-    if [name for name in found if name != BLIND] != list(variants) or counts != {seeds}:
+    counts = {
+        len(next(iter(found[name].values()))["abs_rel"]["seeds"]) for name in found if name != MEAN_DEPTH_BASELINE
+    }
+    if [name for name in found if name != MEAN_DEPTH_BASELINE] != list(variants) or counts != {seeds}:
         raise FileExistsError(
             f"{path} compares {', '.join(found)} with {max(counts)} seeds; give --overwrite or another --output"
         )
@@ -118,7 +120,7 @@ def _claim(run: Run, settings: Sequence[str]) -> None:
     """Keep the arguments and YAMLs of a run, and refuse to take one of others for it."""
     path, text = run.folder / "settings.txt", "\n".join(settings)
     if not path.is_file():
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(text)
     elif path.read_text() != text:
         raise ValueError(f"{run.folder} was trained with other YAMLs or arguments: give another --output")
@@ -185,7 +187,7 @@ def _score(run: Run, split: str) -> Scores:
         found: Scores = json.loads(cache.read_text())
         return found
     scores = _open(run, split).scores()
-    with written_whole(cache) as temporary:
+    with atomic_write(cache) as temporary:
         temporary.write_text(json.dumps(scores))
     return scores
 
@@ -199,4 +201,6 @@ def _blind(run: Run, split: str) -> dict[str, Scorer]:
     if not readers:
         return {}
     depth = mean_depth(readers, data.size)
-    return {BLIND: Scorer(lambda batch: depth.expand(len(batch["image"]), -1, -1, -1), "depth", data, split)}
+    return {
+        MEAN_DEPTH_BASELINE: Scorer(lambda batch: depth.expand(len(batch["image"]), -1, -1, -1), "depth", data, split)
+    }

@@ -14,8 +14,8 @@ from torch import Tensor
 from lightning_app.callbacks.panels import is_sparse, to_picture, widened
 from lightning_app.colormap import colour_depth
 from lightning_app.comparison.frame_scores import Picture
-from lightning_app.comparison.statistics import BLIND, DRAWS, Comparison
-from lightning_app.files import written_whole
+from lightning_app.comparison.statistics import DRAWS, MEAN_DEPTH_BASELINE, Comparison
+from lightning_app.files import atomic_write
 
 WIDTH, LABEL = 320, 170  # of a picture in a panel, and of the names before them
 
@@ -33,7 +33,7 @@ def draw_bars(result: Comparison, path: Path) -> None:
         for row, variant in enumerate(variants):
             table = result.values[variant][protocol]["abs_rel"]
             low, high = np.percentile(table.mean(0)[frames].mean(1), (2.5, 97.5))
-            colour = "#9aa5b1" if row == 0 else "#d3b673" if variant == BLIND else "#3b6fb6"
+            colour = "#9aa5b1" if row == 0 else "#d3b673" if variant == MEAN_DEPTH_BASELINE else "#3b6fb6"
             axes.barh(row, table.mean(), color=colour, height=0.62)
             axes.hlines(row, low, high, color="#333333", linewidth=1.2)
             axes.plot(table.mean(1), np.full(len(table), row), "o", color="white", markeredgecolor="#333333", ms=4)
@@ -45,7 +45,7 @@ def draw_bars(result: Comparison, path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     how = f"{len(result.frames)} frames: bar the mean, points the seeds, line 95 % of redrawn frames"
     figure.supxlabel(how, fontsize=8, color="#555555")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
 
@@ -69,7 +69,7 @@ def draw_panels(result: Comparison, variants: Mapping[str, Sequence[Picture]], p
     names = ["image", "truth, near is bright", *variants]
     labels = [_label(name, tile.shape[0]) for name, tile in zip(names, columns[0], strict=True)]
     rows = [np.concatenate(row, axis=1) for row in zip(labels, *columns, strict=True)]
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from lightning_app.comparison.frame_scores import Scores
 from lightning_app.evaluation.tables import print_table
 
-BLIND = "mean depth"  # what looks at no image
+MEAN_DEPTH_BASELINE = "mean depth"  # what looks at no image
 METRICS = ("abs_rel", "delta1")
 DRAWS = 10_000  # of the bootstrap
 

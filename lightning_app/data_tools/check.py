@@ -20,7 +20,7 @@ from datamodules.check import FrameReport, check
 from datamodules.reader import guessed_pinhole
 from lightning_app.colormap import colour_depth
 from lightning_app.data_tools.sources import read_source
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 WIDTH, HEIGHT = 320, 240  # of a picture on a sheet, at most
 CAPTION = 15
@@ -73,7 +73,7 @@ def check_data(
     if problems:
         for problem in problems[:SHOWN]:
             print(f"broken: {problem}", file=sys.stderr)
-        with written_whole(output / "broken.txt") as temporary:
+        with atomic_write(output / "broken.txt") as temporary:
             temporary.write_text("\n".join(problems) + "\n")
         count = "1 problem, which stands" if len(problems) == 1 else f"{len(problems)} problems, all of them"
         raise RuntimeError(f"{count} in {output / 'broken.txt'}")
@@ -133,7 +133,7 @@ def _draw_sheet(reader: Reader, reports: list[FrameReport], path: Path) -> None:
     columns = min(COLUMNS, len(tiles))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[start : start + columns], axis=1) for start in range(0, len(tiles), columns)]
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
 
 

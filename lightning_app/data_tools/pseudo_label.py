@@ -21,10 +21,10 @@ from torch import nn
 from datamodules import Photos
 from datamodules.depth_io import read_image, read_label, write_label
 from datamodules.photos import label_path
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from lightning_app.colormap import colour_depth
 from lightning_app.config import build, read_yaml
-from lightning_app.files import inside, written_whole
+from lightning_app.files import atomic_write, inside
 
 MANIFEST, SHEET = "teacher.json", "sheet.png"
 SHOWN, HEIGHT = 6, 192
@@ -39,7 +39,7 @@ def label(
     scales: Sequence[float] | None = None,
     shard: str = "1/1",
     jobs: int = 1,
-    skip_damaged: bool = False,
+    skip_corrupt: bool = False,
 ) -> None:
     """Write ``NAME.jpg.png``, 16-bit inverse depth up to scale and shift, at the photograph's own size, for each
     photograph of a folder. What is there already is kept, so that it can be interrupted and run again.
@@ -53,13 +53,13 @@ def label(
         scales: of its size, over which is averaged; its settings' if left out.
         shard: ``2/4`` labels the second of four parts, which machines can do side by side.
         jobs: processes, with a thread each if there are several.
-        skip_damaged: report damaged images and go on.
+        skip_corrupt: report corrupt images and go on.
 
     Raises:
         FileNotFoundError: no such model, YAML or folder, or no photograph in it.
         FileExistsError: ``output`` holds something else.
         ValueError: settings or a file that do not fit, a shard that is none, or another teacher's labels in ``output``.
-        DamagedFrameError: a damaged image, unless ``skip_damaged``.
+        CorruptFrameError: a corrupt image, unless ``skip_corrupt``.
         RuntimeError: a teacher's output of another size or kind.
     """
     number, parts = _shard(shard)
@@ -74,18 +74,18 @@ def label(
     wanted = [(path, label_path(path, photographs.root, output)) for path in paths]
     todo = [(source, target) for source, target in wanted if not target.is_file()]
     tasks = [(section, source, target, jobs > 1) for source, target in todo]
-    damaged = 0
+    corrupt = 0
     for problem in track(_run(tasks, jobs), "label", total=len(tasks)):
-        if problem and not skip_damaged:
-            raise DamagedFrameError(problem)
+        if problem and not skip_corrupt:
+            raise CorruptFrameError(problem)
         if problem:
             print(f"skipped: {problem}", file=sys.stderr)
-            damaged += 1
+            corrupt += 1
     done = [(source, target) for source, target in wanted if target.is_file()]
     if done:
         _draw(done, output / SHEET)
     notes = [f"{len(wanted) - len(todo)} were there"] if len(todo) < len(wanted) else []
-    notes += [f"{damaged} damaged ones skipped"] if damaged else []
+    notes += [f"{corrupt} corrupt ones skipped"] if corrupt else []
     print(f"{len(done)} labels -> {output}" + (f" ({', '.join(notes)})" if notes else ""))
 
 
@@ -129,7 +129,7 @@ def _claim(output: Path, fingerprint: dict[str, object]) -> None:
     foreign = [path for path in inside(output) if path != manifest]
     if foreign:
         raise FileExistsError(f"{foreign[0]} is there already and no label; give another --output")
-    with written_whole(manifest) as temporary:
+    with atomic_write(manifest) as temporary:
         temporary.write_text(json.dumps(fingerprint, indent=2))
 
 
@@ -152,10 +152,10 @@ def _label(task: tuple[str, Path, Path, bool]) -> str:
     teacher = _teacher(section)
     try:
         image = read_image(source)
-    except DamagedFrameError as error:
+    except CorruptFrameError as error:
         return str(error)
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(next(teacher.buffers()).device).float() / 255
-    with written_whole(target) as temporary:
+    with atomic_write(target) as temporary:
         write_label(temporary, teacher(pixels)[0, 0].cpu().numpy())
     return ""
 
@@ -165,7 +165,7 @@ def _draw(labelled: Sequence[tuple[Path, Path]], path: Path) -> None:
     rows = [_row(*pair) for pair in labelled[:: max(1, -(-len(labelled) // SHOWN))]]
     width = max(row.shape[1] for row in rows)
     sheet = [np.pad(row, ((0, 2), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         Image.fromarray(np.concatenate(sheet)).save(temporary)
 
 

@@ -14,7 +14,7 @@ from datamodules import Reader
 from datamodules.check import check
 from datamodules.shards import LIST, shards_exist, write_shards
 from lightning_app.data_tools.sources import read_source
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 
 def shard_data(
@@ -22,7 +22,7 @@ def shard_data(
     arguments: Sequence[str],
     data: Sequence[Path],
     output: str,
-    skip_damaged: bool = False,
+    skip_corrupt: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Write the frames of a reader, or of each of a YAML's readers, as shards; for a YAML also ``data.yaml``, which
@@ -34,7 +34,7 @@ def shard_data(
         data: YAMLs with a ``data`` section instead, the later wins.
         output: a folder, or a URL that LitData writes to (``s3://…``, ``gs://…``); for a YAML its readers get a
             folder each below it, and beside a URL ``data.yaml`` goes into the current folder.
-        skip_damaged: leave damaged frames out, instead of refusing.
+        skip_corrupt: leave corrupt frames out, instead of refusing.
         overwrite: replace the shards that are there, and nothing else.
 
     Raises:
@@ -42,7 +42,7 @@ def shard_data(
         FileNotFoundError: files of frames that are not there.
         ImportError: LitData is not installed.
         ValueError: a reader or YAML that does not fit.
-        RuntimeError: a damaged frame.
+        RuntimeError: a corrupt frame.
     """
     readers, module = read_source(reader, arguments, data)
     remote = "://" in output
@@ -57,7 +57,7 @@ def shard_data(
     there = [url for url in targets.values() if remote and not overwrite and shards_exist(url)]
     if there:
         raise FileExistsError(f"{there[0]}: there are shards already; give --overwrite or another --output")
-    whole = {name: _whole(each, name, skip_damaged) for name, each in readers.items()}
+    whole = {name: _whole(each, name, skip_corrupt) for name, each in readers.items()}
     for name, each in readers.items():
         with Progress(TextColumn("write {task.description}"), BarColumn(), TimeElapsedColumn()) as bar:
             bar.add_task(name, total=None)  # LitData says nothing before a worker is done
@@ -73,7 +73,7 @@ def shard_data(
             split: [{"class_path": "datamodules.Shards", "init_args": {"root": next(roots)}} for _ in each]
             for split, each in splits.items()
         }
-        with written_whole(overlay) as temporary:
+        with atomic_write(overlay) as temporary:
             temporary.write_text(yaml.safe_dump({"data": {"init_args": section}}, sort_keys=False))
         print(f"train from them: pocketdepth fit {' '.join(f'-c {path}' for path in data)} -c {overlay}")
 
@@ -86,16 +86,16 @@ def _foreign(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.iterdir()) if not any(file.match(pattern) for pattern in own)]
 
 
-def _whole(reader: Reader, name: str, skip_damaged: bool) -> list[int]:
+def _whole(reader: Reader, name: str, skip_corrupt: bool) -> list[int]:
     """The frames that can be read."""
-    if not skip_damaged:
+    if not skip_corrupt:
         reader.require_files()
     reports = list(track(check(reader), f"check {name}", total=len(reader)))
-    damaged = [report.problem for report in reports if not report.size[0]]
-    for problem in damaged if skip_damaged else ():
+    corrupt = [report.problem for report in reports if not report.size[0]]
+    for problem in corrupt if skip_corrupt else ():
         print(f"skipped: {problem}", file=sys.stderr)
-    if damaged and (not skip_damaged or len(damaged) == len(reports)):
-        raise RuntimeError(f"{name}: {len(damaged)} of {len(reports)} frames are damaged, e.g. {damaged[0]}")
+    if corrupt and (not skip_corrupt or len(corrupt) == len(reports)):
+        raise RuntimeError(f"{name}: {len(corrupt)} of {len(reports)} frames are corrupt, e.g. {corrupt[0]}")
     return [number for number, report in enumerate(reports) if report.size[0]]
 
 

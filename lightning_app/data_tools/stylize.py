@@ -20,7 +20,7 @@ from rich.progress import track
 from datamodules import DepthDataModule, Frame, Reader, StyleTransfer
 from lightning_app.callbacks.panels import to_picture
 from lightning_app.config import build, read_data_module, read_section
-from lightning_app.files import inside, refuse_existing, written_whole
+from lightning_app.files import atomic_write, inside, refuse_existing
 
 
 def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> None:
@@ -34,7 +34,7 @@ def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> No
     Raises:
         FileNotFoundError: no such YAML or image.
         FileExistsError: ``output`` exists.
-        DamagedFrameError: an image that cannot be used, unless the data section says ``damaged: skip``.
+        CorruptFrameError: an image that cannot be used, unless the data section says ``on_corrupt: skip``.
         ValueError: another suffix, no style in the data section, or a style image that is a frame of its val or test.
     """
     if output.suffix != ".npz":
@@ -45,8 +45,8 @@ def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> No
     def bar(places: range) -> Iterator[int]:
         yield from track(places, f"bank {output.name}")
 
-    bank = style.gather(module.size, module.evaluated_paths(), module.damaged, progress=bar)
-    with written_whole(output) as temporary, temporary.open("wb") as file:
+    bank = style.gather(module.size, module.evaluated_paths(), module.on_corrupt, progress=bar)
+    with atomic_write(output) as temporary, temporary.open("wb") as file:
         bank.write(file)
     print(f"{output}: {len(bank.sources)} styles, {output.stat().st_size / 1000:.1f} kB, for {bank.fingerprint}")
 
@@ -64,7 +64,7 @@ def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool =
     Raises:
         FileNotFoundError: no such YAML or data.
         FileExistsError: ``output`` exists.
-        DamagedFrameError: a frame that cannot be read.
+        CorruptFrameError: a frame that cannot be read.
         ValueError: no style or no synthetic training data in the data section, or frames that are no files.
     """
     refuse_existing(output, overwrite=overwrite)
@@ -80,9 +80,9 @@ def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool =
     names = [reader.root.name for reader in readers]
     if len(set(names)) < len(names):
         raise ValueError(f"two training readers are called {max(names, key=names.count)}: stylise one at a time")
-    style.load(module.size, module.evaluated_paths(), module.damaged)
+    style.load(module.size, module.evaluated_paths(), module.on_corrupt)
     changed = dict.fromkeys(readers, 0)
-    with _folder_written_whole(output) as temporary:
+    with _atomic_folder(output) as temporary:
         for reader in readers:
             for index in track(range(len(reader)), f"stylise {reader}"):
                 key = int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0] >> 1)
@@ -165,7 +165,7 @@ def _write_frame(reader: Reader, index: int, image: Image.Image, root: Path) -> 
 
 
 @contextmanager
-def _folder_written_whole(path: Path) -> Iterator[Path]:
+def _atomic_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that takes the name of ``path`` once the block has ended well, and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")

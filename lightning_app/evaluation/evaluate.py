@@ -80,7 +80,7 @@ def split_readers(data: DepthDataModule, split: str) -> list[Reader]:
     """The readers of ``val`` or ``test``, after a look for their files.
 
     Raises:
-        FileNotFoundError: files of frames are not there, unless damaged frames are skipped.
+        FileNotFoundError: files of frames are not there, unless corrupt frames are skipped.
         ValueError: another split, or one without a reader.
     """
     if split not in ("val", "test"):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datamodules.depth_io import read_depth
 from datamodules.geometry import View
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from lightning_app.config import read_data_module
 from lightning_app.evaluation.evaluate import Results, describe, measure, require_scored, split_readers
 from lightning_app.evaluation.tables import print_results, write_results
@@ -44,7 +44,7 @@ def score(
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
         scale: what the values of a PNG are divided by; needed for PNGs.
         view: what a prediction shows of its frame, ``full`` or ``kb`` (KITTI's benchmark crop).
-        skip_missing: count frames whose prediction is missing or damaged as missing, instead of refusing.
+        skip_missing: count frames whose prediction is missing or corrupt as missing, instead of refusing.
         output: JSON file.
         overwrite: replace an ``output`` that exists.
 
@@ -56,7 +56,7 @@ def score(
         FileExistsError: ``output`` exists.
         ValueError: an unknown protocol or split, a YAML whose data section does not fit, PNGs without a usable scale,
             or one prediction for two frames.
-        RuntimeError: a damaged prediction, or not one frame that could be scored.
+        RuntimeError: a corrupt prediction, or not one frame that could be scored.
     """
     if predicts not in ("depth", "inverse_depth") or view not in get_args(View):
         raise ValueError(
@@ -76,7 +76,7 @@ def score(
         file = files.get(batch["path"][0])
         try:
             return None if file is None else _fitting(file, _read(file, scale or 1.0), batch["full_size"][0], view)
-        except DamagedFrameError as error:
+        except CorruptFrameError as error:
             if not skip_missing:
                 raise
             print(f"skipped: {error}", file=sys.stderr)
@@ -164,7 +164,7 @@ def _read(file: Path, scale: float) -> Tensor:
     try:
         array = np.asarray(np.load(file)).squeeze().astype(np.float32)
     except (OSError, ValueError, TypeError, EOFError, MemoryError) as error:
-        raise DamagedFrameError(f"{file}: damaged prediction ({error})") from error
+        raise CorruptFrameError(f"{file}: corrupt prediction ({error})") from error
     if array.ndim != 2:
-        raise DamagedFrameError(f"{file}: a prediction of shape {array.shape}, not (h, w)")
+        raise CorruptFrameError(f"{file}: a prediction of shape {array.shape}, not (h, w)")
     return torch.from_numpy(array)[None, None]

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_app.evaluation.metrics import COUNTS
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 
 Results = Mapping[str, Mapping[str, float]]
 
@@ -117,5 +117,5 @@ def _strict(values: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

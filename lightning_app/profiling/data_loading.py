@@ -26,7 +26,7 @@ from datamodules.lidar import project, read_calibration, read_scan
 from datamodules.sampler import MixtureSampler
 from lightning_app.data_tools.sources import read_source
 from lightning_app.evaluation.tables import print_table
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 
 FRAMES = 96  # of a run, at most
 BATCH = 8
@@ -96,7 +96,7 @@ def benchmark_loader(
     rows = [row for each in readers for row in _time(each, size, runs, shards)]
     _print(rows, f"One core of {platform.processor() or platform.machine()}, {size[0]}x{size[1]}, {runs} runs in turn")
     if output is not None:
-        with written_whole(output) as temporary:
+        with atomic_write(output) as temporary:
             temporary.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     return rows
 

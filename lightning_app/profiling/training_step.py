@@ -20,7 +20,7 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity
 
 from datamodules import DepthDataModule
-from lightning_app.files import refuse_existing, written_whole
+from lightning_app.files import atomic_write, refuse_existing
 from lightning_app.profiling.plain_loop import Batch, bare_step
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.lightning_cli import PocketDepthCLI, run
@@ -191,7 +191,7 @@ class _Clock(Callback):
             print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
         _print_profile(self._profiler, device, wall)
         if self.trace is not None:
-            with written_whole(self.trace) as temporary:
+            with atomic_write(self.trace) as temporary:
                 self._profiler.export_chrome_trace(str(temporary))
             print(f"trace: {self.trace}")
 

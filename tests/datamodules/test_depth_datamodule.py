@@ -21,7 +21,7 @@ from datamodules import (
     VirtualKitti,
     VirtualKitti1,
 )
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from datamodules.sampler import batch_counts
 from models import ImageAdaIN
 from tests.helpers.fake_data import (
@@ -86,13 +86,13 @@ def test_truths_of_several_sizes_are_padded(data_root: Path) -> None:
         assert batch["full_depth"][index].sum() == pytest.approx(float(frame.depth.sum()))
 
 
-def test_damaged_frame_is_refused_or_skipped(data_root: Path) -> None:
+def test_corrupt_frame_is_refused_or_skipped(data_root: Path) -> None:
     synthetic: dict[str, Any] = {"train": [VirtualKitti("vkitti")], "proportions": None}
     image = VirtualKitti("vkitti").paths[0]
     image.write_bytes(b"")
-    with pytest.raises(DamagedFrameError, match="damaged image"):
+    with pytest.raises(CorruptFrameError, match="corrupt image"):
         list(module(**synthetic).train_dataloader())
-    skipping = module(damaged="skip", test=[VirtualKitti("vkitti")], **synthetic)
+    skipping = module(on_corrupt="skip", test=[VirtualKitti("vkitti")], **synthetic)
     assert all(str(image) not in batch["path"] for batch in skipping.train_dataloader())
     batches = list(skipping.test_dataloader())
     missing = [

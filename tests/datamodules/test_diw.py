@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from datamodules import Diw
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from tests.helpers.fake_data import picture, write_diw
 
 
@@ -38,5 +38,5 @@ def test_diw_refuses_other_lists(data_root: Path, text: str, message: str) -> No
 def test_diw_refuses_an_image_of_another_size(data_root: Path) -> None:
     write_diw(data_root / "diw")
     Image.fromarray(picture(0, (30, 45))).save(data_root / "diw" / "DIW_test" / "0.jpg")
-    with pytest.raises(DamagedFrameError, match="45x30, its list says 90x60"):
+    with pytest.raises(CorruptFrameError, match="45x30, its list says 90x60"):
         Diw("diw", "diw/DIW_test.csv")[0]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from datamodules import KittiRaw, NyuFolders
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from tests.helpers.fake_data import DRIVE, road, write_annotated
 
 
@@ -87,7 +87,7 @@ def test_kitti_annotated_depth_of_8_bits_is_refused(data_root: Path) -> None:
     for frame in range(3):
         path = write_annotated(data_root / "kitti" / DRIVE, frame, (75, 124))
     Image.fromarray(np.full((75, 124), 200, np.uint16)).save(path)
-    with pytest.raises(DamagedFrameError, match="somebody saved 8 bits"):
+    with pytest.raises(CorruptFrameError, match="somebody saved 8 bits"):
         KittiRaw("kitti", "kitti/val.txt", depth="annotated")[2]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from datamodules import KittiRaw
 from datamodules.lidar import LidarDepth, project, read_calibration, read_scan
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 
 
 def test_kitti_projects_as_a_plain_loop_does(data_root: Path) -> None:
@@ -83,13 +83,13 @@ def test_project_keeps_the_nearest_of_two_points() -> None:
     assert (depth > 0).sum() == 1
 
 
-def test_kitti_refuses_a_damaged_scan_and_missing_calibration(data_root: Path) -> None:
+def test_kitti_refuses_a_corrupt_scan_and_missing_calibration(data_root: Path) -> None:
     reader = KittiRaw("kitti", "kitti/val.txt")
     scan = reader.entries[0].truth
     scan.write_bytes(scan.read_bytes()[:-3])
-    with pytest.raises(DamagedFrameError, match="four float32 a point"):
+    with pytest.raises(CorruptFrameError, match="four float32 a point"):
         reader[0]
-    with pytest.raises(DamagedFrameError, match="no such calibration file"):
+    with pytest.raises(CorruptFrameError, match="no such calibration file"):
         read_calibration(data_root / "kitti" / "2011_10_03", 2)
 
 
@@ -98,7 +98,7 @@ def test_a_scan_with_nan_is_refused(data_root: Path) -> None:
     scan = np.fromfile(reader.entries[0].truth, np.float32)
     scan[5] = np.nan
     scan.tofile(reader.entries[0].truth)
-    with pytest.raises(DamagedFrameError, match="not finite"):
+    with pytest.raises(CorruptFrameError, match="not finite"):
         reader[0]
 
 
@@ -107,5 +107,5 @@ def test_calibration_that_cannot_be_is_refused(data_root: Path, before: str, aft
     folder = data_root / "kitti" / "2011_09_26"
     for file in folder.glob("calib_*.txt"):
         file.write_text(file.read_text().replace(before, after))
-    with pytest.raises(DamagedFrameError, match="calibration"):
+    with pytest.raises(CorruptFrameError, match="calibration"):
         read_calibration(folder, 2)

@@ -28,7 +28,7 @@ def test_nyu_mat_file_of_something_else_is_refused(data_root: Path) -> None:
         len(NyuLabeled("nyu", "test"))
     write_nyu_labeled(root)
     (root / "splits.mat").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"splits\.mat: damaged \.mat file"):
+    with pytest.raises(ValueError, match=r"splits\.mat: corrupt \.mat file"):
         len(NyuLabeled("nyu", "test"))
     scipy.io.savemat(root / "splits.mat", {"testNdxs": np.array([[6]])})
     with pytest.raises(ValueError, match=r"does not number the 5 frames .* from 1"):

@@ -10,7 +10,7 @@ from PIL import Image
 
 import datamodules
 from datamodules import KittiRaw, NyuFolders, Photos, Reader, SevenScenes, TumRgbd, VirtualKitti1
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from tests.helpers.fake_data import (
     DRIVE,
     write_annotated,
@@ -36,7 +36,7 @@ def test_every_reader_says_whose_terms_hold() -> None:
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "8-bit", "rgb", "size", "absent"])
 @pytest.mark.parametrize("kind", ["vkitti1", "annotated", "nyu", "tum", "seven"])
-def test_damaged_depth_is_refused(data_root: Path, kind: str, damage: str) -> None:
+def test_corrupt_depth_is_refused(data_root: Path, kind: str, damage: str) -> None:
     reader, index = READERS[kind](data_root)
     frame, depth = reader[index], reader.files(reader.entries[index])[1]
     height, width = frame.depth.shape
@@ -56,7 +56,7 @@ def test_damaged_depth_is_refused(data_root: Path, kind: str, damage: str) -> No
             Image.fromarray(np.full((5, 6), 2000, np.uint16)).save(depth)
         case "absent":
             depth.unlink()
-    with pytest.raises(DamagedFrameError, match=r"damaged|16-bit|depth is \(5, 6\)|no such depth"):
+    with pytest.raises(CorruptFrameError, match=r"corrupt|16-bit|depth is \(5, 6\)|no such depth"):
         reader[index]
 
 

@@ -20,7 +20,7 @@ from datamodules import DepthDataModule, Diw, KittiRaw, Make3D, NyuLabeled, Phot
 from datamodules import depth_io as io
 from datamodules import shards as shards_module
 from datamodules.photos import label_path
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from datamodules.shards import require_chunks, write_shards
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 from tests.helpers.fake_data import write_diw, write_make3d, write_nyu_labeled
@@ -114,7 +114,7 @@ def test_leaks_are_seen_between_files_and_shards(data_root: Path) -> None:
         DepthDataModule([Shards("shards")], [other], []).refuse_leaks()
 
 
-def test_what_is_no_shards_or_damaged_is_said(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+def test_what_is_no_shards_or_corrupt_is_said(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     with pytest.raises(FileNotFoundError, match=r"void: no shards, or not written to the end; looked for shards as"):
         len(Shards("void"))
     call = ("data", "shard", "VirtualKitti", "--root", "vkitti", "--scenes", '["Scene01"]', "--output", tmp_path / "s")
@@ -122,9 +122,9 @@ def test_what_is_no_shards_or_damaged_is_said(data_root: Path, tmp_path: Path, c
     broken.write_bytes(broken.read_bytes()[:60])
     refused = cli(*call)
     assert refused.status == 1
-    assert "1 of 6 frames are damaged, e.g. " in refused.err
+    assert "1 of 6 frames are corrupt, e.g. " in refused.err
     assert not [path.name for path in tmp_path.iterdir() if path.name.endswith(("s", ".partial"))]
-    skipped = cli(*call, "--skip-damaged")
+    skipped = cli(*call, "--skip-corrupt")
     assert skipped.status == 0, skipped.err
     assert f"skipped: {broken}" in skipped.err
     assert len(Shards(str(tmp_path / "s"))) == 5
@@ -136,9 +136,9 @@ def test_what_is_no_shards_or_damaged_is_said(data_root: Path, tmp_path: Path, c
     with pytest.raises(FileNotFoundError, match=r"chunk-.*: \d+ of its \d+ bytes are there"):
         list(Shards(str(tmp_path / "s")))
     (tmp_path / "s" / "mine.txt").write_text("kept")
-    assert "mine.txt is no part of shards and would be lost" in cli(*call, "--skip-damaged", "--overwrite").err
+    assert "mine.txt is no part of shards and would be lost" in cli(*call, "--skip-corrupt", "--overwrite").err
     (tmp_path / "s" / "mine.txt").unlink()
-    assert cli(*call, "--skip-damaged", "--overwrite").status == 0
+    assert cli(*call, "--skip-corrupt", "--overwrite").status == 0
     assert len(list(Shards(str(tmp_path / "s")))) == 5
 
 
@@ -148,7 +148,7 @@ def test_frames_that_do_not_decode_are_named(data_root: Path) -> None:
     content = bytearray(chunks[0].read_bytes())
     content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
     chunks[0].write_bytes(content)
-    with pytest.raises(DamagedFrameError, match="damaged"):
+    with pytest.raises(CorruptFrameError, match="corrupt"):
         list(Shards("shards"))
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from datamodules import KittiRaw, Photos, StyleTransfer, VirtualKitti
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from datamodules.style import read_bank
 from models import AdaIN, FourierAdaptation, HistogramMatching, ImageAdaIN
 from tests.datamodules.test_depth_datamodule import module, same
@@ -17,7 +17,7 @@ from tests.models.test_image_style import adain
 
 
 def write_bank(path: Path, network: nn.Module) -> str:
-    bank = StyleTransfer(network, Photos("photos")).gather((64, 96), set(), "refuse")
+    bank = StyleTransfer(network, Photos("photos")).gather((64, 96), set(), "raise")
     with path.open("wb") as file:
         bank.write(file)
     return str(path)
@@ -62,12 +62,12 @@ def test_evaluation_batches_are_not_stylised(data_root: Path) -> None:
     assert torch.equal(data.on_after_batch_transfer(raw, 0)["image"], raw["image"].float() / 255)
 
 
-def test_damaged_style_images_are_refused_or_skipped(data_root: Path) -> None:
+def test_corrupt_style_images_are_refused_or_skipped(data_root: Path) -> None:
     (data_root / "photos" / "a.jpg").write_bytes(b"")
     style = StyleTransfer(ImageAdaIN(), Photos("photos"))
-    with pytest.raises(DamagedFrameError, match="damaged image"):
+    with pytest.raises(CorruptFrameError, match="corrupt image"):
         style.load((64, 96), set())
-    style.load((64, 96), set(), damaged="skip")
+    style.load((64, 96), set(), on_corrupt="skip")
 
 
 def test_a_bank_gives_what_its_images_give(data_root: Path, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_bank_that_does_not_fit_is_refused(data_root: Path, tmp_path: Path, ca
         with pytest.raises(ValueError, match=r"a bank of AdaIN on mobilenetv2_100 at stride 4, weights .*, but the"):
             StyleTransfer(other, bank=bank).load((64, 96), set())
     (tmp_path / "broken.npz").write_bytes(Path(bank).read_bytes()[:300])
-    with pytest.raises(ValueError, match=r"broken\.npz: not a style bank, or a damaged one"):
+    with pytest.raises(ValueError, match=r"broken\.npz: not a style bank, or a corrupt one"):
         StyleTransfer(ImageAdaIN(), bank=str(tmp_path / "broken.npz")).load((64, 96), set())
     with pytest.raises(FileNotFoundError, match="no such style bank"):
         StyleTransfer(ImageAdaIN(), bank="nowhere.npz").load((64, 96), set())
@@ -105,7 +105,7 @@ def test_evaluated_frames_lend_no_style(data_root: Path, tmp_path: Path, monkeyp
     with pytest.raises(ValueError, match="3 style images are frames of the evaluation split"):
         style.load((64, 96), frames)
     with (tmp_path / "bank.npz").open("wb") as file:
-        style.gather((64, 96), set(), "refuse").write(file)
+        style.gather((64, 96), set(), "raise").write(file)
     moved = data_root.rename(tmp_path / "moved")  # a bank knows its images wherever the data stands
     monkeypatch.setenv("POCKETDEPTH_DATA", str(moved))
     with pytest.raises(ValueError, match="3 style images are frames of the evaluation split"):
@@ -116,15 +116,15 @@ def test_style_images_without_a_look_are_refused_or_skipped(data_root: Path) -> 
     photos = data_root / "photos"
     style = StyleTransfer(ImageAdaIN(), Photos("photos"))
     Image.open(photos / "a.jpg").convert("L").save(photos / "a.jpg")
-    with pytest.raises(DamagedFrameError, match=r"a\.jpg: a grey image would take the colours"):
+    with pytest.raises(CorruptFrameError, match=r"a\.jpg: a grey image would take the colours"):
         style.load((64, 96), set())
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(photos / "a.jpg")
-    with pytest.raises(DamagedFrameError, match=r"a\.jpg: 20x20 is too small for a style"):
+    with pytest.raises(CorruptFrameError, match=r"a\.jpg: 20x20 is too small for a style"):
         style.load((64, 96), set())
-    style.load((64, 96), set(), damaged="skip")
+    style.load((64, 96), set(), on_corrupt="skip")
     (photos / "b.png").unlink()
-    with pytest.raises(DamagedFrameError, match="Photos photos: 1 usable style images"):
-        StyleTransfer(ImageAdaIN(), Photos("photos")).load((64, 96), set(), damaged="skip")
+    with pytest.raises(CorruptFrameError, match="Photos photos: 1 usable style images"):
+        StyleTransfer(ImageAdaIN(), Photos("photos")).load((64, 96), set(), on_corrupt="skip")
 
 
 def test_a_stylizer_of_random_weights_is_refused(data_root: Path) -> None:

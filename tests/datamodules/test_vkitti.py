@@ -9,7 +9,7 @@ from PIL import Image
 
 from datamodules import VirtualKitti, VirtualKitti1
 from datamodules.depth_io import read_vkitti_depth, write_vkitti_depth
-from datamodules.reader import DamagedFrameError
+from datamodules.reader import CorruptFrameError
 from tests.helpers.fake_data import SIZE, picture, road, write_vkitti1
 
 
@@ -80,22 +80,22 @@ def test_vkitti_names_what_is_missing(data_root: Path) -> None:
         len(VirtualKitti("nowhere"))
 
 
-def test_vkitti_refuses_damaged_frames(data_root: Path) -> None:
+def test_vkitti_refuses_corrupt_frames(data_root: Path) -> None:
     reader = VirtualKitti("vkitti")
     image, depth, *_ = reader.entries[0]
     depth.write_bytes(depth.read_bytes()[:-100])
-    with pytest.raises(DamagedFrameError, match="damaged depth file"):
+    with pytest.raises(CorruptFrameError, match="corrupt depth file"):
         reader[0]
     Image.new("L", SIZE[::-1]).save(depth)
     with pytest.raises(
-        DamagedFrameError, match=r"must be a 16-bit PNG of one channel, this one has 8 bits and 1 channels"
+        CorruptFrameError, match=r"must be a 16-bit PNG of one channel, this one has 8 bits and 1 channels"
     ):
         reader[0]
     write_vkitti_depth(depth, np.full((5, 5), 9, np.float32))
-    with pytest.raises(DamagedFrameError, match=r"depth is \(5, 5\), its image \(64, 96\)"):
+    with pytest.raises(CorruptFrameError, match=r"depth is \(5, 5\), its image \(64, 96\)"):
         reader[0]
     image.write_bytes(image.read_bytes()[:400])
-    with pytest.raises(DamagedFrameError, match=r"rgb_00000\.jpg: damaged image"):
+    with pytest.raises(CorruptFrameError, match=r"rgb_00000\.jpg: corrupt image"):
         reader[0]
 
 
@@ -126,7 +126,7 @@ def test_vkitti_without_its_text_has_its_own_camera(data_root: Path) -> None:
     assert reader[0].intrinsics[0].tolist() == pytest.approx([725.0087, 0, 620.5])
     Image.fromarray(picture(0, SIZE)).save(rgb / "rgb_00000.jpg")
     write_vkitti_depth(depth / "depth_00000.png", road(SIZE, 56.0))
-    with pytest.raises(DamagedFrameError, match="its frame and camera are not in an intrinsic"):
+    with pytest.raises(CorruptFrameError, match="its frame and camera are not in an intrinsic"):
         reader[0]
 
 

@@ -150,13 +150,13 @@ def test_predict_writes_arrays_and_pictures(
     )
 
 
-def test_predict_reports_damaged_images(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
+def test_predict_reports_corrupt_images(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
     image = data_root / "photos" / "a.jpg"
     image.write_bytes(image.read_bytes()[:500])
     refused = cli("predict", exported, data_root / "photos", "--output", tmp_path / "p")
     assert refused.status == 1
-    assert "a.jpg: damaged image" in refused.err
-    skipped = cli("predict", exported, data_root / "photos", "--output", tmp_path / "p", "--skip-damaged")
+    assert "a.jpg: corrupt image" in refused.err
+    skipped = cli("predict", exported, data_root / "photos", "--output", tmp_path / "p", "--skip-corrupt")
     assert skipped.status == 0
     assert "skipped: " in skipped.err
     assert "2 images ->" in skipped.out
@@ -202,9 +202,9 @@ def test_wrong_files_are_one_line(verb: str, data_root: Path, tmp_path: Path, cl
         "evaluate": ("--data", BASE),
     }.get(verb, ())
     suffix = ".ckpt" if verb == "export" else ".onnx"
-    damaged = tmp_path / f"damaged{suffix}"
-    damaged.write_bytes(b"nothing that opens")
-    for path, status in ((tmp_path / f"absent{suffix}", 2), (damaged, 2)):
+    corrupt = tmp_path / f"corrupt{suffix}"
+    corrupt.write_bytes(b"nothing that opens")
+    for path, status in ((tmp_path / f"absent{suffix}", 2), (corrupt, 2)):
         result = cli(verb, path, *arguments)
         assert result.status == status, result
         assert len(result.err.splitlines()) == 1, result.err

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models import DepthNet, UpConvDecoder, narrowed
+from models import DepthNet, UpConvDecoder, with_pruned_channels
 from models.pruned import network_channels
 
 CHANNELS = {
@@ -23,7 +23,7 @@ def description() -> torch.nn.Module:
 
 def test_a_narrowed_network_is_the_network_with_fewer_channels() -> None:
     wide = description()
-    network = narrowed(description(), CHANNELS)
+    network = with_pruned_channels(description(), CHANNELS)
     assert isinstance(network, DepthNet)
     assert network.state_dict().keys() == wide.state_dict().keys()
     found = network_channels(network)
@@ -36,7 +36,7 @@ def test_a_narrowed_network_is_the_network_with_fewer_channels() -> None:
 
 
 def test_depthwise_convolutions_keep_one_channel_a_group() -> None:
-    network = narrowed(torch.nn.Sequential(torch.nn.Conv2d(32, 32, 5, groups=32)), {"0": [24, 24, 24]})
+    network = with_pruned_channels(torch.nn.Sequential(torch.nn.Conv2d(32, 32, 5, groups=32)), {"0": [24, 24, 24]})
     assert network(torch.rand(1, 24, 8, 8)).shape == (1, 24, 4, 4)
 
 
@@ -52,4 +52,4 @@ def test_depthwise_convolutions_keep_one_channel_a_group() -> None:
 )
 def test_channels_that_do_not_fit_are_refused(channels: dict[str, list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        narrowed(description(), channels)
+        with_pruned_channels(description(), channels)

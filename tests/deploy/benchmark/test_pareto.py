@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deploy.benchmark.network_cost import awake, costs
+from deploy.benchmark.network_cost import costs, reset_zero_init_batchnorm
 from deploy.benchmark.pareto_front import on_front
 from models import DepthNet
 from tests.conftest import Cli
@@ -61,7 +61,7 @@ def test_untrained_branches_are_woken_before_they_are_timed() -> None:
     """timm's ResNets start the last BatchNorm of a branch at 0, and a runtime would leave the branch out."""
     network = DepthNet("resnet18")
     assert not network.encoder.backbone.layer1[0].bn2.weight.any()
-    assert awake(network).encoder.backbone.layer1[0].bn2.weight.all()  # type: ignore[union-attr, index]
+    assert reset_zero_init_batchnorm(network).encoder.backbone.layer1[0].bn2.weight.all()  # type: ignore[union-attr, index]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.optional_packages import quiet
 from deploy.measure.agreement import largest_difference, random_images
 from deploy.measure.sqnr import sqnr_db
-from lightning_app.files import folder_written_whole
+from lightning_app.files import atomic_folder
 from tests.conftest import EXPERIMENTS, Cli
 
 MODULES = {"coreml": "coremltools", "litert": "litert_torch", "executorch": "executorch.exir", "qnn": "onnxruntime_qnn"}
@@ -61,7 +61,7 @@ def test_folder_is_never_half_written(tmp_path: Path) -> None:
     target = tmp_path / "a.mlpackage"
 
     def write(content: str, fail: bool) -> None:
-        with folder_written_whole(target) as temporary:
+        with atomic_folder(target) as temporary:
             temporary.mkdir()
             (temporary / "file").write_text(content)
             if fail:
@@ -130,8 +130,8 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
     network = load_network(int8)
     assert network.metadata["precision"].startswith("int8, normalisation and head in float, 3 calibration images")
     assert network.interpreter.get_input_details()[0]["dtype"] is np.float32  # type: ignore[union-attr]
-    twin = OnnxNetwork(exported)
-    assert sqnr_db((twin(image), network(image)) for image in random_images(network.size)) > 20
+    reference = OnnxNetwork(exported)
+    assert sqnr_db((reference(image), network(image)) for image in random_images(network.size)) > 20
     _is_taken(int8, data_root, fitted, cli)
     monkeypatch.setattr("deploy.convert.to_litert.LEAST_DB", 200)
     again = cli(*arguments, "--overwrite")
@@ -139,7 +139,7 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
     assert "are needed" in again.err
     assert load_network(int8).metadata == network.metadata
     int8.write_bytes(int8.read_bytes()[:4000])
-    assert "a damaged LiteRT file" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
+    assert "a corrupt LiteRT file" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
     int8.write_bytes(b"nothing that opens")
     assert "not a LiteRT file of" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
 
@@ -184,9 +184,9 @@ def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.slow
 def test_source_says_what_it_is(fitted: Path) -> None:
     source = open_source(fitted / "checkpoints" / "last.ckpt", (32, 64))
-    assert source.twin.size == source.size == (32, 64)
+    assert source.reference.size == source.size == (32, 64)
     assert source.metadata["predicts"] == "depth"
-    assert largest_difference(_torch(source.network), source.twin, random_images(source.size)) < 1e-4
+    assert largest_difference(_torch(source.network), source.reference, random_images(source.size)) < 1e-4
 
 
 def needs(module: str, extra: str) -> Any:
@@ -199,11 +199,11 @@ def _torch(network: nn.Module) -> Any:
 
 
 def _same(file: Path, exported: Path) -> Any:
-    network, twin = load_network(file), OnnxNetwork(exported)
-    assert network.size == twin.size
+    network, reference = load_network(file), OnnxNetwork(exported)
+    assert network.size == reference.size
     assert network.predicts == "depth"
     assert network.canonical_focal_px is None
-    assert largest_difference(twin, network, random_images(twin.size)) < 1e-3
+    assert largest_difference(reference, network, random_images(reference.size)) < 1e-3
     return network
 
 

@@ -187,7 +187,8 @@ def test_measured_results_need_no_torch(model: Path, tmp_path: Path) -> None:
         "--measured",
         str(measured),
     ]
-    code = f"import sys\nfrom lightning_app.cli.main import main\ntry: main({arguments!r})\nexcept SystemExit as stop: pass\n"
+    code = f"import sys\nfrom lightning_app.cli.main import main\ntry: main({arguments!r})\n"
+    code += "except SystemExit as stop: pass\n"
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
 

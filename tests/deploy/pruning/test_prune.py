@@ -22,7 +22,7 @@ from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.torch_network import open_checkpoint
 from deploy.measure.macs import count_macs as count_onnx_macs
 from deploy.pruning.structured import changed_channels, count_macs, narrow_to, narrower
-from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, SubpixelDecoder, UpConvDecoder, narrowed
+from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, SubpixelDecoder, UpConvDecoder, with_pruned_channels
 from models.pruned import network_channels
 from tests.conftest import EXPERIMENTS, Cli
 
@@ -70,7 +70,7 @@ def test_every_network_gets_narrower_and_is_built_anew(name: str, across_layers:
     if "concat" not in name:  # there, what is joined is a multiple of 8
         heads = {key for key in channels if "heads" in key}
         assert all(shape[1] % 8 == 0 or shape[1] < 8 for key, shape in channels.items() if key not in heads)
-    built = narrowed(NETWORKS[name](), channels).eval()
+    built = with_pruned_channels(NETWORKS[name](), channels).eval()
     built.load_state_dict(pruned.state_dict())
     assert torch.equal(built(image), depth)
     before, after = network_channels(network), network_channels(pruned)
@@ -145,7 +145,10 @@ def test_a_pruned_checkpoint_opens_alone(fitted: Path, tmp_path: Path, cli: Cli)
     assert "exists already" in refused.err
     content = torch.load(output, weights_only=True)
     assert "optimizer_states" not in content
-    assert yaml.safe_load(content["config"])["model"]["init_args"]["network"]["class_path"] == "models.narrowed"
+    assert (
+        yaml.safe_load(content["config"])["model"]["init_args"]["network"]["class_path"]
+        == "models.with_pruned_channels"
+    )
 
 
 @pytest.mark.slow
@@ -181,7 +184,7 @@ def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli) -> No
     run = tmp_path / "n" / "1" / "run"
     assert output.read_bytes() == (run / "checkpoints" / "best.ckpt").read_bytes()
     content = torch.load(output, weights_only=True)
-    assert content["hyper_parameters"]["network"]["class_path"] == "models.narrowed"
+    assert content["hyper_parameters"]["network"]["class_path"] == "models.with_pruned_channels"
     assert content["hyper_parameters"]["weights"] == str(tmp_path / "n" / "1" / "pruned.ckpt")
     assert content["global_step"] == 2
     report = json.loads((tmp_path / "n" / "1" / "pruned.json").read_text())

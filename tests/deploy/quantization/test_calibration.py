@@ -1,4 +1,4 @@
-"""Images to calibrate on: chosen, damaged, unlike what the network knows."""
+"""Images to calibrate on: chosen, corrupt, unlike what the network knows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deploy.export.to_onnx import to_onnx
 from deploy.inference.images import find_images, spread
 from deploy.inference.torch_network import open_checkpoint
 from deploy.quantization.calibration import folder_images, ranges
-from deploy.quantization.calibration_shift import range_difference, unlikeness, warn_if_ranges_differ
+from deploy.quantization.calibration_shift import calibration_shift, range_difference, warn_if_ranges_differ
 from deploy.quantization.quantizer import prepared
 from models import DepthNet
 from tests.conftest import EXPERIMENTS, Cli
@@ -52,20 +52,20 @@ def test_calibration_on_an_experiment(exported: Path, fitted: Path, cli: Cli) ->
     assert "calibrated on 2 images of VirtualKitti vkitti" in result.out
 
 
-def test_damaged_images_stop_or_are_skipped(exported: Path, photos: Path, cli: Cli) -> None:
+def test_corrupt_images_stop_or_are_skipped(exported: Path, photos: Path, cli: Cli) -> None:
     image = photos / "01.png"
     image.write_bytes(image.read_bytes()[:200])
     refused = cli("quantize", exported, photos)
     assert refused.status == 1
-    assert "01.png: damaged image" in refused.err
+    assert "01.png: corrupt image" in refused.err
     assert not exported.with_name("depth-int8.onnx").exists()
-    skipped = cli("quantize", exported, photos, "--skip-damaged")
+    skipped = cli("quantize", exported, photos, "--skip-corrupt")
     assert skipped.status == 0
     assert "skipped: " in skipped.err
     assert "calibrated on 8 images" in skipped.out
     for path in photos.iterdir():
         path.write_bytes(b"no image")
-    assert cli("quantize", exported, photos, "--skip-damaged", "--overwrite").status == 1
+    assert cli("quantize", exported, photos, "--skip-corrupt", "--overwrite").status == 1
 
 
 def test_images_unlike_the_training_images_are_warned_of(
@@ -108,9 +108,9 @@ def test_stem_statistics_are_those_of_its_batch_norm(tmp_path: Path) -> None:
     network.eval()
     model = to_onnx(network, (64, 96))
     known = stem_statistics(network)
-    assert unlikeness(model, known, [image[None] for image in images]) == pytest.approx(0, abs=0.01)
-    assert (unlikeness(model, known, [image[None] / 8 for image in images]) or 0) > 1
-    assert unlikeness(model, {}, [images[:1]]) is None
+    assert calibration_shift(model, known, [image[None] for image in images]) == pytest.approx(0, abs=0.01)
+    assert (calibration_shift(model, known, [image[None] / 8 for image in images]) or 0) > 1
+    assert calibration_shift(model, {}, [images[:1]]) is None
     assert stem_statistics(torch.nn.Conv2d(3, 8, 3)) == {}
 
 

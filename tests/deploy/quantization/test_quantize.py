@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnxruntime.quantization.calibrate import TensorsData
 
-from deploy.export.strip_model import lean
+from deploy.export.strip_model import strip_model
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.quantization.calibration import folder_images, ranges
 from deploy.quantization.quantize import quantize
@@ -117,7 +117,7 @@ def test_lean_files_say_the_same(exported: Path) -> None:
     for node in model.graph.node:
         node.metadata_props.add(key="stack_trace", value="somebody's code")  # as torch's exporter writes it
     before = model.ByteSize()
-    onnx.save(lean(model), exported)
+    onnx.save(strip_model(model), exported)
     onnx.checker.check_model(model, full_check=True)
     assert model.ByteSize() < before
     assert not any(node.metadata_props for node in model.graph.node)

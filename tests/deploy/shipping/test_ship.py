@@ -10,8 +10,8 @@ import pytest
 
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.layer_times import layer_times
-from deploy.shipping.chain import Chain
 from deploy.shipping.limits import Measured, judge
+from deploy.shipping.pipeline import Pipeline
 from deploy.shipping.plan import Limits, read_plan
 from deploy.shipping.shipped import Shipped
 from deploy.shipping.stages import Stages
@@ -92,7 +92,7 @@ def test_a_stage_is_done_again_only_where_something_changed(tmp_path: Path) -> N
     once(2)
     assert calls == ["a", "b", "b", "b"]
     (tmp_path / "stages.json").write_text("{")
-    with pytest.raises(ValueError, match="damaged; remove it"):
+    with pytest.raises(ValueError, match="corrupt; remove it"):
         once(2)
 
 
@@ -176,7 +176,7 @@ def test_a_variant_is_fine_tuned_once_and_anew_where_its_plan_changes(fitted: Pa
 
     def make(steps: int) -> set[str]:
         plan.write_text(text + line.format(steps))
-        Chain(checkpoint, Shipped(read_plan(plan), tmp_path / "ship"), threads=1, runs=1).make("pruned")
+        Pipeline(checkpoint, Shipped(read_plan(plan), tmp_path / "ship"), threads=1, runs=1).make("pruned")
         return set(json.loads((tmp_path / "ship" / "training" / "pruned" / "fit.json").read_text())["results"])
 
     assert make(2) == {"val step 2 kitti-eigen"}

@@ -85,11 +85,11 @@ def save_8_bit_values(path: Path) -> None:
 
 ANNOTATED = (*KITTI, "--depth", "annotated")
 DAMAGES: dict[str, tuple[tuple[str, ...], str, Callable[[Path], object], str]] = {
-    "truncated image": (VKITTI, "*_00001.jpg", truncate, "damaged image"),
-    "truncated PNG": (KITTI, "*image_02/data/*1.png", truncate, "damaged image (truncated: its end is missing)"),
-    "no image": (VKITTI, "*_00001.jpg", lambda path: path.write_bytes(b""), "damaged image"),
+    "truncated image": (VKITTI, "*_00001.jpg", truncate, "corrupt image"),
+    "truncated PNG": (KITTI, "*image_02/data/*1.png", truncate, "corrupt image (truncated: its end is missing)"),
+    "no image": (VKITTI, "*_00001.jpg", lambda path: path.write_bytes(b""), "corrupt image"),
     "black image": (VKITTI, "*_00001.jpg", save_black, "the image is of one colour"),
-    "truncated depth": (VKITTI, "*depth_00001.png", truncate, "damaged depth file (truncated: its end is missing)"),
+    "truncated depth": (VKITTI, "*depth_00001.png", truncate, "corrupt depth file (truncated: its end is missing)"),
     "8-bit depth": (VKITTI, "*depth_00001.png", save_8_bits, "depth must be a 16-bit PNG of one channel"),
     "8-bit values": (ANNOTATED, "*groundtruth/image_02/*1.png", save_8_bit_values, "somebody saved 8 bits"),
     "all zero": (VKITTI, "*depth_00001.png", save_zeros, "not one pixel of its depth is known"),

@@ -64,16 +64,16 @@ def test_a_label_keeps_its_order_in_16_bits(tmp_path: Path) -> None:
     assert (read_label(tmp_path / "flat.png") > 0).all()
 
 
-def test_a_damaged_photograph_is_refused_or_skipped(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
+def test_a_corrupt_photograph_is_refused_or_skipped(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
     broken = sorted((data_root / "photos").glob("*"))[0]
     broken.write_bytes(broken.read_bytes()[:200])
     call = ("label", exported, data_root / "photos", "--output", tmp_path / "labels")
     result = cli(*call)
     assert result.status == 1
-    assert f"{broken}: damaged image" in result.err
-    result = cli(*call, "--skip-damaged")
+    assert f"{broken}: corrupt image" in result.err
+    result = cli(*call, "--skip-corrupt")
     assert result.status == 0
-    assert "1 damaged ones skipped" in result.out
+    assert "1 corrupt ones skipped" in result.out
     assert not (tmp_path / "labels" / f"{broken.name}.png").exists()
 
 

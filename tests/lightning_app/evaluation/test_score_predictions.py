@@ -78,7 +78,7 @@ def test_score_is_a_function_too(annotated: Path, tmp_path: Path) -> None:
     assert found["kitti-bts"]["frames"] == 3
 
 
-def test_predictions_that_are_missing_damaged_or_unclear(annotated: Path, tmp_path: Path, cli: Cli) -> None:
+def test_predictions_that_are_missing_corrupt_or_unclear(annotated: Path, tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "predictions"
     call = ("score", folder, "--data", annotated, "--protocol", "kitti-eigen-improved")
 
@@ -94,10 +94,10 @@ def test_predictions_that_are_missing_damaged_or_unclear(annotated: Path, tmp_pa
     for frame in range(3):
         np.save(folder / f"{frame:010d}.npy", np.full((6, 8), 9, np.float32))
     (folder / "0000000001.npy").write_bytes(b"nothing")
-    refused(1, "0000000001.npy: damaged prediction")
+    refused(1, "0000000001.npy: corrupt prediction")
     np.savez(folder / "more.npz", np.ones((6, 8)))
     (folder / "more.npz").rename(folder / "0000000001.npy")
-    refused(1, "0000000001.npy: damaged prediction")
+    refused(1, "0000000001.npy: corrupt prediction")
     skipped = cli(*call, "--skip-missing", "--output", tmp_path / "s.json")
     assert skipped.status == 0, skipped.err
     assert "skipped: " in skipped.err

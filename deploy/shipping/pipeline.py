@@ -26,11 +26,11 @@ from deploy.shipping.plan import below_data_root
 from deploy.shipping.shipped import Shipped, read_json
 from deploy.shipping.stages import Stages, content
 from lightning_app.checkpoints import read_checkpoint
-from lightning_app.files import written_whole
+from lightning_app.files import atomic_write
 from lightning_app.training.fit_process import fit
 
 
-class Chain:
+class Pipeline:
     """From a checkpoint to measured files.
 
     Args:
@@ -57,7 +57,7 @@ class Chain:
 
     def make(self, name: str) -> None:
         """Prune, fine-tune, export and quantize a variant, as far as it says so."""
-        variant, flat, file = self.plan.variants[name], self.shipped.flat(name), self.shipped.file(name)
+        variant, float_file, file = self.plan.variants[name], self.shipped.float_file(name), self.shipped.file(name)
         start, pruned, trained = self._start(name), self._pruned(name), self._trained(name)
         do: Callable[[], object]
         if variant.prune is not None:
@@ -66,22 +66,22 @@ class Chain:
         if variant.fine_tune:
             self._once(name, "fine-tune", [pruned, variant.fine_tune], trained, partial(self._fine_tune, name))
         size, precision, scheme = self.plan.size, variant.precision, variant.quantized
-        do = partial(export, trained, flat, [size], precision, overwrite=True)
-        self._once(name, "export", [trained, size, precision], flat, do)
+        do = partial(export, trained, float_file, [size], precision, overwrite=True)
+        self._once(name, "export", [trained, size, precision], float_file, do)
         if scheme:
-            do = partial(quantize, flat, *self._calibration(), scheme=scheme, output=file, overwrite=True)
-            self._once(name, "quantize", [flat, scheme, self._calibration()], file, do)
+            do = partial(quantize, float_file, *self._calibration(), scheme=scheme, output=file, overwrite=True)
+            self._once(name, "quantize", [float_file, scheme, self._calibration()], file, do)
         card = file.with_suffix(".md")
         self._once(name, "card", [trained, file], card, partial(write_card, card, trained, [file]))
 
     def score(self, name: str) -> None:
         """Score a variant's file on the plan's data, and a quantized one against its float file."""
-        plan, file, flat = self.plan, self.shipped.file(name), self.shipped.flat(name)
+        plan, file, float_file = self.plan, self.shipped.file(name), self.shipped.float_file(name)
         scores = self.shipped.accuracy(name)
         do = partial(evaluate, file, self.data, plan.split, plan.protocols, scores, overwrite=True)
         self._once(name, "score", [file, plan.split, plan.protocols, *self.data], scores, do)
-        if flat != file:
-            made_from = [flat, file, *self.photographs]
+        if float_file != file:
+            made_from = [float_file, file, *self.photographs]
             self._once(name, "signal to noise", made_from, self.shipped.noise(name), partial(self._compare, name))
 
     def check(self, name: str) -> None:
@@ -103,12 +103,19 @@ class Chain:
             made_from = [self.shipped.file(name), self.threads]
             self._once(name, "time layers", made_from, self.shipped.layers(name), do)
         for name in self.shipped.inspected[1:]:
-            flat, folder = self.shipped.flat(name), self.folder / "sensitivity"
+            float_file, folder = self.shipped.float_file(name), self.folder / "sensitivity"
             images, data = self._calibration()
             do = partial(
-                sensitivity, flat, images, data, runs=self.runs, threads=self.threads, output=folder, overwrite=True
+                sensitivity,
+                float_file,
+                images,
+                data,
+                runs=self.runs,
+                threads=self.threads,
+                output=folder,
+                overwrite=True,
             )
-            settings = [flat, self._calibration(), self.runs, self.threads]
+            settings = [float_file, self._calibration(), self.runs, self.threads]
             self._once(name, "sensitivity", settings, folder / "sensitivity.json", do)
 
     def judge_devices(self) -> None:
@@ -152,7 +159,7 @@ class Chain:
         if settings.is_file() and read_json(settings) != given:  # what was trained there is of another plan
             shutil.rmtree(folder, ignore_errors=True)
         _write(settings, given)
-        with written_whole(below) as temporary:
+        with atomic_write(below) as temporary:
             temporary.write_text(read_checkpoint(start)["config"])
         fit(["-c", str(below), "--model.weights", str(start), *arguments], folder)
 
@@ -161,8 +168,8 @@ class Chain:
         _write(self.shipped.gates(name), [asdict(gate) for gate in gates])
 
     def _compare(self, name: str) -> None:
-        flat, file = OnnxNetwork(self.shipped.flat(name)), OnnxNetwork(self.shipped.file(name))
-        _write(self.shipped.noise(name), {"sqnr_db": signal_to_noise(flat, file, self.photographs)})
+        float_file, file = OnnxNetwork(self.shipped.float_file(name)), OnnxNetwork(self.shipped.file(name))
+        _write(self.shipped.noise(name), {"sqnr_db": signal_to_noise(float_file, file, self.photographs)})
 
     def _judge(self, files: list[Path], measured: list[Path], output: Path) -> None:
         results = [result for path in measured for result in read_measured(path)]
@@ -182,5 +189,5 @@ def _find_devices(names: list[str]) -> list[Device]:
 
 
 def _write(path: Path, value: object) -> None:
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
