@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from adjustText import adjust_text
 from matplotlib.axes import Axes
 
 
@@ -14,16 +15,13 @@ def on_front(latencies: Sequence[float], errors: Sequence[float]) -> list[bool]:
 
 
 def write_names(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
-    """The name of each point beside it, where no other name and no point is in the way, if there is such a place."""
-    places = {name: axes.transData.transform(point) * 72 / axes.figure.dpi for name, point in points.items()}
-    left, floor = axes.transAxes.transform((0, 0)) * 72 / axes.figure.dpi
-    margins = [(left - 60, -1e6, left, 1e6), (-1e6, floor - 60, 1e6, floor)]
-    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in places.values()] + margins
-    for name, (x, y) in places.items():
-        width = 4.6 * len(name)
-        options = [(dx, dy) for dy in (2, -9, 12, -19, 22, -29) for dx in (6, -6 - width)]
-        boxes = [(x + dx, y + dy, x + dx + width, y + dy + 8) for dx, dy in options]
-        hits = [sum(a < r and w < c and b < n and s < d for w, s, r, n in taken) for a, b, c, d in boxes]
-        best = hits.index(min(hits))
-        taken.append(boxes[best])
-        axes.annotate(name, points[name], options[best], textcoords="offset points", fontsize=8)
+    """Write the name of each point beside it, moved to where it overlaps nothing, with a line back to the point."""
+    texts = [axes.text(x, y, name, fontsize=8) for name, (x, y) in points.items()]
+    # Bounded by iterations: bounded by time, the picture would depend on the machine.
+    adjust_text(
+        texts,
+        ax=axes,
+        iter_lim=500,
+        expand=(1.3, 1.6),
+        arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.6},
+    )
