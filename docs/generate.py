@@ -1,0 +1,272 @@
+"""The pages that are generated: the command line and the YAML keys from the code, two pages from files of the root.
+
+A hook of MkDocs (``hooks`` in mkdocs.yml). The pages are built in memory; nothing is written into ``docs/``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from docstring_parser import DocstringStyle, parse
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (
+    "datamodules",
+    "models",
+    "losses",
+    "lightning_app.training",
+    "lightning_app.callbacks",
+    "deploy.inference",
+    "deploy.quantization",
+)
+SECTIONS = (
+    "Data module",
+    "Readers",
+    "Networks",
+    "Decoders and encoders",
+    "Losses",
+    "Style transfer networks",
+    "Lightning modules",
+    "Learning rate schedules",
+    "Callbacks",
+    "Functions",
+    "Teachers and ONNX files",
+)
+# Their required arguments come from the network and the Trainer, not from a YAML.
+GIVEN = ("Decoders and encoders", "Learning rate schedules")
+_PASSED_ON = "Further `--key value` arguments are passed on."
+_LIGHTNING = (
+    "Arguments: `-c` (or `--config`) for each YAML, the later wins; `--ckpt_path`; `--print_config`; and every "
+    "[YAML key](yaml-keys.md), e.g. `--trainer.max_steps 500`."
+)
+_CLI = """# Command line
+
+`pocketdepth VERB --help` prints the same text. `pocketdepth --version` prints the version, and
+`pocketdepth --install-completion` installs completion for the shell.
+
+Exit status: 0 success, 1 failure (corrupt data, a budget that is missed), 2 wrong use (an unknown key, a missing file).
+`POCKETDEPTH_DEBUG=1` shows the traceback of an error.
+"""
+_YAML = """# YAML keys
+
+An experiment is a YAML with four sections: `seed_everything`, `trainer`, `model` and `data`. An object is named by its
+`class_path`; `init_args` are the arguments of its constructor:
+
+```yaml
+data:
+  class_path: datamodules.DepthDataModule
+  init_args:
+    size: [192, 640]
+    batch_size: 8
+```
+
+On the command line `init_args` is left out: `--data.size [192,640]`. `pocketdepth fit -c base.yaml --print_config` prints
+every key with its value. The keys of `trainer` are the arguments of
+[Lightning's Trainer](https://lightning.ai/docs/pytorch/stable/common/trainer.html).
+
+A `class_path` may also name your own class, in any installed package or in a Python file beside the YAML.
+"""
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """MkDocs' hook: add the generated pages."""
+    from mkdocs.structure.files import File
+
+    for name, page in PAGES.items():
+        files.append(File.generated(config, name, content=page()))
+    return files
+
+
+def cli_page() -> str:
+    """Every verb of the Typer application, with its arguments and options."""
+    panels: dict[str, list[tuple[str, Any]]] = {}
+    for name, command in verbs():
+        panels.setdefault(getattr(command, "rich_help_panel", None) or "Other", []).append((name, command))
+    overview = [
+        f"## {panel}\n\n{_table(('verb', ''), [(f'[`{name}`](#{_slug(name)})', _help(each)[0]) for name, each in group])}"
+        for panel, group in panels.items()
+    ]
+    return "\n".join([_CLI, *overview, *(_verb(*pair) for group in panels.values() for pair in group)])
+
+
+def verbs() -> Iterator[tuple[str, Any]]:
+    """The name of each verb, ``data check``, and its command; what a group says of itself stands with its commands."""
+    import typer
+
+    from lightning_app.cli.main import app
+
+    yield from _leaves(typer.main.get_command(app), "")
+
+
+def _leaves(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if command.hidden:
+            continue
+        if hasattr(command, "commands"):
+            for leaf, each in _leaves(command, f"{prefix}{name} "):
+                each.rich_help_panel = getattr(each, "rich_help_panel", None) or command.rich_help_panel
+                yield leaf, each
+        else:
+            yield f"{prefix}{name}", command
+
+
+def _verb(name: str, command: Any) -> str:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option" and not _is_help(each)]
+    usage = " ".join(["pocketdepth", name, *(each.metavar or each.name.upper() for each in arguments)])
+    text = [
+        f"## {name} {{ #{_slug(name)} }}",
+        f"```text\n{usage}{' [OPTIONS]' if options else ''}\n```",
+        *_help(command),
+    ]
+    if arguments:
+        rows = [(f"`{each.metavar or each.name.upper()}`", each.help or "") for each in arguments]
+        text.append(_table(("argument", ""), rows))
+    if options:
+        rows = [(_names(each), (each.help or "").strip(), _default(each)) for each in options]
+        text.append(_table(("option", "", "default"), rows))
+    if command.context_settings.get("ignore_unknown_options"):
+        text.append(_PASSED_ON if command.params else _LIGHTNING)
+    return "\n\n".join(text) + "\n"
+
+
+def _is_help(option: Any) -> bool:
+    return "--help" in option.opts
+
+
+def _names(option: Any) -> str:
+    return "<br>".join(f"`{name}`" for name in sorted(option.opts, key=len, reverse=True))
+
+
+def _default(option: Any) -> str:
+    default = option.default() if callable(option.default) else option.default
+    if option.required:
+        return "required"
+    if default in (None, False, (), []) or type(default).__name__ == "Sentinel":
+        return ""
+    values = default if isinstance(default, tuple | list) else [default]
+    return f"`{' '.join(map(str, values))}`"
+
+
+def _help(command: Any) -> list[str]:
+    return [" ".join(part.split()) for part in (command.help or "").split("\n\n")] or [""]
+
+
+def yaml_page() -> str:
+    """Every public class that a YAML can name, by section, with the arguments of its constructor."""
+    found: dict[str, list[str]] = {section: [] for section in SECTIONS}
+    for path, thing in public():
+        section = kind(thing)
+        if section:
+            found[section].append(_class(path, thing, given=section in GIVEN))
+    return "\n".join([_YAML, *(f"## {section}\n\n" + "\n".join(pages) for section, pages in found.items() if pages)])
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Class path and object of all that the packages name in ``__all__``."""
+    for package in PACKAGES:
+        module = import_module(package)
+        for name in sorted(module.__all__):
+            yield f"{package}.{name}", getattr(module, name)
+
+
+def kind(thing: Any) -> str | None:
+    """The section that a class belongs to; None where a YAML cannot name it."""
+    from pytorch_lightning import Callback, LightningDataModule, LightningModule
+    from pytorch_lightning.cli import SaveConfigCallback
+    from torch import nn
+    from torch.optim.lr_scheduler import LRScheduler
+
+    from datamodules import Augmentation, Reader, StyleTransfer
+
+    if inspect.isfunction(thing):
+        returned = typing.get_type_hints(thing).get("return")
+        return "Functions" if inspect.isclass(returned) and issubclass(returned, nn.Module) else None
+    if not inspect.isclass(thing) or inspect.isabstract(thing) or thing.__module__.endswith("contract"):
+        return None
+    module: Callable[[str], bool] = thing.__module__.startswith
+    sections = {
+        "Data module": issubclass(thing, LightningDataModule | Augmentation | StyleTransfer),
+        "Readers": issubclass(thing, Reader),
+        "Lightning modules": issubclass(thing, LightningModule),
+        "Callbacks": issubclass(thing, Callback) and not issubclass(thing, SaveConfigCallback),
+        "Learning rate schedules": issubclass(thing, LRScheduler),
+        "Losses": module("losses"),
+        "Style transfer networks": hasattr(thing, "statistics"),
+        "Networks": hasattr(thing, "multiscale"),
+        "Decoders and encoders": module("models") and issubclass(thing, nn.Module),
+        "Teachers and ONNX files": module("deploy") and issubclass(thing, nn.Module),
+    }
+    return next((section for section, fits in sections.items() if fits), None)
+
+
+def _class(path: str, thing: Any, given: bool) -> str:
+    doc = parse(inspect.getdoc(thing) or "", DocstringStyle.GOOGLE)
+    about = {param.arg_name: param.description or "" for param in doc.params}
+    constructor = thing if inspect.isfunction(thing) else thing.__init__
+    parameters = [
+        each
+        for each in list(inspect.signature(constructor).parameters.values())[constructor is not thing :]
+        if each.kind is each.POSITIONAL_OR_KEYWORD and not (given and each.default is each.empty)
+    ]
+    rows = [(f"`{each.name}`", _type(constructor, each), _value(each), about.get(each.name, "")) for each in parameters]
+    text = [f"### {path} {{ #{path} }}", _markdown(doc.short_description), _markdown(doc.long_description)]
+    return (
+        "\n\n".join([*filter(None, text), _table(("key", "type", "default", ""), rows) if rows else "No keys."]) + "\n"
+    )
+
+
+def _type(constructor: Any, parameter: inspect.Parameter) -> str:
+    """The annotation as it is written; the values of a Literal."""
+    try:
+        hint = typing.get_type_hints(constructor)[parameter.name]
+    except (NameError, KeyError):
+        hint = None
+    if typing.get_origin(hint) is Literal:
+        return ", ".join(f"`{value}`" for value in typing.get_args(hint))
+    written = parameter.annotation
+    return f"`{written if isinstance(written, str) else getattr(written, '__name__', str(written))}`"
+
+
+def _value(parameter: inspect.Parameter) -> str:
+    if parameter.default is inspect.Parameter.empty:
+        return "required"
+    value = parameter.default
+    named = f"{value.__module__}.{value.__name__}" if inspect.isclass(value) else value
+    shown = {None: "null", True: "true", False: "false"}.get(named, named) if not isinstance(named, list) else named
+    return f"`{list(shown) if isinstance(shown, tuple) else shown}`"
+
+
+def _markdown(text: str | None) -> str:
+    """A docstring's text as Markdown."""
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text or "")
+    text = text.replace("``", "`").replace("::\n", ":\n")
+    return re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", text)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    cells = [[" ".join(_markdown(cell).split()).replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *cells)) + "\n"
+
+
+def _slug(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+def _of_root(name: str) -> Callable[[], str]:
+    """A file of the root, whose links lead into docs/."""
+    return lambda: (ROOT / name).read_text().replace("](docs/", "](")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/cli.md": cli_page,
+    "reference/yaml-keys.md": yaml_page,
+    "contributing.md": _of_root("CONTRIBUTING.md"),
+    "changelog.md": _of_root("CHANGELOG.md"),
+}
