@@ -1,6 +1,6 @@
-"""The pages that are generated: the command line and the YAML keys from the code, two pages from files of the root.
+"""What MkDocs generates: the reference of the command line and of the YAML keys, and two pages from files of the root.
 
-A hook of MkDocs (``hooks`` in mkdocs.yml). The pages are built in memory; nothing is written into ``docs/``.
+A hook of MkDocs (``hooks`` in mkdocs.yml). ``docs/reference/`` holds the introductions, the rest is made in memory.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -45,42 +45,21 @@ _LIGHTNING = (
     "Arguments: `-c` (or `--config`) for each YAML, the later wins; `--ckpt_path`; `--print_config`; and every "
     "[YAML key](yaml-keys.md), e.g. `--trainer.max_steps 500`."
 )
-_CLI = """# Command line
-
-`pocketdepth VERB --help` prints the same text. `pocketdepth --version` prints the version, and
-`pocketdepth --install-completion` installs completion for the shell.
-
-Exit status: 0 success, 1 failure (corrupt data, a budget that is missed), 2 wrong use (an unknown key, a missing file).
-`POCKETDEPTH_DEBUG=1` shows the traceback of an error.
-"""
-_YAML = """# YAML keys
-
-An experiment is a YAML with four sections: `seed_everything`, `trainer`, `model` and `data`. An object is named by its
-`class_path`; `init_args` are the arguments of its constructor:
-
-```yaml
-data:
-  class_path: datamodules.DepthDataModule
-  init_args:
-    size: [192, 640]
-    batch_size: 8
-```
-
-On the command line `init_args` is left out: `--data.size [192,640]`. `pocketdepth fit -c base.yaml --print_config` prints
-every key with its value. The keys of `trainer` are the arguments of
-[Lightning's Trainer](https://lightning.ai/docs/pytorch/stable/common/trainer.html).
-
-A `class_path` may also name your own class, in any installed package or in a Python file beside the YAML.
-"""
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """MkDocs' hook: add the generated pages."""
+    """MkDocs' hook: add the pages from files of the root, whose links lead into docs/."""
     from mkdocs.structure.files import File
 
-    for name, page in PAGES.items():
-        files.append(File.generated(config, name, content=page()))
+    for name, source in FROM_ROOT.items():
+        files.append(File.generated(config, name, content=(ROOT / source).read_text().replace("](docs/", "](")))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """MkDocs' hook: append the generated part of a page."""
+    generate = REFERENCES.get(page.file.src_uri)
+    return f"{markdown}\n{generate()}" if generate else markdown
 
 
 def cli_page() -> str:
@@ -88,11 +67,11 @@ def cli_page() -> str:
     panels: dict[str, list[tuple[str, Any]]] = {}
     for name, command in verbs():
         panels.setdefault(getattr(command, "rich_help_panel", None) or "Other", []).append((name, command))
-    overview = [
-        f"## {panel}\n\n{_table(('verb', ''), [(f'[`{name}`](#{_slug(name)})', _help(each)[0]) for name, each in group])}"
-        for panel, group in panels.items()
-    ]
-    return "\n".join([_CLI, *overview, *(_verb(*pair) for group in panels.values() for pair in group)])
+    overview = []
+    for panel, group in panels.items():
+        rows = [(f"[`{name}`](#{_slug(name)})", _help(each)[0]) for name, each in group]
+        overview.append(f"## {panel}\n\n{_table(('verb', ''), rows)}")
+    return "\n".join([*overview, *(_verb(*pair) for group in panels.values() for pair in group)])
 
 
 def verbs() -> Iterator[tuple[str, Any]]:
@@ -118,26 +97,19 @@ def _leaves(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _verb(name: str, command: Any) -> str:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
-    options = [each for each in command.params if each.param_type_name == "option" and not _is_help(each)]
-    usage = " ".join(["pocketdepth", name, *(each.metavar or each.name.upper() for each in arguments)])
-    text = [
-        f"## {name} {{ #{_slug(name)} }}",
-        f"```text\n{usage}{' [OPTIONS]' if options else ''}\n```",
-        *_help(command),
-    ]
+    options = [each for each in command.params if each.param_type_name == "option" and "--help" not in each.opts]
+    names = [each.metavar or each.name.upper() for each in arguments]
+    usage = " ".join(["pocketdepth", name, *names, *(["[OPTIONS]"] if options else [])])
+    text = [f"## {name} {{ #{_slug(name)} }}", f"```text\n{usage}\n```", *_help(command)]
     if arguments:
-        rows = [(f"`{each.metavar or each.name.upper()}`", each.help or "") for each in arguments]
-        text.append(_table(("argument", ""), rows))
+        helps = [each.help or "" for each in arguments]
+        text.append(_table(("argument", ""), [(f"`{name}`", each) for name, each in zip(names, helps, strict=True)]))
     if options:
-        rows = [(_names(each), (each.help or "").strip(), _default(each)) for each in options]
+        rows = [(_names(each), each.help or "", _default(each)) for each in options]
         text.append(_table(("option", "", "default"), rows))
     if command.context_settings.get("ignore_unknown_options"):
         text.append(_PASSED_ON if command.params else _LIGHTNING)
     return "\n\n".join(text) + "\n"
-
-
-def _is_help(option: Any) -> bool:
-    return "--help" in option.opts
 
 
 def _names(option: Any) -> str:
@@ -165,7 +137,7 @@ def yaml_page() -> str:
         section = kind(thing)
         if section:
             found[section].append(_class(path, thing, given=section in GIVEN))
-    return "\n".join([_YAML, *(f"## {section}\n\n" + "\n".join(pages) for section, pages in found.items() if pages)])
+    return "\n".join(f"## {section}\n\n" + "\n".join(pages) for section, pages in found.items() if pages)
 
 
 def public() -> Iterator[tuple[str, Any]]:
@@ -235,12 +207,14 @@ def _type(constructor: Any, parameter: inspect.Parameter) -> str:
 
 
 def _value(parameter: inspect.Parameter) -> str:
-    if parameter.default is inspect.Parameter.empty:
+    value: Any = parameter.default
+    if value is parameter.empty:
         return "required"
-    value = parameter.default
-    named = f"{value.__module__}.{value.__name__}" if inspect.isclass(value) else value
-    shown = {None: "null", True: "true", False: "false"}.get(named, named) if not isinstance(named, list) else named
-    return f"`{list(shown) if isinstance(shown, tuple) else shown}`"
+    if inspect.isclass(value):
+        return f"`{value.__module__}.{value.__name__}`"
+    if value is None or isinstance(value, bool):
+        return f"`{'null' if value is None else str(value).lower()}`"
+    return f"`{list(value) if isinstance(value, tuple) else value}`"
 
 
 def _markdown(text: str | None) -> str:
@@ -250,23 +224,20 @@ def _markdown(text: str | None) -> str:
     return re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", text)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    cells = [[" ".join(_markdown(cell).split()).replace("|", "\\|") for cell in row] for row in rows]
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [[_cell(text) for text in row] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *cells)) + "\n"
+
+
+def _cell(text: str) -> str:
+    """One line; a pipe would end the cell, but in code."""
+    parts = " ".join(_markdown(text).split()).split("`")
+    return "`".join(part if number % 2 else part.replace("|", "\\|") for number, part in enumerate(parts))
 
 
 def _slug(name: str) -> str:
     return name.replace(" ", "-")
 
 
-def _of_root(name: str) -> Callable[[], str]:
-    """A file of the root, whose links lead into docs/."""
-    return lambda: (ROOT / name).read_text().replace("](docs/", "](")
-
-
-PAGES: dict[str, Callable[[], str]] = {
-    "reference/cli.md": cli_page,
-    "reference/yaml-keys.md": yaml_page,
-    "contributing.md": _of_root("CONTRIBUTING.md"),
-    "changelog.md": _of_root("CHANGELOG.md"),
-}
+REFERENCES: dict[str, Callable[[], str]] = {"reference/cli.md": cli_page, "reference/yaml-keys.md": yaml_page}
+FROM_ROOT = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
