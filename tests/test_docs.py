@@ -8,12 +8,13 @@ import re
 import shlex
 from collections.abc import Iterator
 from importlib import import_module
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
@@ -123,6 +124,16 @@ def test_yamls_exist(page: Path) -> None:
     for found in re.findall(r"[\w./{},-]*\w\}?\.yaml", page.read_text()):
         for name in braces(found.removeprefix("experiments/")):
             assert (EXPERIMENTS / name).is_file() or (ROOT / found).is_file() or name in OTHER_YAMLS, found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_variants_exist(page: Path) -> None:
+    """``TABLE.yaml:NAME`` and, after a table, ``--only NAME``."""
+    for words in commands(page):
+        tables = [word for word in words if (EXPERIMENTS / word).is_file() and "ablation/" in word]
+        only = [(tables[0], word) for before, word in pairwise(words) if before == "--only"]
+        for table, name in [*only, *(word.split(":") for word in words if ".yaml:" in word)]:
+            assert name in yaml.safe_load((EXPERIMENTS / table).read_text())["variants"], f"{table}:{name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
