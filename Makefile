@@ -23,6 +23,13 @@ quickstart: .venv/ready  ## trains on the embedded streets, exports, quantizes, 
 	@echo "next      your own images:  $(POCKETDEPTH) predict $(RUN)/depth-int8.onnx FOLDER"
 	@echo "          your own data:    docs/your-own-data.md"
 
+docs: .venv/docs  ## the documentation, in site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+.venv/docs: pyproject.toml | .venv/ready
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@
+
 test: .venv/ready  ## the default tests
 	$(BIN)/pytest -m "not slow"
 
@@ -33,13 +40,6 @@ lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-docs: .venv/docs  ## the documentation, in site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-
-.venv/docs: pyproject.toml | .venv/ready
-	$(BIN)/pip install -q -e '.[docs]'
-	touch $@
 
 arm: .venv/arm/python  ## an ARM Python under qemu, for `pocketdepth gates`
 
