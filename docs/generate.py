@@ -49,7 +49,7 @@ _LIGHTNING = (
 
 def on_files(files: Any, config: Any) -> Any:
     """MkDocs' hook: add the pages from files of the root, whose links lead into docs/."""
-    from mkdocs.structure.files import File
+    from mkdocs.structure.files import File  # type: ignore[import-not-found]
 
     for name, source in FROM_ROOT.items():
         files.append(File.generated(config, name, content=(ROOT / source).read_text().replace("](docs/", "](")))
