@@ -67,11 +67,11 @@ def cli_page() -> str:
     panels: dict[str, list[tuple[str, Any]]] = {}
     for name, command in verbs():
         panels.setdefault(getattr(command, "rich_help_panel", None) or "Other", []).append((name, command))
-    overview = []
+    text = []
     for panel, group in panels.items():
         rows = [(f"[`{name}`](#{_slug(name)})", _help(each)[0]) for name, each in group]
-        overview.append(f"## {panel}\n\n{_table(('verb', ''), rows)}")
-    return "\n".join([*overview, *(_verb(*pair) for group in panels.values() for pair in group)])
+        text += [f"## {panel}\n\n{_table(('verb', ''), rows)}", *(_verb(*pair) for pair in group)]
+    return "\n".join(text)
 
 
 def verbs() -> Iterator[tuple[str, Any]]:
@@ -100,7 +100,7 @@ def _verb(name: str, command: Any) -> str:
     options = [each for each in command.params if each.param_type_name == "option" and "--help" not in each.opts]
     names = [each.metavar or each.name.upper() for each in arguments]
     usage = " ".join(["pocketdepth", name, *names, *(["[OPTIONS]"] if options else [])])
-    text = [f"## {name} {{ #{_slug(name)} }}", f"```text\n{usage}\n```", *_help(command)]
+    text = [f"### {name} {{ #{_slug(name)} }}", f"```text\n{usage}\n```", *_help(command)]
     if arguments:
         helps = [each.help or "" for each in arguments]
         text.append(_table(("argument", ""), [(f"`{name}`", each) for name, each in zip(names, helps, strict=True)]))

@@ -148,7 +148,7 @@ def test_class_paths_exist(page: Path) -> None:
 def test_every_verb_has_a_reference() -> None:
     page = GENERATOR.cli_page()
     for verb, command in VERBS.items():
-        assert f"\n## {verb} {{ #" in page
+        assert f"\n### {verb} {{ #" in page
         for param in command.params:
             assert all(f"`{name}`" in page for name in param.opts if name.startswith("-"))
 
