@@ -5,7 +5,7 @@ RUN := runs/quickstart
 YAML := -c experiments/base.yaml -c experiments/quickstart.yaml
 SAMPLE := data/quickstart/streets
 
-.PHONY: quickstart test test-all lint arm
+.PHONY: quickstart test test-all lint docs arm
 quickstart: export POCKETDEPTH_DATA := data
 quickstart: export WANDB_SILENT := true
 quickstart: .venv/ready  ## trains on the embedded streets, exports, quantizes, measures
@@ -21,7 +21,14 @@ quickstart: .venv/ready  ## trains on the embedded streets, exports, quantizes, 
 	@echo "files     $(RUN)/depth.onnx and $(RUN)/depth-int8.onnx"
 	@echo "table     $(RUN)/benchmark/benchmark.txt (.json, .png)"
 	@echo "next      your own images:  $(POCKETDEPTH) predict $(RUN)/depth-int8.onnx FOLDER"
-	@echo "          real streets:     the README's section 'Real data'"
+	@echo "          your own data:    docs/your-own-data.md"
+
+docs: .venv/docs  ## the documentation, in site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+.venv/docs: pyproject.toml | .venv/ready
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@
 
 test: .venv/ready  ## the default tests
 	$(BIN)/pytest -m "not slow"
