@@ -1,4 +1,4 @@
-"""YAML -> objects."""
+"""YAML -> objects. Imports torch to build a data module alone."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import re
 from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from jsonargparse import ArgumentParser
-from pytorch_lightning import LightningDataModule
 
-from datamodules import DepthDataModule
 from lightning_app.error_messages import one_line
+from lightning_app.moved import with_new_names
+
+if TYPE_CHECKING:
+    from datamodules import DepthDataModule
+
+T = TypeVar("T")
 
 
 def read_data_module(paths: Sequence[Path], training: bool = False) -> DepthDataModule:
@@ -28,28 +32,29 @@ def read_data_module(paths: Sequence[Path], training: bool = False) -> DepthData
         FileNotFoundError: no such YAML.
         ValueError: no data section, or one that does not fit.
     """
-    return build_data_module(read_section(paths, "data"), ", ".join(map(str, paths)), training)
+    return build_data_module(read_sections(paths, "data"), ", ".join(map(str, paths)), training)
 
 
-def read_section(paths: Sequence[Path], name: str) -> dict[str, Any]:
-    """A section of one or several YAMLs, the later wins.
+def read_sections(paths: Sequence[Path], name: str) -> list[dict[str, Any]]:
+    """The section of this name of each YAML that has one; the last one wins where :func:`build` builds them.
 
     Raises:
         FileNotFoundError: no such YAML.
         ValueError: no such section, or one that names no class_path.
     """
-    section: dict[str, Any] = {}
+    sections = []
     for path in paths:
         content = read_yaml(path)
-        found = content.get(name, {}) if isinstance(content, dict) else {}
-        if not isinstance(found, dict):
+        section = content.get(name, {}) if isinstance(content, dict) else {}
+        if not isinstance(section, dict):
             raise ValueError(f"{path}: its {name} section is empty or no mapping")
-        section = _merge(section, found)
-    if not section:
+        if section:
+            sections.append(section)
+    if not sections:
         raise ValueError(f"{', '.join(map(str, paths))}: no {name} section")
-    if "class_path" not in section:
+    if not any("class_path" in section for section in sections):
         raise ValueError(f"{paths[0]}: its {name} section names no class_path; give experiments/base.yaml before it")
-    return section
+    return sections
 
 
 def read_yaml(path: Path) -> Any:
@@ -57,41 +62,61 @@ def read_yaml(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such YAML")
     try:
-        return yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a YAML ({error})") from error
+        return parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not YAML ({error})") from error
 
 
-def build_data_module(section: dict[str, Any], source: str, training: bool = False) -> DepthDataModule:
-    """Build the data module of a data section, for training or without what only that needs; raises ValueError, naming
-    its source, where it does not fit.
+def parse_yaml(text: str, source: str) -> Any:
+    """What the text of a YAML says; raises ValueError, naming its source, where it is something else."""
+    try:
+        return yaml.safe_load(with_new_names(text))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{source}: not YAML ({' '.join(str(error).split())})") from error
+
+
+def build_data_module(sections: Sequence[dict[str, Any]], source: str, training: bool = False) -> DepthDataModule:
+    """Build the data module of data sections, the later wins, for training or without what only that needs; raises
+    ValueError, naming their source, where they do not fit.
     """
-    if not training and isinstance(section.get("init_args"), dict):
-        unneeded = {name: None for name in ("style", "teacher") if section["init_args"].get(name)}
-        section = _merge(section, {"init_args": unneeded})
-    module = build(LightningDataModule, section, source)
+    from pytorch_lightning import LightningDataModule
+
+    from datamodules import DepthDataModule
+
+    needed = sections if training else [_without_training(each) for each in sections]
+    module = build(LightningDataModule, needed, source)
     if not isinstance(module, DepthDataModule):
         raise ValueError(f"{source}: its data section is no datamodules.DepthDataModule")
     return module
 
 
-def build(kind: type, section: dict[str, Any], source: str) -> Any:
-    """An instance of a subclass of ``kind``; raises ValueError, naming the section's source, where it does not fit."""
+def build(kind: type[T], sections: Sequence[dict[str, Any]], source: str) -> T:
+    """An instance of a subclass of ``kind`` (``class_path``, ``init_args``), or of ``kind`` where that is a dataclass.
+
+    Args:
+        kind: the class.
+        sections: descriptions of it, merged as the command line merges several ``-c``: the later wins.
+        source: of the sections, for errors.
+
+    Raises:
+        ValueError: a section that does not fit.
+    """
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(kind, "it", required=True)
+    parser.add_argument("--it", type=kind, required=True)
+    parser.add_argument("--config", action="config")
+    texts = [yaml.safe_dump({"it": section}, sort_keys=False) for section in sections]
     try:
-        return parser.instantiate_classes(parser.parse_object({"it": section})).it
+        built: T = parser.instantiate_classes(parser.parse_args([f"--config={text}" for text in texts])).it
     except ArgumentError as error:
-        # Its keys begin with the name that it has in this parser.
-        reason = re.sub(r"^it(: |\.init_args\.|\.)", "", one_line(error))
+        # Its keys begin with the name that the whole has in this parser.
+        reason = re.sub(r"^it: |\bit\.(init_args\.)?(?=\w)", "", one_line(error)).replace("Group 'it' does", "it does")
         raise ValueError(f"{source}: {reason}") from error
+    return built
 
 
-def _merge(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The second over the first, key by key, as the command line does it with several ``-c``."""
-    both = {key: _merge(first[key], value) for key, value in second.items() if _nested(first.get(key), value)}
-    return first | second | both
-
-
-def _nested(first: Any, second: Any) -> bool:
-    return isinstance(first, dict) and isinstance(second, dict)
+def _without_training(section: dict[str, Any]) -> dict[str, Any]:
+    arguments = section.get("init_args")
+    if not isinstance(arguments, dict):
+        return section
+    needed = {key: value for key, value in arguments.items() if key not in ("style", "teacher")}
+    return section | {"init_args": needed}

@@ -55,8 +55,10 @@ TORCH_FREE = (
     "lightning_app/canonical_camera.py",
     "lightning_app/cli/",
     "lightning_app/colormap.py",
+    "lightning_app/config.py",
     "lightning_app/error_messages.py",
     "lightning_app/files.py",
+    "lightning_app/moved.py",
 )
 # The folders of a package from the ground up: what lies flat at its root is the ground floor, and a folder imports
 # itself and lower floors alone. Folders of one line stand beside each other.

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from deploy.benchmark.network_cost import Cost, costs
 from deploy.benchmark.pareto_front import on_front, write_names
-from deploy.inference.torch_network import open_checkpoint
 from deploy.measure.timing import conditions
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE
 from lightning_app.files import atomic_write, refuse_existing
 
@@ -83,7 +83,7 @@ def pareto(
     scored = [_read(result, split) for result in results]
     homes = {name: result for result, each in zip(results[::-1], scored[::-1], strict=True) for name in each.scores}
     names = list(dict.fromkeys(name for each in scored for name in each.scores))
-    opened = [open_checkpoint(homes[name] / name / "0" / "checkpoints" / "best.ckpt") for name in names]
+    opened = [Checkpoint.open(homes[name] / name / "0" / "checkpoints" / "best.ckpt") for name in names]
     size = size or opened[0].size
     networks = {name: each.network for name, each in zip(names, opened, strict=True)}
     measured = costs(networks, size, images, threads, runs)

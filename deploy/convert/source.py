@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.inference.torch_network import open_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from models.encoder import fuse
 
 
@@ -41,15 +41,16 @@ def open_source(checkpoint: Path, size: tuple[int, int] | None) -> Source:
         FileNotFoundError: no such checkpoint.
         ValueError: not a checkpoint of PocketDepth, or a size that the network's stride does not divide.
     """
-    network, trained_size, sha256, focal = open_checkpoint(checkpoint)
-    size = size or trained_size
+    opened = Checkpoint.open(checkpoint)
+    network, focal = opened.network, opened.canonical_focal_px
+    size = size or opened.size
     network.check_size(size)  # type: ignore[operator]
     metadata = {
         "size": f"{size[0]}x{size[1]} (height x width)",
         "predicts": str(network.predicts),
         "units": "metres" if network.predicts == "depth" else "1/m up to scale and shift",
         "checkpoint": checkpoint.name,
-        "checkpoint_sha256": sha256,
+        "checkpoint_sha256": opened.sha256,
         "pocketdepth": version("pocketdepth"),
         **({} if focal is None else {"canonical_focal_px": str(focal)}),
     }

@@ -19,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from lightning_app.config import read_yaml
 
 TARGETS = Path(__file__).with_name("targets.yaml")
 
@@ -138,10 +138,7 @@ def read_targets(path: Path = TARGETS) -> dict[str, Device]:
         FileNotFoundError: no such file.
         ValueError: not YAML, or a key, a unit or a value that is wrong: names file, device and key.
     """
-    try:
-        content = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    content = read_yaml(path)
     devices = content.get("devices") if isinstance(content, Mapping) else None
     if not isinstance(devices, Mapping) or not devices or not all(isinstance(key, str) for key in devices):
         raise ValueError(f"{path}: has no section `devices`, with a short name for each device")

@@ -19,8 +19,8 @@ from deploy.export.model_card import read_training, write_card
 from deploy.export.stem_statistics import stem_statistics
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.inference.torch_network import Checkpoint, open_checkpoint
 from deploy.measure.mobile_partitions import mobile_partitions
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write, refuse_existing
 from models.encoder import fuse
 
@@ -69,7 +69,7 @@ def export(
     output = output or checkpoint.with_name(f"{checkpoint.stem}{ends}.onnx")
     if output.suffix != ".onnx":
         raise ValueError(f"{output}: an ONNX file's name ends in .onnx")
-    opened = open_checkpoint(checkpoint)
+    opened = Checkpoint.open(checkpoint)
     sizes = list(dict.fromkeys(sizes or [opened.size]))
     files = [output if len(sizes) == 1 else output.with_stem(f"{output.stem}-{h}x{w}") for h, w in sizes]
     packed = [file.with_suffix(".ort") for file in files if ort]
@@ -77,7 +77,7 @@ def export(
     refuse_existing(*files, *packed, card, overwrite=overwrite)
     for size in sizes:
         opened.network.check_size(size)  # type: ignore[operator]
-    training = read_training(checkpoint)
+    training = read_training(opened)
     about = {"licence": training.conclusion, "checkpoint": checkpoint.name}
     for size, file in zip(sizes, files, strict=True):
         _write(opened, size, precision, camera, file, about)
@@ -85,7 +85,7 @@ def export(
         with atomic_write(target) as temporary:
             write_ort(file, temporary)
         print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB, for minimal builds of ONNX Runtime")
-    write_card(card, checkpoint, files)
+    write_card(card, opened, files)
     print(f"{card}: how to run it, how it was trained; licence: {training.conclusion}")
     return files + packed
 

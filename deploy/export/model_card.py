@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import yaml
-
 from deploy.inference.onnx_network import OnnxNetwork
-from lightning_app.checkpoints import read_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.config import build_data_module
 from lightning_app.files import atomic_write
 
@@ -53,21 +51,15 @@ class Training:
         return "; ".join(parts) or (f"commercial use is allowed: {allowed}" if allowed else "nothing is known")
 
 
-def read_training(checkpoint: Path) -> Training:
-    """What a checkpoint's own YAML and counters say; frames are counted where the data is here.
-
-    Raises:
-        FileNotFoundError: no such checkpoint.
-        ValueError: not a checkpoint of PocketDepth.
-    """
-    content = read_checkpoint(checkpoint)
-    config: dict[str, Any] = yaml.safe_load(content.get("config") or "{}")
-    model = config.get("model", {}).get("init_args") or dict(content["hyper_parameters"])
+def read_training(checkpoint: Checkpoint) -> Training:
+    """What a checkpoint's own YAML and counters say; frames are counted where the data is here."""
+    config, steps = checkpoint.config, checkpoint.content["global_step"]
+    model = config.get("model", {}).get("init_args") or checkpoint.hyper_parameters
     data = config.get("data", {}).get("init_args", {})
     facts = {
         "network": _call(model.get("network")),
-        "size": "{}x{} (height x width)".format(*content["pocketdepth"]["size"]),
-        "steps": f"{content['global_step']}, batches of {data.get('batch_size', 'a size that is not known')}",
+        "size": "{}x{} (height x width)".format(*checkpoint.size),
+        "steps": f"{steps}, batches of {data.get('batch_size', 'a size that is not known')}",
         "loss": _call(model.get("loss")),
         "optimizer": _call(model.get("optimizer")),
         "seed": str(config.get("seed_everything", "not known")),
@@ -93,16 +85,16 @@ def read_training(checkpoint: Path) -> Training:
         licences.append(
             _PRETRAINED.get(pretrained, (str(pretrained), "that of the weights that it started from", None))
         )
-    return Training(facts, list(_scores(content.get("callbacks", {}))), licences)
+    return Training(facts, list(_scores(checkpoint)), licences)
 
 
-def write_card(path: Path, checkpoint: Path, files: Sequence[Path]) -> None:
+def write_card(path: Path, checkpoint: Checkpoint, files: Sequence[Path]) -> None:
     """Write the card of ONNX files that come from a checkpoint."""
     with atomic_write(path) as temporary:
         temporary.write_text(model_card(path.stem, checkpoint, files, read_training(checkpoint)))
 
 
-def model_card(title: str, checkpoint: Path, files: Sequence[Path], training: Training) -> str:
+def model_card(title: str, checkpoint: Checkpoint, files: Sequence[Path], training: Training) -> str:
     """The card of a checkpoint's files, as Markdown.
 
     Args:
@@ -122,7 +114,7 @@ def model_card(title: str, checkpoint: Path, files: Sequence[Path], training: Tr
         f"# {title}",
         "",
         f"{what} of one RGB image, by a network of PocketDepth {first.metadata['pocketdepth']}. "
-        f"Made of `{checkpoint.name}`, SHA-256 {first.metadata['checkpoint_sha256']}.",
+        f"Made of `{checkpoint.path.name}`, SHA-256 {first.metadata['checkpoint_sha256']}.",
         "",
         f"**What it learned from passes on**: {training.conclusion}.",
         "",
@@ -190,7 +182,7 @@ def _read(section: dict[str, Any]) -> tuple[str, Licence]:
     described = _call(section)
     try:
         of = {"train": [section], "val": [], "test": []}
-        reader = build_data_module({"class_path": "datamodules.DepthDataModule", "init_args": of}, "the checkpoint")
+        reader = build_data_module([{"class_path": "datamodules.DepthDataModule", "init_args": of}], "the checkpoint")
         licence: Licence = tuple(reader.train[0].licence)  # type: ignore[assignment]
     except Exception:  # a reader of the user's own, with its own errors, that is not here any more
         return f"{described}: cannot be opened here", (described, "not known", None)
@@ -209,8 +201,7 @@ def _call(section: Any) -> str:
     return f"{name}({', '.join(f'{key}={_call(value)}' for key, value in given.items())})"
 
 
-def _scores(callbacks: dict[str, Any]) -> Iterator[str]:
-    for state in callbacks.values():
-        if state.get("monitor") and state.get("current_score") is not None:
-            score = f"`{state['monitor']}` (split, protocol, metric) {float(state['current_score']):.4f}"
-            yield f"{score}, of the checkpoint at the size of its training, at the last validation before it was saved."
+def _scores(checkpoint: Checkpoint) -> Iterator[str]:
+    for name, value in checkpoint.scores.items():
+        score = f"`{name}` (split, protocol, metric) {value:.4f}"
+        yield f"{score}, of the checkpoint at the size of its training, at the last validation before it was saved."

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from deploy.inference.load import load_network
+from deploy.inference.torch_network import TorchNetwork
 from lightning_app.canonical_camera import canonical_scale
 from lightning_app.config import read_data_module
 from lightning_app.evaluation.evaluate import (
@@ -64,7 +65,8 @@ def evaluate(
     network = load_network(model)
     module.size = network.size
     readers = split_readers(module, split)
-    warn_of_leaks(model, readers)
+    if isinstance(network, TorchNetwork):
+        warn_of_leaks(network.checkpoint, readers)
     names = protocols or module.protocols
     results = measure(module, readers, names, partial(_predict, network), network.predicts, f"evaluate {model.name}")
     described = describe(readers, names)
@@ -106,7 +108,8 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
     module = read_data_module(data)
     network = load_network(model)
     module.size = network.size
-    warn_of_leaks(model, module.test)
+    if isinstance(network, TorchNetwork):
+        warn_of_leaks(network.checkpoint, module.test)
     rows: list[Row] = []
     for reader in module.test:
         try:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deploy.inference.onnx_network import open_session
-from deploy.inference.torch_network import open_checkpoint
+from lightning_app.checkpoints import Checkpoint
 
 
 class Teacher(nn.Module):
@@ -167,7 +167,7 @@ def _open(path: Path, network: nn.Module | None) -> tuple[nn.Module, tuple[int, 
             raise ValueError(f"{path}: no weights of {type(network).__name__} ({reason})") from error
         return network, None, getattr(network, "predicts", None)
     if path.suffix == ".ckpt":
-        opened = open_checkpoint(path)
+        opened = Checkpoint.open(path)
         return opened.network, opened.size, str(opened.network.predicts)
     if path.suffix == ".onnx":
         session = open_session(path)

@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from lightning_app.checkpoints import read_checkpoint
-from lightning_app.training.depth_module import DepthModule
-
-
-class Checkpoint(NamedTuple):
-    """A trained network.
-
-    Attributes:
-        network: in evaluation mode.
-        size: (height, width) that it was trained at.
-        sha256: of the file.
-        canonical_focal_px: of the canonical camera that its depth is for; None where there is none.
-    """
-
-    network: nn.Module
-    size: tuple[int, int]
-    sha256: str
-    canonical_focal_px: float | None
-
-
-def open_checkpoint(path: Path) -> Checkpoint:
-    """Open a checkpoint, without its YAML, its data or its pretrained weights.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a checkpoint of PocketDepth.
-    """
-    size = read_checkpoint(path, "lightning_app.training.DepthModule")["pocketdepth"]["size"]
-    module = DepthModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
-    network = module.network.eval().requires_grad_(False)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(network, (int(size[0]), int(size[1])), sha256, module.canonical_focal_px)
+from lightning_app.checkpoints import Checkpoint
 
 
 class TorchNetwork:
@@ -54,9 +21,11 @@ class TorchNetwork:
         if threads is not None:
             torch.set_num_threads(threads)
         self.path = path
-        self.network, self.size, sha256, self.canonical_focal_px = open_checkpoint(path)
+        self.checkpoint = Checkpoint.open(path)
+        self.network, self.size = self.checkpoint.network, self.checkpoint.size
+        self.canonical_focal_px = self.checkpoint.canonical_focal_px
         self.predicts = str(self.network.predicts)
-        self.metadata = {"predicts": self.predicts, "checkpoint_sha256": sha256}
+        self.metadata = {"predicts": self.predicts, "checkpoint_sha256": self.checkpoint.sha256}
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""

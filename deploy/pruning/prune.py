@@ -15,11 +15,10 @@ from rich.table import Table
 from torch import nn
 
 from deploy.export.to_onnx import to_onnx
-from deploy.inference.torch_network import open_checkpoint
 from deploy.measure.timing import Row, conditions, measure
 from deploy.pruning.pruned_checkpoint import with_network, write_checkpoint, write_yaml
 from deploy.pruning.structured import changed_channels, count_macs, import_torch_pruning, narrow_to
-from lightning_app.checkpoints import read_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import refuse_existing
 from models.pruned import network_channels
 
@@ -94,8 +93,9 @@ def prune(
     settings = output.with_suffix(".yaml")
     refuse_existing(output, settings, overwrite=overwrite)
     target = require_target(macs, latency)
-    network, size, *_ = open_checkpoint(checkpoint)
-    reference = open_checkpoint(unpruned or checkpoint).network
+    opened = Checkpoint.open(checkpoint)
+    network, size = opened.network, opened.size
+    reference = network if unpruned is None else Checkpoint.open(unpruned).network
     with tempfile.TemporaryDirectory() as folder:
         timed = partial(_measure, _save(reference, size, Path(folder) / "unpruned.onnx"), size, threads)
         whole = count_macs(reference, size)
@@ -110,7 +110,7 @@ def prune(
         before, after = timed(pruned)
         assert before.gmac is not None
         assert after.gmac is not None
-        content = with_network(read_checkpoint(checkpoint), pruned, changed_channels(network, pruned))
+        content = with_network(opened, pruned, changed_channels(network, pruned))
         write_checkpoint(content, pruned, Path(folder) / "pruned.onnx", output)
     result = Pruning(
         str(output),

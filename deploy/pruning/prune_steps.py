@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.pruning.prune import Pruning, prune, require_target
-from lightning_app.checkpoints import read_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write, refuse_existing
 from lightning_app.training.fit_process import fit
 
@@ -56,15 +55,19 @@ def prune_in_steps(
         RuntimeError: fine-tuning failed.
     """
     require_target(macs, latency)
-    read_checkpoint(checkpoint)
+    opened = Checkpoint.open(checkpoint)
     for path in config:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such YAML")
     output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
     refuse_existing(output, overwrite=overwrite)
     yamls = [part for path in config for part in ("-c", str(path))]
-    sha256 = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    settings = [sha256, str((macs, latency, across_layers, steps)), *arguments, *(path.read_text() for path in config)]
+    settings = [
+        opened.sha256,
+        str((macs, latency, across_layers, steps)),
+        *arguments,
+        *(path.read_text() for path in config),
+    ]
     _claim(output.with_suffix(""), "\n".join(settings), [*yamls, *arguments])
     current = checkpoint
     for step in range(1, steps + 1):

@@ -11,23 +11,24 @@ from torch import nn
 
 from deploy.export.export import TOLERANCE, disagreement
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.inference.torch_network import open_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write
 
 _RESUMING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")  # state of a run that had other weights
 
 
-def with_weights(content: dict[str, Any], network: nn.Module) -> dict[str, Any]:
+def with_weights(checkpoint: Checkpoint, network: nn.Module) -> dict[str, Any]:
     """A checkpoint's content with other weights, without the state of its run."""
+    content = checkpoint.content
     others = {key: value for key, value in content["state_dict"].items() if not key.startswith("network.")}
     weights = {f"network.{key}": value for key, value in network.state_dict().items()}
     kept = {key: value for key, value in content.items() if key not in _RESUMING}
     return kept | {"state_dict": others | weights}
 
 
-def with_network(content: dict[str, Any], network: nn.Module, channels: dict[str, list[int]]) -> dict[str, Any]:
+def with_network(checkpoint: Checkpoint, network: nn.Module, channels: dict[str, list[int]]) -> dict[str, Any]:
     """A checkpoint's content with a narrower network: its weights, and in its settings how it is built."""
-    settings = content["hyper_parameters"]
+    settings = checkpoint.hyper_parameters
     description = settings["network"]
     known: dict[str, list[int]] = {}
     if description["class_path"] == "models.with_pruned_channels":
@@ -36,10 +37,10 @@ def with_network(content: dict[str, Any], network: nn.Module, channels: dict[str
         "class_path": "models.with_pruned_channels",
         "init_args": {"network": description, "channels": known | channels},
     }
-    run = yaml.safe_load(content["config"])
-    run["model"]["init_args"]["network"] = narrow
+    model = checkpoint.config["model"]
+    run = checkpoint.config | {"model": model | {"init_args": model["init_args"] | {"network": narrow}}}
     changed = {"hyper_parameters": settings | {"network": narrow}, "config": yaml.safe_dump(run, sort_keys=False)}
-    return with_weights(content, network) | changed
+    return with_weights(checkpoint, network) | changed
 
 
 def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path, output: Path) -> None:
@@ -50,8 +51,9 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
     """
     with atomic_write(output) as temporary:
         torch.save(content, temporary)
-        opened, size, *_ = open_checkpoint(temporary)
-        image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+        written = Checkpoint.open(temporary)
+        opened = written.network
+        image = torch.rand(1, 3, *written.size, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             depth, expected = opened(image), network(image)
         if not (torch.isfinite(depth).all() and torch.equal(depth, expected)):

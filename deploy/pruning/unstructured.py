@@ -12,11 +12,10 @@ from torch import nn
 from torch.nn.utils import prune
 
 from deploy.export.to_onnx import to_onnx
-from deploy.inference.torch_network import open_checkpoint
 from deploy.measure.timing import conditions, measure
 from deploy.pruning.prune import RUNS
 from deploy.pruning.pruned_checkpoint import with_weights, write_checkpoint
-from lightning_app.checkpoints import read_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import refuse_existing
 
 
@@ -62,7 +61,8 @@ def zero_weights(
     refuse_existing(output, overwrite=overwrite)
     if not 0 < share < 1:
         raise ValueError(f"{share} is not a share between 0 and 1")
-    network, size, *_ = open_checkpoint(checkpoint)
+    opened = Checkpoint.open(checkpoint)
+    network, size = opened.network, opened.size
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("before.onnx", "after.onnx")]
         onnx.save(to_onnx(network, size), files[0])
@@ -73,7 +73,7 @@ def zero_weights(
         onnx.save(to_onnx(network, size), files[1])
         before, after = measure(files, threads, RUNS)
         packed = [len(gzip.compress(file.read_bytes())) / 1e6 for file in files]
-        write_checkpoint(with_weights(read_checkpoint(checkpoint), network), network, files[1], output)
+        write_checkpoint(with_weights(opened, network), network, files[1], output)
     count = sum(layer.weight.numel() for layer in layers)
     zeros = sum(int((layer.weight == 0).sum()) for layer in layers)
     result = Zeroed(

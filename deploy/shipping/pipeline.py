@@ -25,7 +25,7 @@ from deploy.quantization.sensitivity import sensitivity
 from deploy.shipping.plan import below_data_root
 from deploy.shipping.shipped import Shipped, read_json
 from deploy.shipping.stages import Stages, content
-from lightning_app.checkpoints import read_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write
 from lightning_app.training.fit_process import fit
 
@@ -72,7 +72,7 @@ class Pipeline:
             do = partial(quantize, float_file, *self._calibration(), scheme=scheme, output=file, overwrite=True)
             self._once(name, "quantize", [float_file, scheme, self._calibration()], file, do)
         card = file.with_suffix(".md")
-        self._once(name, "card", [trained, file], card, partial(write_card, card, trained, [file]))
+        self._once(name, "card", [trained, file], card, lambda: write_card(card, Checkpoint.open(trained), [file]))
 
     def score(self, name: str) -> None:
         """Score a variant's file on the plan's data, and a quantized one against its float file."""
@@ -160,7 +160,7 @@ class Pipeline:
             shutil.rmtree(folder, ignore_errors=True)
         _write(settings, given)
         with atomic_write(below) as temporary:
-            temporary.write_text(read_checkpoint(start)["config"])
+            temporary.write_text(Checkpoint.open(start).content["config"])
         fit(["-c", str(below), "--model.weights", str(start), *arguments], folder)
 
     def _check(self, name: str) -> None:

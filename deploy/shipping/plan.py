@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-from argparse import ArgumentError
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-from jsonargparse import ArgumentParser
+from typing import Literal
 
 from deploy.benchmark.references import NETWORKS
 from deploy.devices.gates import GATES
 from deploy.quantization.quantizer import Scheme as QuantizedBy
-from lightning_app.config import read_yaml
-from lightning_app.error_messages import one_line
-
-T = TypeVar("T")
+from lightning_app.config import build, read_yaml
 
 
 @dataclass(frozen=True)
@@ -122,8 +115,8 @@ def read_plan(path: Path) -> Plan:
     variants = content.get("variants") if isinstance(content, dict) else None
     if not isinstance(variants, dict) or not variants:
         raise ValueError(f"{path}: names no variants")
-    parsed = {name: _parse(Variant, each or {}, f"{path}: {name}") for name, each in variants.items()}
-    plan = replace(_parse(Plan, content | {"variants": {}}, str(path)), variants=parsed)
+    parsed = {name: build(Variant, [each or {}], f"{path}: {name}") for name, each in variants.items()}
+    plan = replace(build(Plan, [content | {"variants": {}}], str(path)), variants=parsed)
     _check(plan, path)
     return plan
 
@@ -140,19 +133,6 @@ def below_data_root(path: str) -> Path:
         where = f"POCKETDEPTH_DATA is {root}" if root else "POCKETDEPTH_DATA is not set, so the data root is data/"
         raise FileNotFoundError(f"{found}: no such folder; {where}")
     return found
-
-
-def _parse(kind: type[T], content: dict[str, Any], where: str) -> T:
-    """A dataclass from a mapping; raises ValueError, naming where it stands, where it does not fit."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--it", type=kind)
-    try:
-        parsed: T = parser.instantiate_classes(parser.parse_object({"it": content})).it
-    except ArgumentError as error:
-        # Its keys begin with the name that the whole has in this parser.
-        reason = re.sub(r"^it(: |\.)", "", one_line(error)).replace("Group 'it' does", "it does").replace("it.", "")
-        raise ValueError(f"{where}: {reason}") from error
-    return parsed
 
 
 def _check(plan: Plan, path: Path) -> None:

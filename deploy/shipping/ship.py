@@ -9,12 +9,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deploy.inference.torch_network import open_checkpoint
 from deploy.shipping.limits import Check, judge
 from deploy.shipping.pipeline import Pipeline
 from deploy.shipping.plan import read_plan
 from deploy.shipping.report import write_report
 from deploy.shipping.shipped import Shipped
+from lightning_app.checkpoints import Checkpoint
 
 
 def ship(
@@ -41,7 +41,7 @@ def ship(
         RuntimeError: a limit is broken; the report is written all the same.
     """
     plan = read_plan(config)
-    open_checkpoint(checkpoint).network.check_size(plan.size)  # type: ignore[operator]
+    Checkpoint.open(checkpoint).network.check_size(plan.size)  # type: ignore[operator]
     shipped = Shipped(plan, output)
     pipeline = Pipeline(checkpoint, shipped, threads, runs)
     try:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.progress import Progress, TimeElapsedColumn, track
+from torch import nn
 
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.comparison.frame_scores import Scorer, Scores, mean_depth
 from lightning_app.comparison.plots import draw_bars, draw_panels
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
@@ -173,9 +175,8 @@ def _name(run: Run) -> str:
 
 
 def _open(run: Run, split: str) -> Scorer:
-    module = DepthModule.load_from_checkpoint(
-        run.folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True
-    )
+    checkpoint = Checkpoint.open(run.folder / "checkpoints" / "best.ckpt")
+    module = DepthModule(checkpoint.network, nn.Identity(), canonical_focal_px=checkpoint.canonical_focal_px)
     data = read_data_module([run.folder / "config.yaml"])
     return Scorer(module.eval().predict, str(module.network.predicts), data, split)
 

@@ -113,7 +113,7 @@ def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequenc
 def _teacher(text: str) -> Any:
     """The teacher of a section, built once by each process."""
     section = json.loads(text)
-    built = build(nn.Module, section, section["init_args"]["file"])
+    built: Any = build(nn.Module, [section], section["init_args"]["file"])
     if not hasattr(built, "fingerprint"):
         raise ValueError(f"{section['class_path']} is no teacher, as deploy.inference.Teacher is")
     return built.to("cuda" if torch.cuda.is_available() else "cpu")

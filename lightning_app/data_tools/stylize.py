@@ -19,7 +19,7 @@ from rich.progress import track
 
 from datamodules import DepthDataModule, Frame, Reader, StyleTransfer
 from lightning_app.callbacks.panels import to_picture
-from lightning_app.config import build, read_data_module, read_section
+from lightning_app.config import build, read_data_module, read_sections
 from lightning_app.files import atomic_write, inside, refuse_existing
 
 
@@ -107,7 +107,7 @@ def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
         ValueError: no style in the data section, or a section that does not fit.
     """
     module, style = _read(config)
-    learner = build(LightningModule, read_section(config, "model"), ", ".join(map(str, config)))
+    learner: Any = build(LightningModule, read_sections(config, "model"), ", ".join(map(str, config)))
     learner.network.check_size(module.size)
     module.setup("fit")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -6,17 +6,15 @@ import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from rich.progress import track
 from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
 from datamodules.geometry import View
-from lightning_app.checkpoints import read_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.config import build_data_module
 from lightning_app.evaluation.metrics import COUNTS, DepthMetrics
 from lightning_app.evaluation.protocols import fitting, protocol, views
@@ -96,19 +94,17 @@ def describe(readers: Sequence[Reader], names: Sequence[str]) -> str:
     return named + (", pooled" if len(readers) > 1 else "")
 
 
-def warn_of_leaks(model: Path, readers: Sequence[Reader]) -> None:
+def warn_of_leaks(checkpoint: Checkpoint, readers: Sequence[Reader]) -> None:
     """Say which scenes a checkpoint was trained on and is scored on, as far as its training data is on this machine."""
-    if model.suffix != ".ckpt":
-        return
     training: list[Reader] = []
-    with contextlib.suppress(ValueError, KeyError, ImportError, yaml.YAMLError):
-        section = yaml.safe_load(read_checkpoint(model)["config"])["data"]
-        training = build_data_module(section, str(model)).train
+    with contextlib.suppress(ValueError, KeyError, ImportError):
+        training = build_data_module([checkpoint.config["data"]], str(checkpoint.path)).train
     trained = {scene for reader in training for scene in _scenes(reader)}
     for reader in readers:
         seen = trained & _scenes(reader)
         if seen:
-            print(f"warning: {model} was trained on {len(seen)} scenes of {reader}, e.g. {min(seen)}", file=sys.stderr)
+            scenes = f"{len(seen)} scenes of {reader}, e.g. {min(seen)}"
+            print(f"warning: {checkpoint.path} was trained on {scenes}", file=sys.stderr)
 
 
 def _scenes(reader: Reader) -> set[str]:

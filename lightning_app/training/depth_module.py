@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from lightning_app.canonical_camera import canonical_scale
-from lightning_app.checkpoints import load_weights
+from lightning_app.checkpoints import Checkpoint, load_weights
 from lightning_app.evaluation.metrics import DepthMetrics
 from lightning_app.evaluation.protocols import fitting, views
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
@@ -180,7 +180,7 @@ class DepthModule(LightningModule):
         if self.weights is None:
             self.network.load_pretrained()  # type: ignore[operator]
         else:
-            load_weights(self, Path(self.weights))
+            load_weights(self, Checkpoint.open(Path(self.weights)))
             log.info("weights from %s", self.weights)
         count = sum(parameter.numel() for parameter in self.network.parameters())
         log.info("%s: %.2f M parameters", type(self.network).__name__, count / 1e6)

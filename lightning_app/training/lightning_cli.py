@@ -17,7 +17,8 @@ from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCL
 from pytorch_lightning.utilities import rank_zero_info
 
 from lightning_app.callbacks import Results, RunConfig, logger_errors
-from lightning_app.checkpoints import refuse_other_network, refuse_weights_alone
+from lightning_app.checkpoints import Checkpoint, refuse_other_network, refuse_weights_alone
+from lightning_app.moved import with_new_names
 from lightning_app.training.malloc import keep_freed_memory
 from lightning_app.training.run_folder import run_folder
 
@@ -28,6 +29,11 @@ class Parser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise ValueError with the message; argparse would print the usage and leave."""
         raise ValueError(message) from ex
+
+    def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Namespace:
+        """Parse a YAML's text, whose old names are understood."""
+        parsed: Namespace = super().parse_string(with_new_names(content), *args, **kwargs)
+        return parsed
 
 
 class PocketDepthCLI(LightningCLI):
@@ -52,10 +58,20 @@ class PocketDepthCLI(LightningCLI):
                 raise ValueError(f"{network.class_path} is trained already: test or validate it, without --ckpt_path")
         elif self.config.subcommand != "fit" and not config.get("ckpt_path"):
             raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
-        if config.get("ckpt_path"):
-            refuse_other_network(Path(config.ckpt_path), network and network.as_dict())
-            if self.config.subcommand == "fit":
-                refuse_weights_alone(Path(config.ckpt_path))
+
+    def _parse_ckpt_path(self) -> None:
+        """Take the model's settings from the checkpoint, as Lightning's own method does, but under today's names."""
+        config = self.config[self.config.subcommand]
+        if not config.get("ckpt_path"):
+            return
+        checkpoint = Checkpoint.open(Path(config.ckpt_path), module=None)
+        network = config.model.init_args.get("network")
+        refuse_other_network(checkpoint, network and network.as_dict())
+        if self.config.subcommand == "fit":
+            refuse_weights_alone(checkpoint)
+        arguments = {key: value for key, value in checkpoint.hyper_parameters.items() if key[0] != "_"}
+        model = {"class_path": checkpoint.hyper_parameters["_class_path"], "dict_kwargs": arguments}
+        self.config = self.parser.parse_object({str(self.config.subcommand): {"model": model}}, self.config)
 
     def before_instantiate_classes(self) -> None:
         """Give the run its folder, and let loggers and checkpoints write below it."""

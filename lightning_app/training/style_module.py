@@ -13,7 +13,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from datamodules.samples import content_and_style
-from lightning_app.checkpoints import read_checkpoint
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
 from losses import ContentStyle
 from models import AdaIN
@@ -93,11 +93,6 @@ def load_stylizer(checkpoint: str) -> nn.Module:
         FileNotFoundError: no such file.
         ValueError: a checkpoint of something else, or one whose weights do not fit.
     """
-    path = Path(checkpoint)
-    read_checkpoint(path, "lightning_app.training.StyleModule")
-    try:
-        module = StyleModule.load_from_checkpoint(path, map_location="cpu", weights_only=True)
-    except RuntimeError as error:
-        raise ValueError(f"{path}: its weights do not fit the network that it describes") from error
-    module.network.trained = True
-    return module.network.eval().requires_grad_(False)
+    network: Any = Checkpoint.open(Path(checkpoint), "lightning_app.training.StyleModule").network
+    network.trained = True
+    return network  # type: ignore[no-any-return]

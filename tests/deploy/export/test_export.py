@@ -18,6 +18,7 @@ from deploy.export.export import export, require_range
 from deploy.export.fp16_and_ort import to_fp16
 from deploy.export.model_card import Training, read_training
 from deploy.inference.onnx_network import OnnxNetwork
+from lightning_app.checkpoints import Checkpoint
 from tests.conftest import Cli
 from tests.helpers.fake_data import picture
 
@@ -156,21 +157,22 @@ def test_card_says_how_it_was_trained(exported: Path, checkpoint: Path) -> None:
 
 def test_card_where_the_data_is_not_and_of_another_training(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POCKETDEPTH_DATA", "/nowhere")
-    training = read_training(checkpoint)
+    training = read_training(Checkpoint.open(checkpoint))
     assert training.facts["data"].endswith("its data is not here to be counted")
     content = torch.load(checkpoint, weights_only=True)
     content["config"] = (
         content["config"].replace("datamodules.VirtualKitti", "mine.Reader").replace("weights: none", "weights: pypi")
     )
     torch.save(content, checkpoint)
-    other = read_training(checkpoint)
+    other = read_training(Checkpoint.open(checkpoint))
     assert other.facts["data"].endswith("cannot be opened here")
     assert "mine" not in sys.modules
     assert "not known here: Reader(root=vkitti" in other.conclusion
     assert "the ImageNet weights of EfficientNet-Lite" in other.conclusion
     del content["config"]
     torch.save(content, checkpoint)
-    assert read_training(checkpoint).conclusion == "whether commercial use is allowed is not known here: its data"
+    conclusion = read_training(Checkpoint.open(checkpoint)).conclusion
+    assert conclusion == "whether commercial use is allowed is not known here: its data"
 
 
 def test_licences_are_concluded_in_a_sentence() -> None:

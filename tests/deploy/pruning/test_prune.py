@@ -19,9 +19,9 @@ from deploy import load
 from deploy.export.export import disagreement
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.inference.torch_network import open_checkpoint
 from deploy.measure.macs import count_macs as count_onnx_macs
 from deploy.pruning.structured import changed_channels, count_macs, narrow_to, narrower
+from lightning_app.checkpoints import Checkpoint
 from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, SubpixelDecoder, UpConvDecoder, with_pruned_channels
 from models.pruned import network_channels
 from tests.conftest import EXPERIMENTS, Cli
@@ -133,7 +133,7 @@ def test_a_pruned_checkpoint_opens_alone(fitted: Path, tmp_path: Path, cli: Cli)
     subprocess.run([sys.executable, "-c", OPEN, output, tmp_path / "depth.npy"], check=True, cwd=EXPERIMENTS.parent)
     depth = load(output)(np.full((64, 96, 3), 99, np.uint8))
     np.testing.assert_allclose(np.load(tmp_path / "depth.npy"), depth, rtol=1e-6)
-    macs = [count_macs(open_checkpoint(path).network, (64, 96)) for path in (checkpoint, output)]
+    macs = [count_macs(Checkpoint.open(path).network, (64, 96)) for path in (checkpoint, output)]
     assert macs[1] <= 0.6 * macs[0]
     resumed = cli(
         "fit", "-c", BASE, "-c", fitted.parents[1] / "tiny.yaml", "-c", tmp_path / "a.yaml", "--ckpt_path", output
@@ -166,7 +166,7 @@ def test_a_pruned_checkpoint_is_pruned_again_and_becomes_int8(
         result = cli(*call)
         assert result.status == 0, result.err
     paths = (checkpoint, tmp_path / "a.ckpt", tmp_path / "b.ckpt")
-    macs = [count_macs(open_checkpoint(path).network, (64, 96)) for path in paths]
+    macs = [count_macs(Checkpoint.open(path).network, (64, 96)) for path in paths]
     assert macs[1] <= 0.8 * macs[0]
     assert macs[2] <= 0.8 * macs[1]
     assert (tmp_path / "b-int8.onnx").is_file()
@@ -207,7 +207,7 @@ def test_zeros_are_set_and_what_they_buy_is_said(fitted: Path, tmp_path: Path, c
     assert result.status == 0, result.err
     assert "80.0% of " in result.out
     assert "smaller download, no more" in result.out
-    before, after = open_checkpoint(checkpoint).network, open_checkpoint(output).network
+    before, after = Checkpoint.open(checkpoint).network, Checkpoint.open(output).network
     assert network_channels(before) == network_channels(after)
     weights = [layer.weight for layer in after.modules() if isinstance(layer, torch.nn.Conv2d)]
     assert 0.75 < sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights) <= 0.8

@@ -13,10 +13,10 @@ from PIL import Image
 from deploy.export.stem_statistics import stem_statistics
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.images import find_images, spread
-from deploy.inference.torch_network import open_checkpoint
 from deploy.quantization.calibration import folder_images, ranges
 from deploy.quantization.calibration_shift import calibration_shift, range_difference, warn_if_ranges_differ
 from deploy.quantization.quantizer import prepared
+from lightning_app.checkpoints import Checkpoint
 from models import DepthNet
 from tests.conftest import EXPERIMENTS, Cli
 from tests.helpers.fake_data import picture
@@ -27,7 +27,7 @@ BASE = EXPERIMENTS / "base.yaml"
 def known_stem(exported: Path, fitted: Path) -> None:
     """Give an exported file the statistics of its training."""
     model = onnx.load(exported)
-    network = open_checkpoint(fitted / "checkpoints" / "last.ckpt").network
+    network = Checkpoint.open(fitted / "checkpoints" / "last.ckpt").network
     metadata = {each.key: each.value for each in model.metadata_props}
     onnx.helper.set_model_props(model, metadata | stem_statistics(network))
     onnx.save(model, exported)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.inference.torch_network import open_checkpoint
 from deploy.quantization.qat import FakeQuantize, head_weights
 from deploy.quantization.quantize import write_int8
+from lightning_app.checkpoints import Checkpoint
 from lightning_app.training.depth_module import DepthModule
 from losses import SILog
 from models import DepthNet, LightDecoder, PyDNet, UpConvDecoder
@@ -115,7 +115,7 @@ def test_checkpoint_is_an_ordinary_one(fitted: Path, tmp_path: Path, cli: Cli) -
     assert result.status == 0, result.err
     best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     assert list(best["state_dict"]) == list(torch.load(start, weights_only=True)["state_dict"])
-    network = open_checkpoint(run / "checkpoints" / "best.ckpt").network
+    network = Checkpoint.open(run / "checkpoints" / "best.ckpt").network
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
     result = cli("export", run / "checkpoints" / "best.ckpt", "--output", run / "depth.onnx")
     assert result.status == 0, result.err

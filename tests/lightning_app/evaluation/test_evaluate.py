@@ -62,7 +62,7 @@ def test_cross_data_scores_what_is_there(exported: Path, data_root: Path, tmp_pa
     [
         ("", "no data section"),
         ("data: {init_args: {val: []}}", "names no class_path; give experiments/base.yaml before it"),
-        ("data: [", "not a YAML"),
+        ("data: [", "not YAML"),
         ("data:", "its data section is empty or no mapping"),
         ("data: [1, 2]", "its data section is empty or no mapping"),
         ("data: {class_path: datamodules.Augmentation}", "data"),
