@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.contract import StyleNetwork
 from models.encoder import Encoder
 
 
-class AdaIN(nn.Module):
+class AdaIN(StyleNetwork):
     """Gives an image the look of another: their features, the mean and standard deviation of each of the content's
     channels replaced by the style's, and a learned decoder back to an image.
 
@@ -76,7 +77,7 @@ class AdaIN(nn.Module):
         return channel_statistics(self.encode(style)[-1])
 
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
-        """Stylise a batch, see :mod:`models`; with strength 0 comes the content as the decoder paints it."""
+        """Stylise a batch, see :class:`models.StyleNetwork`; strength 0 gives the content as the decoder paints it."""
         features = renormalise(self.encode(content)[-1], statistics, strength)
         return self.decode(features, (content.shape[-2], content.shape[-1]))
 

@@ -13,11 +13,12 @@ from typing import Literal, cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.contract import Decoder
 from models.encoder import FeatureInfo
 from models.levels import Join, Skips, conv_bn_relu, decoder_levels, run_levels
 
 
-class LightDecoder(nn.Module):
+class LightDecoder(Decoder):
     """Depthwise decoder for phones: per level a 1x1, upsampling, a skip, a depthwise and a 1x1 convolution.
 
     The shape of a level follows FastDepth (arXiv 1903.03273).
@@ -62,7 +63,7 @@ class LightDecoder(nn.Module):
         return [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
 
 
-class UpConvDecoder(nn.Module):
+class UpConvDecoder(Decoder):
     """Up-convolutions, 64-32-16-1 by default: 3x3 transposed convolutions of stride 2, each but the last followed by
     BatchNorm and ReLU. The last layer is linear: a ReLU before the sigmoid would forbid depths beyond the middle.
 
@@ -101,7 +102,7 @@ class UpConvDecoder(nn.Module):
         return [finest(outputs[-1]), *[head(x) for head, x in zip(coarser, reversed(outputs), strict=False)]]
 
 
-class NNConv5Decoder(nn.Module):
+class NNConv5Decoder(Decoder):
     """FastDepth's decoder, NNConv5dw (arXiv 1903.03273): per level a 5x5 depthwise and a 1x1 convolution, nearest
     upsampling, and the encoder's map added at the strides 8, 4 and 2; as published on ``mobilenetv1_100`` with
     ``output_stride`` 1.
@@ -139,7 +140,7 @@ class NNConv5Decoder(nn.Module):
         return [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
 
 
-class SubpixelDecoder(nn.Module):
+class SubpixelDecoder(Decoder):
     """Decodes down to a coarse stride by dense 3x3 convolutions, and predicts the finer pixels from there, as channels
     that are shuffled into place (ESPCN, arXiv 1609.05158): in int8 dense convolutions run at several times the rate of
     depthwise ones, and the finest levels of other decoders cost the most and know the least.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from models.adain import channel_statistics, renormalise
+from models.contract import StyleNetwork
 
 LEVELS = 256
 
 
-class ImageAdaIN(nn.Module):
+class ImageAdaIN(StyleNetwork):
     """Gives each channel of an image the mean and the standard deviation of a style image.
 
     The normalisation of arXiv 1703.06868 with the identity as encoder and decoder.
@@ -22,14 +23,14 @@ class ImageAdaIN(nn.Module):
         return channel_statistics(style)
 
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
-        """Stylise a batch, see :mod:`models`."""
+        """Stylise a batch, see :class:`models.StyleNetwork`."""
         return renormalise(content, statistics, strength).clamp(0, 1)
 
     def fingerprint(self) -> str:
         return "ImageAdaIN"
 
 
-class HistogramMatching(nn.Module):
+class HistogramMatching(StyleNetwork):
     """Gives each channel of an image the histogram of a style image."""
 
     def statistics(self, style: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ class HistogramMatching(nn.Module):
         return ordered[..., places.long()]
 
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
-        """Stylise a batch, see :mod:`models`."""
+        """Stylise a batch, see :class:`models.StyleNetwork`."""
         index = (content * (LEVELS - 1)).round().long().flatten(2)
         counts = torch.zeros_like(statistics).scatter_add_(2, index, torch.ones_like(index, dtype=content.dtype))
         quantile = (counts.cumsum(-1) - counts / 2) / index.shape[-1] * LEVELS - 0.5
@@ -54,7 +55,7 @@ class HistogramMatching(nn.Module):
         return "HistogramMatching"
 
 
-class FourierAdaptation(nn.Module):
+class FourierAdaptation(StyleNetwork):
     """Gives an image the amplitudes of a style image's lowest frequencies; the phases stay (arXiv 2004.05498).
 
     Args:
@@ -76,7 +77,7 @@ class FourierAdaptation(nn.Module):
         return self._low(torch.fft.rfft2(style, norm="forward")).abs()
 
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
-        """Stylise a batch, see :mod:`models`."""
+        """Stylise a batch, see :class:`models.StyleNetwork`."""
         spectrum = torch.fft.rfft2(content, norm="forward")
         low = self._low(spectrum)
         amplitude = torch.lerp(low.abs(), statistics, strength.view(-1, 1, 1, 1))

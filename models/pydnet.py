@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.contract import DepthNetwork
 from models.prediction import Prediction, Predicts, check_multiple
 
 log = logging.getLogger(__name__)
 SLOPE = 0.2
 
 
-class PyDNet(nn.Module):
+class PyDNet(DepthNetwork):
     """PyDNet (arXiv 1806.11430) in its form for phones (arXiv 2006.05724): a pyramid of six levels, at each of which an
     estimator predicts and hands eight channels on to the next finer one. It predicts at half of the input's size.
 

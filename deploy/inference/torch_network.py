@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from deploy.inference.model_info import UNITS, ModelInfo
+from deploy.inference.network import Network
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.training.depth_module import DepthModule
+from models import DepthNetwork
 
 
 class Checkpoint(NamedTuple):
@@ -25,10 +28,22 @@ class Checkpoint(NamedTuple):
         canonical_focal_px: of the canonical camera that its depth is for; None where there is none.
     """
 
-    network: nn.Module
+    network: DepthNetwork
     size: tuple[int, int]
     sha256: str
     canonical_focal_px: float | None
+
+    def info(self, size: tuple[int, int]) -> ModelInfo:
+        """The metadata that every file of this network has, for inputs of (height, width)."""
+        predicts = self.network.predicts
+        return ModelInfo(
+            size=size,
+            predicts=predicts,
+            units=UNITS[predicts],
+            checkpoint_sha256=self.sha256,
+            pocketdepth=version("pocketdepth"),
+            canonical_focal_px=self.canonical_focal_px,
+        )
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -45,8 +60,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(network, (int(size[0]), int(size[1])), sha256, module.canonical_focal_px)
 
 
-class TorchNetwork:
-    """A checkpoint with the interface of :class:`deploy.inference.onnx_network.OnnxNetwork`."""
+class TorchNetwork(Network):
+    """A checkpoint."""
 
     runtime = "torch"
 
@@ -54,9 +69,8 @@ class TorchNetwork:
         if threads is not None:
             torch.set_num_threads(threads)
         self.path = path
-        self.network, self.size, sha256, self.canonical_focal_px = open_checkpoint(path)
-        self.predicts = str(self.network.predicts)
-        self.metadata = {"predicts": self.predicts, "checkpoint_sha256": sha256}
+        opened = open_checkpoint(path)
+        self.network, self.size, self.info = opened.network, opened.size, opened.info(opened.size)
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
