@@ -89,7 +89,7 @@ def test_every_layer_but_the_heads_gets_a_gradient_through_the_rounding() -> Non
     for trainer.global_step in (0, 1):
         callback.on_train_batch_start(trainer, module, {}, 0)
         network.zero_grad()
-        sum(each.log().mean() for each in network.multiscale(torch.rand(2, 3, 64, 96))).backward()  # type: ignore[union-attr]
+        torch.stack([each.log().mean() for each in network.multiscale(torch.rand(2, 3, 64, 96))]).sum().backward()  # type: ignore[no-untyped-call]
     gradients = [parameter.grad for parameter in network.parameters()]
     assert all(isinstance(each, Tensor) and each.isfinite().all() for each in gradients)
 
