@@ -69,7 +69,7 @@ class AdaIN(StyleNetwork):
 
     def decode(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         """The deepest feature map -> RGB in [0, 1], (N, 3, height, width)."""
-        image: Tensor = self.decoder(features).sigmoid()
+        image: Tensor = self.decoder(features).sigmoid()  # (N, 3, stride h, stride w), at least height x width
         return image[..., : size[0], : size[1]]
 
     def statistics(self, style: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class AdaIN(StyleNetwork):
 
 def channel_statistics(features: Tensor) -> Tensor:
     """Mean and standard deviation of each channel: (N, C, H, W) -> (N, 2, C)."""
-    variance, mean = torch.var_mean(features, dim=(-2, -1), correction=0)
+    variance, mean = torch.var_mean(features, dim=(-2, -1), correction=0)  # (N, C) each
     return torch.stack([mean, (variance + 1e-5).sqrt()], dim=1)
 
 
@@ -109,7 +109,7 @@ def renormalise(features: Tensor, statistics: Tensor, strength: Tensor) -> Tenso
         statistics: mean and standard deviation, (N, 2, C).
         strength: (N,), from 0, the features as they are, to 1, the other statistics whole.
     """
-    mean, std = channel_statistics(features)[..., None, None].unbind(1)
+    mean, std = channel_statistics(features)[..., None, None].unbind(1)  # (N, 2, C, 1, 1) -> (N, C, 1, 1) each
     target_mean, target_std = statistics[..., None, None].unbind(1)
     return torch.lerp(features, (features - mean) / std * target_std + target_mean, strength.view(-1, 1, 1, 1))
 

@@ -98,7 +98,7 @@ class UpConvDecoder(Decoder):
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
         outputs = run_levels(features, self.strides, self.levels)
-        finest, *coarser = reversed(self.heads)
+        finest, *coarser = reversed(self.heads)  # the finest one doubles the size, the others keep it
         return [finest(outputs[-1]), *[head(x) for head, x in zip(coarser, reversed(outputs), strict=False)]]
 
 
@@ -186,7 +186,7 @@ class SubpixelDecoder(Decoder):
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
         outputs = run_levels(features, self.strides, self.levels)
         logits = [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
-        return [F.pixel_shuffle(each, self.factor) for each in logits] if self.factor > 1 else logits
+        return [F.pixel_shuffle(each, self.factor) for each in logits] if self.factor > 1 else logits  # (B, 1, fh, fw)
 
 
 class _LightLevel(nn.Module):
@@ -202,6 +202,7 @@ class _LightLevel(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         align = None if self.upsampling == "nearest" else False
+        # (B, channels, h, w) -> (B, width, h, w) -> (B, width, 2h, 2w)
         x = F.interpolate(self.reduce(x), scale_factor=2.0, mode=self.upsampling, align_corners=align)
         return cast(Tensor, self.smooth(self.join(x, skip)))
 
@@ -216,7 +217,7 @@ class _NNConv5Level(nn.Module):
         self.project = nn.Conv2d(skip, width, 1) if skip not in (0, width) else nn.Identity()
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        x = F.interpolate(self.convolve(x), scale_factor=2.0, mode="nearest")
+        x = F.interpolate(self.convolve(x), scale_factor=2.0, mode="nearest")  # (B, width, 2h, 2w)
         return x + self.project(skip) if self.joins and skip is not None else x
 
 
@@ -230,7 +231,7 @@ class _UpConvLevel(nn.Module):
         self.merge = nn.Identity() if same else conv_bn_relu(self.join.channels, width, 1)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        return cast(Tensor, self.merge(self.join(self.up(x), skip)))
+        return cast(Tensor, self.merge(self.join(self.up(x), skip)))  # (B, width, 2h, 2w)
 
 
 class _DenseLevel(nn.Module):
@@ -241,7 +242,7 @@ class _DenseLevel(nn.Module):
         self.smooth = conv_bn_relu(width, width, 3)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
+        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")  # (B, width, 2h, 2w)
         return cast(Tensor, self.smooth(self.join(x, skip)))
 
 

@@ -56,7 +56,8 @@ class DepthNet(DepthNetwork):
 
     def multiscale(self, image: Tensor) -> tuple[Tensor, ...]:
         """What it predicts from every head, finest first."""
-        return tuple(self.prediction(logit) for logit in self.decoder(self.encoder(image)))
+        logits = self.decoder(self.encoder(image))  # of head i: (B, 1, h/2^i, w/2^i), h = H/output_stride
+        return tuple(self.prediction(logit) for logit in logits)
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise ValueError, naming the nearest legal size, where the deepest stride does not divide (height, width)."""

@@ -35,20 +35,21 @@ class HistogramMatching(StyleNetwork):
 
     def statistics(self, style: Tensor) -> Tensor:
         """RGB in [0, 1], (N, 3, H, W) -> the values at 256 evenly spaced quantiles, (N, 3, 256)."""
-        ordered = style.flatten(2).sort(dim=-1).values
+        ordered = style.flatten(2).sort(dim=-1).values  # (N, 3, HW)
         places = (torch.arange(LEVELS, device=style.device) + 0.5) / LEVELS * ordered.shape[-1]
         return ordered[..., places.long()]
 
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
         """Stylise a batch, see :class:`models.StyleNetwork`."""
-        index = (content * (LEVELS - 1)).round().long().flatten(2)
+        index = (content * (LEVELS - 1)).round().long().flatten(2)  # (N, 3, HW), in 0 to 255
+        # From here to `mapped` one value for each of the 256 levels, (N, 3, 256).
         counts = torch.zeros_like(statistics).scatter_add_(2, index, torch.ones_like(index, dtype=content.dtype))
         quantile = (counts.cumsum(-1) - counts / 2) / index.shape[-1] * LEVELS - 0.5
         low = quantile.floor().clamp(0, LEVELS - 2)
         share = (quantile - low).clamp(0, 1)
         below = statistics.gather(2, low.long())
         mapped = below + share * (statistics.gather(2, low.long() + 1) - below)
-        stylised = mapped.gather(2, index).view_as(content)
+        stylised = mapped.gather(2, index).view_as(content)  # (N, 3, HW) -> (N, 3, H, W)
         return torch.lerp(content, stylised, strength.view(-1, 1, 1, 1))
 
     def fingerprint(self) -> str:
@@ -78,11 +79,11 @@ class FourierAdaptation(StyleNetwork):
 
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
         """Stylise a batch, see :class:`models.StyleNetwork`."""
-        spectrum = torch.fft.rfft2(content, norm="forward")
-        low = self._low(spectrum)
+        spectrum = torch.fft.rfft2(content, norm="forward")  # complex, (N, 3, H, W/2 + 1)
+        low = self._low(spectrum)  # (N, 3, 2 frequencies + 1, frequencies + 1)
         amplitude = torch.lerp(low.abs(), statistics, strength.view(-1, 1, 1, 1))
         difference = torch.polar(amplitude, low.angle()) - low
-        padded = F.pad(torch.view_as_real(difference), self._padding(spectrum))
+        padded = F.pad(torch.view_as_real(difference), self._padding(spectrum))  # (N, 3, H, W/2 + 1, 2)
         change = torch.view_as_complex(padded).roll(-self.frequencies, dims=-2)
         stylised: Tensor = torch.fft.irfft2(spectrum + change, content.shape[-2:], norm="forward")
         return stylised.clamp(0, 1)
