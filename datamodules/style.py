@@ -68,7 +68,7 @@ class StyleTransfer:
     """Stylises synthetic frames with randomly drawn real ones, on the batch's device; nothing but ``image`` changes.
 
     Args:
-        network: a style network, see the contract in ``models``; given by class_path, e.g. ``models.ImageAdaIN``.
+        network: a style network, see ``models.StyleNetwork``; given by class_path, e.g. ``models.ImageAdaIN``.
         images: the style images, real training frames; only their statistics are kept in memory.
         bank: a file of ``pocketdepth style bank`` that stands in for them.
         probability: share of the synthetic frames that change.
@@ -94,7 +94,8 @@ class StyleTransfer:
             raise ValueError(f"style strength {list(strength)} is not an ascending pair in [0, 1]")
         if images is None and bank is None:
             raise ValueError("style transfer needs images, or a bank of them")
-        self.network, self.images, self.bank = network.eval(), images, bank
+        self.network: Any = network.eval()  # the members of models.StyleNetwork; this package imports none of models
+        self.images, self.bank = images, bank
         self.probability, self.strength, self.max_images = probability, strength, max_images
         self._statistics = torch.empty(0)
 
@@ -111,7 +112,7 @@ class StyleTransfer:
             return
         bank = read_bank(Path(self.bank))
         refuse_evaluated([data_path(source) for source in bank.sources], evaluated)
-        fingerprint = self.network.fingerprint()  # type: ignore[operator]
+        fingerprint = self.network.fingerprint()
         if bank.fingerprint != fingerprint:
             raise ValueError(f"{self.bank}: a bank of {bank.fingerprint}, but the style network is {fingerprint}")
         if bank.size != size:
@@ -144,13 +145,13 @@ class StyleTransfer:
                     raise
                 log.warning("skipped: %s", error)
                 continue
-            statistics.append(self.network.statistics(image))  # type: ignore[operator]
+            statistics.append(self.network.statistics(image))
             sources.append(_name(self.images.paths[index]))
         if len(statistics) < 2:
             raise CorruptFrameError(
                 f"{self.images}: {len(statistics)} usable style images; every frame would look alike, give at least 2"
             )
-        fingerprint = self.network.fingerprint()  # type: ignore[operator]
+        fingerprint = self.network.fingerprint()
         return StyleBank(torch.cat(statistics), sources, size, fingerprint)
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ from torch import nn
 
 from lightning_app.config import build, parse_yaml
 from lightning_app.moved import with_new_names
+from models.contract import DepthNetwork, require_depth_network
 
 DEPTH_MODULE = "lightning_app.training.DepthModule"
 
@@ -97,13 +98,13 @@ class Checkpoint:
         }
 
     @cached_property
-    def network(self) -> nn.Module:
+    def network(self) -> DepthNetwork:
         """In evaluation mode and without gradients.
 
         Raises:
             ValueError: it cannot be built, or the weights do not fit it.
         """
-        network = build(nn.Module, [self.hyper_parameters["network"]], str(self.path))
+        network = require_depth_network(build(nn.Module, [self.hyper_parameters["network"]], str(self.path)))
         prefix = "network."
         state = self.content["state_dict"]
         weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

@@ -29,9 +29,9 @@ class BerHu(nn.Module):
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The term ``berhu``; its threshold counts as a constant."""
         depth, valid = batch["depth"], batch["valid"]
-        prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))
+        prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))  # (B, 1, H, W)
         error = (prediction - depth).where(valid, 0).abs()
-        threshold = (self.share * error.detach().amax()).clamp_min(torch.finfo(error.dtype).tiny)
+        threshold = (self.share * error.detach().amax()).clamp_min(torch.finfo(error.dtype).tiny)  # ()
         beyond = (error.square() + threshold.square()) / (2 * threshold)
         value = masked_mean(torch.where(error <= threshold, error, beyond), valid)
         return {"berhu": value, "loss": value}

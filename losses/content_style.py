@@ -46,7 +46,7 @@ class ContentStyle(nn.Module):
 
 def _style(features: Tensor, statistics: Tensor) -> Tensor:
     """Squared differences of the channels' means and standard deviations."""
-    variance, mean = torch.var_mean(features, dim=(-2, -1), correction=0)
+    variance, mean = torch.var_mean(features, dim=(-2, -1), correction=0)  # (N, C) each
     std = (variance + 1e-5).sqrt()  # the root has no gradient at 0
     differences = (mean - statistics[:, 0]).square() + (std - statistics[:, 1]).square()
     return differences.mean() / _spread(statistics)

@@ -42,7 +42,7 @@ class L1Gradient(nn.Module):
         size = (truth.shape[-2], truth.shape[-1])
         l1, gradients = [], []
         for prediction, _ in zip(predictions, self.weights, strict=False):
-            error = (resize(inv_depth_of(prediction, batch), size) - truth).where(valid, 0)
+            error = (resize(inv_depth_of(prediction, batch), size) - truth).where(valid, 0)  # (B, 1, H, W)
             l1.append(masked_mean(error.abs(), valid))
             gradients.append(masked_gradient(error, valid))
         weighted = [a + weight * b for a, b, weight in zip(l1, gradients, self.weights, strict=True)]

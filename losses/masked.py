@@ -16,7 +16,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     Returns:
         A scalar; an image whose mask is empty adds 0.
     """
-    total = values.where(mask, 0).sum((1, 2, 3))
+    total = values.where(mask, 0).sum((1, 2, 3))  # (B,)
     return (total / mask.sum((1, 2, 3)).clamp_min(1)).mean()
 
 
@@ -35,8 +35,8 @@ def masked_downsample(values: Tensor, valid: Tensor, factor: int) -> tuple[Tenso
     """
     height, width = values.shape[-2:]
     pad = (0, -width % factor, 0, -height % factor)
-    weight = F.pad(valid.to(values.dtype), pad)
-    total = F.avg_pool2d(F.pad(values.where(valid, 0), pad), factor)
+    weight = F.pad(valid.to(values.dtype), pad)  # to whole blocks
+    total = F.avg_pool2d(F.pad(values.where(valid, 0), pad), factor)  # (B, 1, ceil(H/factor), ceil(W/factor))
     share = F.avg_pool2d(weight, factor)
     return total / share.clamp_min(1e-12), share > 0
 
@@ -52,7 +52,7 @@ def masked_gradient(values: Tensor, mask: Tensor, step: int = 1) -> Tensor:
     Returns:
         A scalar, the sum of both directions.
     """
-    values, mask = values[..., ::step, ::step], mask[..., ::step, ::step]
+    values, mask = values[..., ::step, ::step], mask[..., ::step, ::step]  # (B, 1, ceil(H/step), ceil(W/step))
     across = masked_mean((values[..., 1:] - values[..., :-1]).abs(), mask[..., 1:] & mask[..., :-1])
     down = masked_mean((values[..., 1:, :] - values[..., :-1, :]).abs(), mask[..., 1:, :] & mask[..., :-1, :])
     return across + down

@@ -54,11 +54,11 @@ class MultiScaleL1(nn.Module):
         if len(predictions) < count:
             raise ValueError(f"{count} scales need as many heads, the network predicts {len(predictions)}: set heads")
         size = (depth.shape[-2], depth.shape[-1])
-        full = [resize_depth(depth_of(prediction, batch), size) for prediction in predictions[:count]]
+        full = [resize_depth(depth_of(prediction, batch), size) for prediction in predictions[:count]]  # (B, 1, H, W)
         terms = {}
         for index, scale in enumerate(self.scales):
             prediction, _ = masked_downsample(full[min(index, count - 1)], valid, scale)
-            truth, mask = masked_downsample(depth, valid, scale)
+            truth, mask = masked_downsample(depth, valid, scale)  # (B, 1, ceil(H/scale), ceil(W/scale))
             terms[f"l1_{scale}"] = masked_mean((prediction - truth).abs(), mask)
         weighted = [weight * term for weight, term in zip(self.weights, terms.values(), strict=True)]
         return terms | {"loss": torch.stack(weighted).sum()}

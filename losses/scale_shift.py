@@ -32,7 +32,7 @@ class ScaleShiftInvariant(nn.Module):
         """The terms ``ssi`` and ``gradient`` of the finest prediction, and their weighted sum."""
         truth, valid = true_inv_depth(batch)
         prediction = resize(inv_depth_of(predictions[0], batch), (truth.shape[-2], truth.shape[-1]))
-        error = (_aligned(prediction, valid) - _aligned(truth, valid)).where(valid, 0)
+        error = (_aligned(prediction, valid) - _aligned(truth, valid)).where(valid, 0)  # (B, 1, H, W)
         ssi = _trimmed_mean(error.abs(), valid, self.trim) / 2
         gradient = torch.stack([masked_gradient(error, valid, 2**scale) for scale in range(self.scales)]).sum()
         return {"ssi": ssi, "gradient": gradient, "loss": ssi + self.gradient * gradient}
@@ -40,8 +40,8 @@ class ScaleShiftInvariant(nn.Module):
 
 def _aligned(values: Tensor, valid: Tensor) -> Tensor:
     """Each frame less its median, over its mean distance from it."""
-    known = values.where(valid, float("nan")).flatten(1)
-    median = known.nanmedian(1).values.nan_to_num().view(-1, 1, 1, 1)
+    known = values.where(valid, float("nan")).flatten(1)  # (B, HW)
+    median = known.nanmedian(1).values.nan_to_num().view(-1, 1, 1, 1)  # (B, 1, 1, 1)
     centred = (values - median).where(valid, 0)
     spread = centred.abs().sum((1, 2, 3), keepdim=True) / valid.sum((1, 2, 3), keepdim=True).clamp_min(1)
     return centred / spread.clamp_min(1e-6)
@@ -49,7 +49,7 @@ def _aligned(values: Tensor, valid: Tensor) -> Tensor:
 
 def _trimmed_mean(values: Tensor, valid: Tensor, trim: float) -> Tensor:
     """Mean of each frame's known values but its largest ones, over all of them, then over frames."""
-    count = valid.sum((1, 2, 3))
-    ordered = values.where(valid, float("inf")).flatten(1).sort(1).values
+    count = valid.sum((1, 2, 3))  # (B,)
+    ordered = values.where(valid, float("inf")).flatten(1).sort(1).values  # (B, HW)
     kept = torch.arange(ordered.shape[1], device=values.device) < (count * (1 - trim)).ceil()[:, None]
     return (ordered.where(kept, 0).sum(1) / count.clamp_min(1)).mean()

@@ -28,9 +28,9 @@ class SILog(nn.Module):
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss of the finest prediction, brought to the truth's size, per image, then averaged."""
         depth, valid = batch["depth"], batch["valid"]
-        prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))
+        prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))  # (B, 1, H, W)
         error = (prediction.log() - depth.where(valid, 1).log()).where(valid, 0)
-        count = valid.sum((1, 2, 3)).clamp_min(1)
+        count = valid.sum((1, 2, 3)).clamp_min(1)  # (B,), as all below
         mean = error.sum((1, 2, 3)) / count
         mean_square = error.square().sum((1, 2, 3)) / count
         # The root has no gradient at 0, where a frame is perfect or empty.

@@ -15,9 +15,9 @@ class EdgeAwareSmoothness(nn.Module):
 
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The term ``smoothness`` of the finest prediction, at its own size."""
-        inv_depth = inv_depth_of(predictions[0], batch)
+        inv_depth = inv_depth_of(predictions[0], batch)  # (B, 1, h, w)
         inv_depth = inv_depth / inv_depth.abs().mean((2, 3), keepdim=True).clamp_min(1e-6)
-        image = F.interpolate(batch["image"], inv_depth.shape[-2:], mode="area")
+        image = F.interpolate(batch["image"], inv_depth.shape[-2:], mode="area")  # (B, 3, h, w)
         value = sum((_gradient(inv_depth, axis) * (-_gradient(image, axis)).exp()).mean() for axis in (-1, -2))
         assert isinstance(value, Tensor)
         return {"smoothness": value, "loss": value}
@@ -25,4 +25,4 @@ class EdgeAwareSmoothness(nn.Module):
 
 def _gradient(values: Tensor, axis: int) -> Tensor:
     """Absolute difference of neighbours, averaged over channels."""
-    return values.diff(dim=axis).abs().mean(1, keepdim=True)
+    return values.diff(dim=axis).abs().mean(1, keepdim=True)  # (B, 1, h, w), one less along the axis

@@ -36,12 +36,12 @@ class VirtualNormals(nn.Module):
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Any]) -> dict[str, Tensor]:
         """The term ``virtual_normals`` of the finest prediction; the draw is a function of the samples' keys."""
         depth, valid = batch["depth"], batch["valid"]
-        prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))
-        pixels, known = self._draw(valid, batch)
+        prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))  # (B, 1, H, W)
+        pixels, known = self._draw(valid, batch)  # (B, T, 3) of T triplets, (B, 1)
         rays = _rays(pixels, batch["intrinsics"].to(depth.dtype), depth.shape[-1])
-        truth = _points(depth.where(valid, 1), pixels, rays)
-        usable = known & self._is_triangle(truth)
-        error = (_normals(_points(prediction, pixels, rays)) - _normals(truth)).abs().sum(-1)
+        truth = _points(depth.where(valid, 1), pixels, rays)  # (B, T, 3 points, 3 coordinates)
+        usable = known & self._is_triangle(truth)  # (B, T)
+        error = (_normals(_points(prediction, pixels, rays)) - _normals(truth)).abs().sum(-1)  # (B, T)
         value = self._trimmed_mean(error, usable)
         return {"virtual_normals": value, "loss": value}
 
@@ -49,9 +49,10 @@ class VirtualNormals(nn.Module):
         """Known pixels, three a triplet, (B, T, 3), and which frames have any, (B, 1)."""
         seed = int(batch["key"].sum()) % 2**63 if "key" in batch else 0
         draws = torch.rand(len(valid), 3 * self.triplets, generator=torch.Generator().manual_seed(seed))
+        # (B, HW): indices of pixels, the known ones first
         known_first = valid.flatten(1).byte().argsort(stable=True, dim=1, descending=True)
-        count = valid.sum((1, 2, 3)).unsqueeze(1)
-        place = (draws.to(valid.device) * count).long().clamp_max(valid[0].numel() - 1)
+        count = valid.sum((1, 2, 3)).unsqueeze(1)  # (B, 1)
+        place = (draws.to(valid.device) * count).long().clamp_max(valid[0].numel() - 1)  # (B, 3T)
         return known_first.gather(1, place).view(len(valid), -1, 3), count > 0
 
     def _is_triangle(self, points: Tensor) -> Tensor:
@@ -73,15 +74,15 @@ class VirtualNormals(nn.Module):
 
 def _rays(pixels: Tensor, intrinsics: Tensor, width: int) -> Tensor:
     """Points at depth 1 of pixels that are counted row by row, (B, T, 3, 3)."""
-    k = intrinsics[:, None, None]
+    k = intrinsics[:, None, None]  # (B, 1, 1, 3, 3)
     x = (pixels % width - k[..., 0, 2]) / k[..., 0, 0]
     y = (pixels // width - k[..., 1, 2]) / k[..., 1, 1]
     return torch.stack([x, y, torch.ones_like(x)], dim=-1)
 
 
 def _points(depth: Tensor, pixels: Tensor, rays: Tensor) -> Tensor:
-    at_pixels = depth.flatten(1).gather(1, pixels.flatten(1)).view_as(pixels)
-    return at_pixels[..., None] * rays
+    at_pixels = depth.flatten(1).gather(1, pixels.flatten(1)).view_as(pixels)  # (B, T, 3)
+    return at_pixels[..., None] * rays  # (B, T, 3, 3)
 
 
 def _normals(points: Tensor) -> Tensor:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.contract import StyleNetwork
 from models.encoder import Encoder
 
 
-class AdaIN(nn.Module):
+class AdaIN(StyleNetwork):
     """Gives an image the look of another: their features, the mean and standard deviation of each of the content's
     channels replaced by the style's, and a learned decoder back to an image.
 
@@ -68,7 +69,7 @@ class AdaIN(nn.Module):
 
     def decode(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         """The deepest feature map -> RGB in [0, 1], (N, 3, height, width)."""
-        image: Tensor = self.decoder(features).sigmoid()
+        image: Tensor = self.decoder(features).sigmoid()  # (N, 3, stride h, stride w), at least height x width
         return image[..., : size[0], : size[1]]
 
     def statistics(self, style: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ class AdaIN(nn.Module):
         return channel_statistics(self.encode(style)[-1])
 
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
-        """Stylise a batch, see :mod:`models`; with strength 0 comes the content as the decoder paints it."""
+        """Stylise a batch, see :class:`models.StyleNetwork`; strength 0 gives the content as the decoder paints it."""
         features = renormalise(self.encode(content)[-1], statistics, strength)
         return self.decode(features, (content.shape[-2], content.shape[-1]))
 
@@ -96,7 +97,7 @@ class AdaIN(nn.Module):
 
 def channel_statistics(features: Tensor) -> Tensor:
     """Mean and standard deviation of each channel: (N, C, H, W) -> (N, 2, C)."""
-    variance, mean = torch.var_mean(features, dim=(-2, -1), correction=0)
+    variance, mean = torch.var_mean(features, dim=(-2, -1), correction=0)  # (N, C) each
     return torch.stack([mean, (variance + 1e-5).sqrt()], dim=1)
 
 
@@ -108,7 +109,7 @@ def renormalise(features: Tensor, statistics: Tensor, strength: Tensor) -> Tenso
         statistics: mean and standard deviation, (N, 2, C).
         strength: (N,), from 0, the features as they are, to 1, the other statistics whole.
     """
-    mean, std = channel_statistics(features)[..., None, None].unbind(1)
+    mean, std = channel_statistics(features)[..., None, None].unbind(1)  # (N, 2, C, 1, 1) -> (N, C, 1, 1) each
     target_mean, target_std = statistics[..., None, None].unbind(1)
     return torch.lerp(features, (features - mean) / std * target_std + target_mean, strength.view(-1, 1, 1, 1))
 

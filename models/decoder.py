@@ -13,11 +13,12 @@ from typing import Literal, cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.contract import Decoder
 from models.encoder import FeatureInfo
 from models.levels import Join, Skips, conv_bn_relu, decoder_levels, run_levels
 
 
-class LightDecoder(nn.Module):
+class LightDecoder(Decoder):
     """Depthwise decoder for phones: per level a 1x1, upsampling, a skip, a depthwise and a 1x1 convolution.
 
     The shape of a level follows FastDepth (arXiv 1903.03273).
@@ -62,7 +63,7 @@ class LightDecoder(nn.Module):
         return [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
 
 
-class UpConvDecoder(nn.Module):
+class UpConvDecoder(Decoder):
     """Up-convolutions, 64-32-16-1 by default: 3x3 transposed convolutions of stride 2, each but the last followed by
     BatchNorm and ReLU. The last layer is linear: a ReLU before the sigmoid would forbid depths beyond the middle.
 
@@ -97,11 +98,11 @@ class UpConvDecoder(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
         outputs = run_levels(features, self.strides, self.levels)
-        finest, *coarser = reversed(self.heads)
+        finest, *coarser = reversed(self.heads)  # the finest one doubles the size, the others keep it
         return [finest(outputs[-1]), *[head(x) for head, x in zip(coarser, reversed(outputs), strict=False)]]
 
 
-class NNConv5Decoder(nn.Module):
+class NNConv5Decoder(Decoder):
     """FastDepth's decoder, NNConv5dw (arXiv 1903.03273): per level a 5x5 depthwise and a 1x1 convolution, nearest
     upsampling, and the encoder's map added at the strides 8, 4 and 2; as published on ``mobilenetv1_100`` with
     ``output_stride`` 1.
@@ -139,7 +140,7 @@ class NNConv5Decoder(nn.Module):
         return [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
 
 
-class SubpixelDecoder(nn.Module):
+class SubpixelDecoder(Decoder):
     """Decodes down to a coarse stride by dense 3x3 convolutions, and predicts the finer pixels from there, as channels
     that are shuffled into place (ESPCN, arXiv 1609.05158): in int8 dense convolutions run at several times the rate of
     depthwise ones, and the finest levels of other decoders cost the most and know the least.
@@ -185,7 +186,7 @@ class SubpixelDecoder(nn.Module):
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
         outputs = run_levels(features, self.strides, self.levels)
         logits = [head(x) for head, x in zip(reversed(self.heads), reversed(outputs), strict=False)]
-        return [F.pixel_shuffle(each, self.factor) for each in logits] if self.factor > 1 else logits
+        return [F.pixel_shuffle(each, self.factor) for each in logits] if self.factor > 1 else logits  # (B, 1, fh, fw)
 
 
 class _LightLevel(nn.Module):
@@ -201,6 +202,7 @@ class _LightLevel(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         align = None if self.upsampling == "nearest" else False
+        # (B, channels, h, w) -> (B, width, h, w) -> (B, width, 2h, 2w)
         x = F.interpolate(self.reduce(x), scale_factor=2.0, mode=self.upsampling, align_corners=align)
         return cast(Tensor, self.smooth(self.join(x, skip)))
 
@@ -215,7 +217,7 @@ class _NNConv5Level(nn.Module):
         self.project = nn.Conv2d(skip, width, 1) if skip not in (0, width) else nn.Identity()
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        x = F.interpolate(self.convolve(x), scale_factor=2.0, mode="nearest")
+        x = F.interpolate(self.convolve(x), scale_factor=2.0, mode="nearest")  # (B, width, 2h, 2w)
         return x + self.project(skip) if self.joins and skip is not None else x
 
 
@@ -229,7 +231,7 @@ class _UpConvLevel(nn.Module):
         self.merge = nn.Identity() if same else conv_bn_relu(self.join.channels, width, 1)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        return cast(Tensor, self.merge(self.join(self.up(x), skip)))
+        return cast(Tensor, self.merge(self.join(self.up(x), skip)))  # (B, width, 2h, 2w)
 
 
 class _DenseLevel(nn.Module):
@@ -240,7 +242,7 @@ class _DenseLevel(nn.Module):
         self.smooth = conv_bn_relu(width, width, 3)
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
-        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
+        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")  # (B, width, 2h, 2w)
         return cast(Tensor, self.smooth(self.join(x, skip)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from models.contract import DepthNetwork, require_decoder
 from models.decoder import LightDecoder
 from models.encoder import Encoder, FeatureInfo
 from models.prediction import Prediction, Predicts, check_multiple
@@ -13,7 +14,7 @@ from models.prediction import Prediction, Predicts, check_multiple
 DecoderFactory = Callable[[Sequence[FeatureInfo], int, int], nn.Module]
 
 
-class DepthNet(nn.Module):
+class DepthNet(DepthNetwork):
     """A timm encoder and a decoder with skip connections.
 
     Args:
@@ -27,7 +28,8 @@ class DepthNet(nn.Module):
         max_depth: farthest depth that can be predicted, in metres.
 
     Raises:
-        ValueError: an unknown backbone, bounds in the wrong order, or a decoder that does not reach the output stride.
+        ValueError: an unknown backbone, bounds in the wrong order, or a decoder that has no ``heads`` or does not
+            reach the output stride.
     """
 
     def __init__(
@@ -45,8 +47,8 @@ class DepthNet(nn.Module):
         self.prediction = Prediction(predicts, min_depth, max_depth)
         self.predicts = predicts
         self.encoder = Encoder(encoder, weights)
-        self.decoder = decoder(self.encoder.features, output_stride, heads)
-        self.prediction.initialise(self.decoder, self.decoder.heads)  # type: ignore[arg-type]
+        self.decoder = require_decoder(decoder(self.encoder.features, output_stride, heads))
+        self.prediction.initialise(self.decoder, self.decoder.heads)
 
     def forward(self, image: Tensor) -> Tensor:
         """RGB in [0, 1], (B, 3, H, W) -> what it predicts, (B, 1, H/output_stride, W/output_stride)."""
@@ -54,7 +56,8 @@ class DepthNet(nn.Module):
 
     def multiscale(self, image: Tensor) -> tuple[Tensor, ...]:
         """What it predicts from every head, finest first."""
-        return tuple(self.prediction(logit) for logit in self.decoder(self.encoder(image)))
+        logits = self.decoder(self.encoder(image))  # of head i: (B, 1, h/2^i, w/2^i), h = H/output_stride
+        return tuple(self.prediction(logit) for logit in logits)
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise ValueError, naming the nearest legal size, where the deepest stride does not divide (height, width)."""

@@ -58,6 +58,7 @@ class Encoder(nn.Module):
             raise ValueError(f"timm's {name} gives no pyramid of feature maps: its strides are {strides}")
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        # (B, 3, H, W) -> one map of each stride s, (B, C_s, H/s, W/s)
         return cast(list[Tensor], self.backbone((image - self.mean) / self.std))
 
     def load_pretrained(self) -> None:

@@ -40,7 +40,7 @@ def run_levels(features: Sequence[Tensor], strides: Sequence[int], levels: nn.Mo
     stride, x, outputs = strides[-1], features[-1], []
     for level in levels:
         stride //= 2
-        x = level(x, skips.get(stride))
+        x = level(x, skips.get(stride))  # (B, width, H/stride, W/stride)
         outputs.append(x)
     return outputs
 
@@ -57,6 +57,7 @@ class Join(nn.Module):
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         if skip is None or not self.joins:
             return x
+        # (B, width + skip, h, w), or (B, width, h, w)
         return torch.cat([x, skip], dim=1) if self.concat else x + self.project(skip)
 
 

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.contract import DepthNetwork
 from models.prediction import Prediction, Predicts, check_multiple
 
 log = logging.getLogger(__name__)
 SLOPE = 0.2
 
 
-class PyDNet(nn.Module):
+class PyDNet(DepthNetwork):
     """PyDNet (arXiv 1806.11430) in its form for phones (arXiv 2006.05724): a pyramid of six levels, at each of which an
     estimator predicts and hands eight channels on to the next finer one. It predicts at half of the input's size.
 
@@ -56,9 +57,9 @@ class PyDNet(nn.Module):
         """What it predicts from every head, finest first."""
         features, x = [], image
         for level in self.levels:
-            x = level(x)
+            x = level(x)  # level i from 1: (B, width, H/2^i, W/2^i)
             features.append(x)
-        estimates = self._estimate(features)
+        estimates = self._estimate(features)  # of level i: (B, 8, H/2^i, W/2^i)
         return tuple(self.prediction(head(x)) for head, x in zip(self.heads, estimates, strict=False))
 
     def check_size(self, size: tuple[int, int]) -> None:
@@ -71,11 +72,12 @@ class PyDNet(nn.Module):
 
     def _estimate(self, features: Sequence[Tensor]) -> list[Tensor]:
         """The estimators' eight channels, finest first."""
-        x = self.estimators[-1](features[-1])
+        x = self.estimators[-1](features[-1])  # (B, 192, H/64, W/64) -> (B, 8, H/64, W/64)
         estimates = [x]
         for feature, estimator, upsampling in zip(
             features[-2::-1], self.estimators[-2::-1], self.upsamplings[::-1], strict=True
         ):
+            # The finer level: cat of (B, width, 2h, 2w) and (B, 8, 2h, 2w) -> (B, 8, 2h, 2w)
             x = estimator(torch.cat([feature, upsampling(x)], dim=1))
             estimates.append(x)
         return estimates[::-1]
@@ -89,7 +91,8 @@ class _Upsampling(nn.Module):
         self.convolution = nn.Conv2d(8, 8, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)  # (B, 8, 2h, 2w)
+        # Padded to (B, 8, 2h + 1, 2w + 1), as the 2x2 convolution takes one row and one column.
         return F.leaky_relu(self.convolution(F.pad(x, (0, 1, 0, 1))), SLOPE)
 
 

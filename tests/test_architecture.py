@@ -40,6 +40,8 @@ TORCH_FREE = (
     "deploy/inference/images.py",
     "deploy/inference/litert_network.py",
     "deploy/inference/load.py",
+    "deploy/inference/model_info.py",
+    "deploy/inference/network.py",
     "deploy/inference/onnx_network.py",
     "deploy/inference/optional_packages.py",
     "deploy/inference/predict.py",

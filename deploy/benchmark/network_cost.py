@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import onnx
@@ -18,7 +18,9 @@ from deploy.export.to_onnx import to_onnx
 from deploy.inference.images import find_images, read_image, spread, to_input
 from deploy.measure.timing import measure
 from deploy.quantization.quantize import write_int8
+from models import DepthNetwork
 
+N = TypeVar("N", bound=nn.Module)
 CALIBRATION = 8  # images: latency hardly depends on what they show
 
 
@@ -42,7 +44,7 @@ class Cost:
 
 
 def costs(
-    networks: Mapping[str, nn.Module], size: tuple[int, int], images: Path | None, threads: int, runs: int
+    networks: Mapping[str, DepthNetwork], size: tuple[int, int], images: Path | None, threads: int, runs: int
 ) -> dict[str, Cost]:
     """Export and quantize networks, and time all files in turn.
 
@@ -57,7 +59,7 @@ def costs(
         ValueError: a size that a network's stride does not divide.
     """
     for network in networks.values():
-        network.check_size(size)  # type: ignore[operator]
+        network.check_size(size)
     if images is None:
         inputs = noise(size)
     else:
@@ -88,7 +90,7 @@ def noise(size: tuple[int, int]) -> list[NDArray[np.float32]]:
     return [random.random((1, 3, *size), dtype=np.float32) for _ in range(CALIBRATION)]
 
 
-def reset_zero_init_batchnorm(network: nn.Module) -> nn.Module:
+def reset_zero_init_batchnorm(network: N) -> N:
     """For measuring: timm starts the last BatchNorm of a residual branch at 0, and runtimes leave such branches out."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and not module.weight.any():

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deploy.benchmark.network_cost import noise, reset_zero_init_batchnorm
 from deploy.export.to_onnx import to_onnx
 from deploy.quantization.quantize import write_int8
-from models import DepthNet, Encoder, NNConv5Decoder, PyDNet, UpConvDecoder
+from models import DepthNet, DepthNetwork, Encoder, NNConv5Decoder, PyDNet, UpConvDecoder
 from models.prediction import check_multiple
 
 
@@ -45,7 +45,7 @@ class Classifier(nn.Module):
         check_multiple(size, self.encoder.features[-1].stride, self.encoder.name)
 
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
+NETWORKS: dict[str, Callable[[], DepthNetwork | Classifier]] = {
     "pydnet": PyDNet,  # arXiv 1806.11430, 2006.05724
     "fastdepth": lambda: DepthNet("mobilenetv1_100", decoder=NNConv5Decoder, output_stride=1),  # arXiv 1903.03273
     "resnet18": lambda: DepthNet("resnet18", decoder=UpConvDecoder),  # the description's
@@ -77,14 +77,14 @@ def write_references(wanted: Iterable[Reference], folder: Path) -> list[Path]:
     return paths
 
 
-def _build(name: str, size: tuple[int, int]) -> nn.Module:
+def _build(name: str, size: tuple[int, int]) -> DepthNetwork | Classifier:
     if name not in NETWORKS:
         raise ValueError(f"no reference network {name!r}; known are {', '.join(NETWORKS)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = reset_zero_init_batchnorm(NETWORKS[name]())
     try:
-        network.check_size(size)  # type: ignore[operator]
+        network.check_size(size)
     except ValueError as error:
         raise ValueError(f"the reference {name} cannot be built: {error}") from error
     return network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from importlib.metadata import version
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deploy.export.to_onnx import to_onnx
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
 from lightning_app.checkpoints import Checkpoint
 from models.encoder import fuse
@@ -24,13 +25,13 @@ class Source(NamedTuple):
     Attributes:
         network: fused, in evaluation mode.
         size: (height, width) that it is converted for.
-        metadata: what the converted file says of itself, but for its input and its precision.
+        info: the metadata of the converted file, but for its input and its precision.
         reference: the same network as an ONNX file in ONNX Runtime.
     """
 
     network: nn.Module
     size: tuple[int, int]
-    metadata: dict[str, str]
+    info: ModelInfo
     reference: OnnxNetwork
 
 
@@ -42,24 +43,15 @@ def open_source(checkpoint: Path, size: tuple[int, int] | None) -> Source:
         ValueError: not a checkpoint of PocketDepth, or a size that the network's stride does not divide.
     """
     opened = Checkpoint.open(checkpoint)
-    network, focal = opened.network, opened.canonical_focal_px
     size = size or opened.size
-    network.check_size(size)  # type: ignore[operator]
-    metadata = {
-        "size": f"{size[0]}x{size[1]} (height x width)",
-        "predicts": str(network.predicts),
-        "units": "metres" if network.predicts == "depth" else "1/m up to scale and shift",
-        "checkpoint": checkpoint.name,
-        "checkpoint_sha256": opened.sha256,
-        "pocketdepth": version("pocketdepth"),
-        **({} if focal is None else {"canonical_focal_px": str(focal)}),
-    }
+    opened.network.check_size(size)
+    info = replace(ModelInfo.of_checkpoint(opened, size), checkpoint=checkpoint.name)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "reference.onnx"
-        model = to_onnx(network, size)
-        onnx.helper.set_model_props(model, metadata)
+        model = to_onnx(opened.network, size)
+        onnx.helper.set_model_props(model, info.to_metadata())
         onnx.save(model, file)
-        return Source(_without_batchnorm(fuse(network).eval()), size, metadata, OnnxNetwork(file))
+        return Source(_without_batchnorm(fuse(opened.network).eval()), size, info, OnnxNetwork(file))
 
 
 def _without_batchnorm(network: nn.Module) -> nn.Module:

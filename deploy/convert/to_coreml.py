@@ -10,6 +10,7 @@ import torch
 
 from deploy.convert.coreml_in_torch import MilProgram
 from deploy.convert.source import Source, open_source
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import largest_difference, random_images
 from lightning_app.files import atomic_folder, refuse_existing
@@ -89,8 +90,8 @@ def convert(source: Source) -> Any:
             )
     except Exception as error:  # of torch.export, or of coremltools
         raise RuntimeError(f"coremltools cannot convert this network ({' '.join(str(error).split())[:300]})") from error
-    model.user_defined_metadata.update(source.metadata | {"precision": "fp16"})
-    model.short_description = f"Monocular depth: an RGB image -> {source.metadata['units']}"
+    model.user_defined_metadata.update(source.info.to_metadata() | ModelInfo(precision="fp16").to_metadata())
+    model.short_description = f"Monocular depth: an RGB image -> {source.info.units}"
     return model
 
 

@@ -9,6 +9,7 @@ import torch
 
 from deploy.convert.source import Source, open_source
 from deploy.inference.executorch_network import METADATA, ExecuTorchNetwork
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import largest_difference, random_images
 from lightning_app.files import atomic_write, refuse_existing
@@ -65,17 +66,14 @@ def convert(source: Source) -> tuple[bytes, list[str]]:
     """
     exir = require("executorch.exir", "executorch")
     partitioner = require("executorch.backends.xnnpack.partition.xnnpack_partitioner", "executorch")
-    says = source.metadata | {
-        "input": "RGB in [0, 1], (1, 3, height, width); the network normalises it itself",
-        "precision": "fp32",
-    }
+    own = ModelInfo(input="RGB in [0, 1], (1, 3, height, width); the network normalises it itself", precision="fp32")
     try:
         with quiet("convert"):
             program = torch.export.export(source.network, (torch.zeros(1, 3, *source.size),))
             lowered = exir.to_edge_transform_and_lower(
                 program,
                 partitioner=[partitioner.XnnpackPartitioner()],
-                constant_methods={METADATA: json.dumps(says)},
+                constant_methods={METADATA: json.dumps(source.info.to_metadata() | own.to_metadata())},
             )
             nodes = [node for node in lowered.exported_program().graph.nodes if node.op == "call_function"]
             content = bytes(lowered.to_executorch().buffer)

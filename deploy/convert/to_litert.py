@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from deploy.convert.source import Source, open_source
 from deploy.inference.images import find_images, spread
 from deploy.inference.litert_network import LiteRtNetwork, add_metadata
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import Image, largest_difference, random_images, read_inputs
 from deploy.measure.sqnr import sqnr_db
@@ -76,8 +77,9 @@ def to_litert(
     if int8:
         content = quantize(content, read_inputs(paths, source.size), len(paths))
         precision = f"int8, normalisation and head in float, {len(paths)} calibration images"
-    says = {"input": "RGB in [0, 1], (1, height, width, 3); the network normalises it itself"}
-    content = add_metadata(content, source.metadata | says | {"precision": precision})
+    taken = "RGB in [0, 1], (1, height, width, 3); the network normalises it itself"
+    own = ModelInfo(input=taken, precision=precision)
+    content = add_metadata(content, source.info.to_metadata() | own.to_metadata())
     with atomic_write(output) as temporary:
         temporary.write_bytes(content)
         found = _require_agreement(source, LiteRtNetwork(temporary), paths)

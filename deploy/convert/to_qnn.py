@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 
 from deploy.inference.images import find_images, spread
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import random_images, read_inputs
@@ -96,7 +97,7 @@ def compile_context(model: Path, output: Path, chip: Chip = "SM8650") -> Path:
         if refusal:
             raise RuntimeError(f"{model}: {_outside(model, chip) or f'QNN cannot compile it for {chip} ({refusal})'}")
         context = onnx.load(temporary)
-        says = {each.key: each.value for each in context.metadata_props} | metadata | {"chip": chip}
+        says = {each.key: each.value for each in context.metadata_props} | metadata | ModelInfo(chip=chip).to_metadata()
         onnx.helper.set_model_props(context, says)
         onnx.save(context, temporary)
     return output

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import compose, parser
 
 from deploy.inference.images import to_image_size, to_input
+from deploy.inference.model_info import UNITS, ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork, read_model
 from lightning_app.files import atomic_write, refuse_existing
 
@@ -105,7 +106,8 @@ def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProt
     if len(own) != 4 or own[:2] != (1, 3) or len(given) != 4 or given[:2] != (1, 1) or 0 in own + given:
         raise ValueError(f"the model maps {own} to {given}, not one image (1, 3, h, w) to one map (1, 1, h, w)")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    relative = metadata.get("predicts") == "inverse_depth"
+    info = ModelInfo.from_metadata(metadata, "the model")
+    relative = info.predicts == "inverse_depth"
     known = {"ir": model.ir_version, "opset": opset, "H": size[0], "W": size[1]}
     pools = [max(1, round(side / network_side)) for side, network_side in zip(size, own[2:], strict=True)]
     middle = [network_side * pool for network_side, pool in zip(own[2:], pools, strict=True)]
@@ -138,7 +140,7 @@ def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProt
     )
     del whole.opset_import[:]  # which now name one opset three times
     whole.opset_import.extend(model.opset_import)
-    onnx.helper.set_model_props(whole, metadata | _about(size, (own[2], own[3]), metadata))
+    onnx.helper.set_model_props(whole, metadata | _about(size, (own[2], own[3]), info).to_metadata())
     whole = onnx.shape_inference.infer_shapes(whole)
     onnx.checker.check_model(whole)
     return whole
@@ -184,15 +186,13 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     return tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
 
 
-def _about(size: tuple[int, int], own: tuple[int, int], metadata: dict[str, str]) -> dict[str, str]:
-    """What is different in the metadata."""
-    frame = f"({size[0]}, {size[1]}"
-    about = {
-        "frames": f"{size[0]}x{size[1]} (height x width)",
-        "input": f"image: RGB, uint8 {frame}, 3); the file resizes and normalises it itself",
-        "output": f"depth: float32 {frame}), {metadata.get('units', 'metres')}",
-    }
-    focal = metadata.get("canonical_focal_px")
-    if focal:  # of pixels of the frame, as `load` takes it
-        about["canonical_focal_px"] = str(float(focal) * (size[0] * size[1] / (own[0] * own[1])) ** 0.5)
-    return about
+def _about(size: tuple[int, int], own: tuple[int, int], info: ModelInfo) -> ModelInfo:
+    """What is different in the metadata of a file that takes frames."""
+    frame, focal = f"({size[0]}, {size[1]}", info.canonical_focal_px
+    return ModelInfo(
+        frames=size,
+        input=f"image: RGB, uint8 {frame}, 3); the file resizes and normalises it itself",
+        output=f"depth: float32 {frame}), {info.units or UNITS['depth']}",
+        # Of pixels of the frame, as `load` takes it.
+        canonical_focal_px=focal and focal * (size[0] * size[1] / (own[0] * own[1])) ** 0.5,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from deploy.export.fp16_and_ort import LARGEST_FP16, to_fp16, write_ort
 from deploy.export.model_card import read_training, write_card
 from deploy.export.stem_statistics import stem_statistics
 from deploy.export.to_onnx import to_onnx
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.mobile_partitions import mobile_partitions
 from lightning_app.checkpoints import Checkpoint
@@ -76,11 +77,11 @@ def export(
     card = output.with_suffix(".md")
     refuse_existing(*files, *packed, card, overwrite=overwrite)
     for size in sizes:
-        opened.network.check_size(size)  # type: ignore[operator]
+        opened.network.check_size(size)
     training = read_training(opened)
-    about = {"licence": training.conclusion, "checkpoint": checkpoint.name}
+    origin = ModelInfo(licence=training.conclusion, checkpoint=checkpoint.name)
     for size, file in zip(sizes, files, strict=True):
-        _write(opened, size, precision, camera, file, about)
+        _write(opened, size, precision, camera, file, origin)
     for file, target in zip(files, packed, strict=False):
         with atomic_write(target) as temporary:
             write_ort(file, temporary)
@@ -96,13 +97,12 @@ def _write(
     precision: Precision,
     camera: tuple[int, int] | None,
     output: Path,
-    about: dict[str, str],
+    origin: ModelInfo,
 ) -> None:
     """Write one file, once it agrees with torch, and say what it is."""
     model = to_onnx(opened.network, size)
-    onnx.helper.set_model_props(
-        model, _metadata(opened, size, precision, model) | stem_statistics(fuse(opened.network)) | about
-    )
+    infos = (_info(opened, size, precision, model), stem_statistics(fuse(opened.network)), origin)
+    onnx.helper.set_model_props(model, {key: value for info in infos for key, value in info.to_metadata().items()})
     if precision == "fp16":
         require_range(opened.network, size)
         model = to_fp16(model)
@@ -120,7 +120,7 @@ def _write(
             note = f"  frames of {camera[0]}x{camera[1]}: resized as `predict` does, to within {resized:.1%} of white\n"
         onnx.save(whole, temporary)
     height, width = size
-    print(f"{about['checkpoint']} -> {output}: {height}x{width}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
+    print(f"{origin.checkpoint} -> {output}: {height}x{width}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
     print(f"within {error:.0e} of torch's depth\n{note}", end="")
     if precision == "fp16":
         print("  fp16: smaller, for GPUs, NPUs and CoreML; a CPU computes it in fp32 and is no faster")
@@ -131,26 +131,17 @@ def _write(
         print(f"  {target}: {partitions} partition{'s'[: partitions != 1]}" + (", one is needed" * (partitions != 1)))
 
 
-def _metadata(
-    opened: Checkpoint, size: tuple[int, int], precision: Precision, model: onnx.ModelProto
-) -> dict[str, str]:
+def _info(opened: Checkpoint, size: tuple[int, int], precision: Precision, model: onnx.ModelProto) -> ModelInfo:
     """What lets anyone run the file without this code."""
-    metres = opened.network.predicts == "depth"
-    inside = "fp16 inside, float32 at input and output" if precision == "fp16" else precision
+    info = ModelInfo.of_checkpoint(opened, size)
     given = tuple(side.dim_value for side in model.graph.output[0].type.tensor_type.shape.dim)
-    units = "metres" if metres else "1/m up to scale and shift"
-    focal = opened.canonical_focal_px
-    return {
-        "size": f"{size[0]}x{size[1]} (height x width)",
-        "input": f"image: RGB in [0, 1], float32 (1, 3, {size[0]}, {size[1]}); the network normalises it itself",
-        "output": f"depth: float32 {given}, {units}; resize it bilinearly{' as 1 / depth' if metres else ''}",
-        "predicts": str(opened.network.predicts),
-        "units": units,
-        "precision": inside,
-        "checkpoint_sha256": opened.sha256,
-        "pocketdepth": version("pocketdepth"),
-        **({} if focal is None else {"canonical_focal_px": str(focal)}),
-    }
+    how = "resize it bilinearly" + (" as 1 / depth" if info.predicts == "depth" else "")
+    return replace(
+        info,
+        input=f"image: RGB in [0, 1], float32 (1, 3, {size[0]}, {size[1]}); the network normalises it itself",
+        output=f"depth: float32 {given}, {info.units}; {how}",
+        precision="fp16 inside, float32 at input and output" if precision == "fp16" else precision,
+    )
 
 
 def require_range(network: nn.Module, size: tuple[int, int]) -> None:

@@ -113,8 +113,8 @@ def model_card(title: str, checkpoint: Checkpoint, files: Sequence[Path], traini
     lines = [
         f"# {title}",
         "",
-        f"{what} of one RGB image, by a network of PocketDepth {first.metadata['pocketdepth']}. "
-        f"Made of `{checkpoint.path.name}`, SHA-256 {first.metadata['checkpoint_sha256']}.",
+        f"{what} of one RGB image, by a network of PocketDepth {first.info.pocketdepth}. "
+        f"Made of `{checkpoint.path.name}`, SHA-256 {first.info.checkpoint_sha256}.",
         "",
         f"**What it learned from passes on**: {training.conclusion}.",
         "",
@@ -149,10 +149,9 @@ def _table(*names: str) -> list[str]:
 
 
 def _row(network: OnnxNetwork) -> str:
-    about = network.metadata
-    precision = about.get("quantized") or about["precision"]
+    info = network.info
     size_mb = f"{network.path.stat().st_size / 1e6:.2f}"
-    return f"| `{network.path.name}` | {about['input']} | {about['output']} | {precision} | {size_mb} |"
+    return f"| `{network.path.name}` | {info.input} | {info.output} | {info.quantized or info.precision} | {size_mb} |"
 
 
 def _example(network: OnnxNetwork) -> Iterator[str]:
@@ -183,13 +182,13 @@ def _read(section: dict[str, Any]) -> tuple[str, Licence]:
     try:
         of = {"train": [section], "val": [], "test": []}
         reader = build_data_module([{"class_path": "datamodules.DepthDataModule", "init_args": of}], "the checkpoint")
-        licence: Licence = tuple(reader.train[0].licence)  # type: ignore[assignment]
+        whose, terms, commercial = reader.train[0].licence
     except Exception:  # a reader of the user's own, with its own errors, that is not here any more
         return f"{described}: cannot be opened here", (described, "not known", None)
     try:
-        return f"{described}: {len(reader.train[0])} frames, counted when exported", licence
+        return f"{described}: {len(reader.train[0])} frames, counted when exported", (whose, terms, commercial)
     except Exception:  # the data is not here; each kind of storage says it its own way
-        return f"{described}: its data is not here to be counted", licence
+        return f"{described}: its data is not here to be counted", (whose, terms, commercial)
 
 
 def _call(section: Any) -> str:

@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import onnx
@@ -14,7 +15,9 @@ import torch
 from torch import nn
 
 from deploy.export.strip_model import strip_model
+from deploy.inference.model_info import ModelInfo
 from models.encoder import fuse
+from models.prediction import Predicts
 
 
 def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
@@ -30,7 +33,7 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
     _name_empty_roi(model)
     _shuffle_as_nnapi(model)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    onnx.helper.set_model_props(model, {"predicts": str(network.predicts)})
+    onnx.helper.set_model_props(model, ModelInfo(predicts=cast(Predicts, network.predicts)).to_metadata())
     strip_model(model)
     onnx.checker.check_model(model)
     return model

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from deploy.inference.load import load_network
+from deploy.inference.network import Network
 from deploy.inference.torch_network import TorchNetwork
 from lightning_app.canonical_camera import canonical_scale
 from lightning_app.config import read_data_module
@@ -138,7 +139,7 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
     return rows
 
 
-def _predict(network: Any, batch: dict[str, Any]) -> Tensor:
+def _predict(network: Network, batch: dict[str, Any]) -> Tensor:
     """One image at a time, as a phone does it: exported files have a batch of one."""
     images = batch["image"]
     depth = torch.cat([torch.from_numpy(network(image[None].contiguous().numpy())) for image in images])

@@ -9,14 +9,15 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.inference.model_info import ModelInfo
+from deploy.inference.network import Network
 from deploy.inference.optional_packages import quiet, require
 
 METADATA = "pocketdepth"  # the name of the method that gives what the file says of itself
 
 
-class ExecuTorchNetwork:
-    """A file that ``pocketdepth convert executorch`` wrote, with the interface of
-    :class:`deploy.inference.onnx_network.OnnxNetwork`.
+class ExecuTorchNetwork(Network):
+    """A file that ``pocketdepth convert executorch`` wrote.
 
     Args:
         path: the file.
@@ -48,12 +49,9 @@ class ExecuTorchNetwork:
             raise ValueError(f"{path}: ExecuTorch cannot open it ({' '.join(str(error).split())})") from error
         if not ours:
             raise ValueError(f"{path}: not an ExecuTorch file of `pocketdepth convert executorch`")
-        self.metadata: dict[str, str] = json.loads(says)
+        self.info = ModelInfo.from_metadata(json.loads(says), path)
         _, _, height, width = self.method.metadata.input_tensor_meta(0).sizes()
         self.size = (int(height), int(width))
-        self.predicts = self.metadata["predicts"]
-        focal = self.metadata.get("canonical_focal_px")
-        self.canonical_focal_px = float(focal) if focal else None
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""

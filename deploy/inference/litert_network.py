@@ -10,14 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.inference.model_info import ModelInfo
+from deploy.inference.network import Network
 from deploy.inference.optional_packages import quiet, require
 
 METADATA = "pocketdepth"  # the name of our entry in the file's own metadata
 
 
-class LiteRtNetwork:
-    """A file that ``pocketdepth convert litert`` wrote, with the interface of
-    :class:`deploy.inference.onnx_network.OnnxNetwork`.
+class LiteRtNetwork(Network):
+    """A file that ``pocketdepth convert litert`` wrote.
 
     Args:
         path: the file.
@@ -36,7 +37,7 @@ class LiteRtNetwork:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such LiteRT file")
         self.path = path
-        self.metadata = read_metadata(path)
+        self.info = ModelInfo.from_metadata(read_metadata(path), path)
         try:
             with quiet():
                 self.interpreter = interpreter(model_path=str(path), num_threads=threads)
@@ -48,9 +49,6 @@ class LiteRtNetwork:
         )
         _, height, width, _ = self.interpreter.get_input_details()[0]["shape"]
         self.size = (int(height), int(width))
-        self.predicts = self.metadata["predicts"]
-        focal = self.metadata.get("canonical_focal_px")
-        self.canonical_focal_px = float(focal) if focal else None
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
@@ -61,7 +59,7 @@ class LiteRtNetwork:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What a file says of itself.
+    """The metadata of a file.
 
     Raises:
         ValueError: not a file of ``pocketdepth convert litert``.
@@ -78,7 +76,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def add_metadata(content: bytes, metadata: dict[str, str]) -> bytes:
-    """The content of a file with what it says of itself."""
+    """The content of a file with metadata."""
     schema, utils = _schema(), require("ai_edge_litert.tools.flatbuffer_utils", "litert")
     model = utils.read_model_from_bytearray(content)
     for each in model.buffers:  # an array is written whole, bytes one by one

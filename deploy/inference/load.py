@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from deploy.inference.images import Array, read_image, to_image_size, to_input
+from deploy.inference.network import Network
 from lightning_app.canonical_camera import canonical_scale
-
-if TYPE_CHECKING:
-    from deploy.inference.executorch_network import ExecuTorchNetwork
-    from deploy.inference.litert_network import LiteRtNetwork
-    from deploy.inference.onnx_network import OnnxNetwork
-    from deploy.inference.torch_network import TorchNetwork
-
-    Network = OnnxNetwork | TorchNetwork | LiteRtNetwork | ExecuTorchNetwork
 
 
 class DepthModel:

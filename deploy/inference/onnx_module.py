@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from deploy.inference.onnx_network import OnnxNetwork
+from models import DepthNetwork
 
 
-class OnnxModule(nn.Module):
-    """An ONNX file under the contract of networks; it is run, never trained.
+class OnnxModule(DepthNetwork):
+    """An ONNX file as a depth network; it is run, never trained.
 
         pocketdepth test -c experiments/base.yaml -c experiments/x.yaml
             --model.network deploy.inference.OnnxModule --model.network.file depth-int8.onnx

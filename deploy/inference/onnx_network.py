@@ -11,21 +11,23 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from deploy.inference.model_info import ModelInfo
+from deploy.inference.network import Network
+
 _FIX = (
     "python -m onnxruntime.tools.make_dynamic_shape_fixed --input_name {name} --input_shape {shape} {path} FIXED.onnx"
 )
 
 
-class OnnxNetwork:
+class OnnxNetwork(Network):
     """A depth network as an ONNX file, ours or anyone's: one image in, one map out.
 
     Attributes:
         size: (height, width) of its input.
         takes_frames: whether that is a camera's frame, uint8 (height, width, 3), as ``pocketdepth camera`` makes it.
-        metadata: what the file says of itself.
-        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift. A file that does not say is taken for
-            depth of RGB in [0, 1], which is said once on standard error.
-        canonical_focal_px: of the canonical camera that the depth is for; None where there is none.
+        metadata: all entries of the file.
+        info: those of PocketDepth. A file that does not say what it predicts is taken for depth of RGB in [0, 1], which
+            is said once on standard error.
 
     Args:
         path: the file (.onnx or .ort).
@@ -33,7 +35,7 @@ class OnnxNetwork:
 
     Raises:
         FileNotFoundError: no such file, or its weights lie in another file that is missing.
-        ValueError: not an ONNX file, or not an image -> depth network of a static size.
+        ValueError: not an ONNX file, not an image -> depth network of a static size, or invalid metadata.
     """
 
     runtime = "onnxruntime"
@@ -44,11 +46,9 @@ class OnnxNetwork:
         self.input, self.size, self.takes_frames = _the_image(path, self.session.get_inputs())
         _require_one_map(path, self.input, self.session.get_outputs())
         self.metadata: dict[str, str] = dict(self.session.get_modelmeta().custom_metadata_map)
-        if "predicts" not in self.metadata:
+        self.info = ModelInfo.from_metadata(self.metadata, path)
+        if self.info.predicts is None:
             _say_assumptions(path)
-        self.predicts = self.metadata.get("predicts", "depth")
-        focal = self.metadata.get("canonical_focal_px")
-        self.canonical_focal_px = float(focal) if focal else None
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w).

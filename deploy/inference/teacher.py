@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import open_session
 from lightning_app.checkpoints import Checkpoint
 
@@ -168,11 +169,11 @@ def _open(path: Path, network: nn.Module | None) -> tuple[nn.Module, tuple[int, 
         return network, None, getattr(network, "predicts", None)
     if path.suffix == ".ckpt":
         opened = Checkpoint.open(path)
-        return opened.network, opened.size, str(opened.network.predicts)
+        return opened.network, opened.size, opened.network.predicts
     if path.suffix == ".onnx":
         session = open_session(path)
-        onnx = _Onnx(path, session)
-        return onnx, onnx.size, session.get_modelmeta().custom_metadata_map.get("predicts")
+        onnx, info = _Onnx(path, session), ModelInfo.from_metadata(session.get_modelmeta().custom_metadata_map, path)
+        return onnx, onnx.size, info.predicts
     raise ValueError(f"{path}: a teacher is a checkpoint (.ckpt), an ONNX file (.onnx), or named by its network")
 
 

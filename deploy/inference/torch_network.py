@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deploy.inference.model_info import ModelInfo
+from deploy.inference.network import Network
 from lightning_app.checkpoints import Checkpoint
 
 
-class TorchNetwork:
-    """A checkpoint with the interface of :class:`deploy.inference.onnx_network.OnnxNetwork`."""
+class TorchNetwork(Network):
+    """A checkpoint."""
 
     runtime = "torch"
 
@@ -23,9 +25,7 @@ class TorchNetwork:
         self.path = path
         self.checkpoint = Checkpoint.open(path)
         self.network, self.size = self.checkpoint.network, self.checkpoint.size
-        self.canonical_focal_px = self.checkpoint.canonical_focal_px
-        self.predicts = str(self.network.predicts)
-        self.metadata = {"predicts": self.predicts, "checkpoint_sha256": self.checkpoint.sha256}
+        self.info = ModelInfo.of_checkpoint(self.checkpoint, self.size)
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deploy.inference.images import read_image, to_input
 
-Image = NDArray[np.float32]
+Image: TypeAlias = NDArray[np.float32]
+Predict: TypeAlias = Callable[[Image], NDArray[np.float32]]  # (1, 3, height, width) -> (1, 1, h, w)
 
 
-class Network(Protocol):
-    """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
-
-    def __call__(self, image: Image) -> NDArray[np.float32]: ...
-
-
-def largest_difference(reference: Network, other: Network, images: Iterable[Image]) -> float:
+def largest_difference(reference: Predict, other: Predict, images: Iterable[Image]) -> float:
     """The largest difference of depth, as a share of the depth; of inverse depth, as a share of the image's largest."""
     worst = 0.0
     for image in images:

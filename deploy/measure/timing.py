@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -17,12 +16,10 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from deploy.inference.load import load_network
+from deploy.inference.network import Network
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.macs import count_macs, precision
 from deploy.measure.peak import dense_convolution, fastest_of_many, peak_task
-
-if TYPE_CHECKING:
-    from deploy.inference.load import Network
 
 WARMUP = 5
 TOLERANCE = 1.1  # of the peak: the clock's and the machine's noise
@@ -155,7 +152,7 @@ def network_precision(network: Network) -> str:
         return precision(onnx.load(network.path))
     if network.runtime == "torch":
         return "fp32"
-    return "int8" if "quantized" in network.metadata else network.metadata.get("precision", "-")
+    return "int8" if network.info.quantized else network.info.precision or "-"
 
 
 def _peak_kind(precision: str) -> str:

@@ -4,8 +4,7 @@ network alone."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -13,8 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
-if TYPE_CHECKING:
-    pass
+from deploy.inference.model_info import ModelInfo
 
 # Measured on five networks: images of the kind that was trained on stay below 0.09, photographs of other places below
 # 0.25, mostly below 0.12; noise is above 0.3, frames that are dark or blank above 1.3.
@@ -23,15 +21,13 @@ SHIFT = 0.2
 DIFFERENT = 0.4
 
 
-def warn_if_calibration_shifted(
-    model: onnx.ModelProto, metadata: Mapping[str, str], inputs: Sequence[NDArray[np.float32]]
-) -> str:
+def warn_if_calibration_shifted(model: onnx.ModelProto, info: ModelInfo, inputs: Sequence[NDArray[np.float32]]) -> str:
     """Say on stderr where calibration images are unlike the training images, as far as the file knows them.
 
     Returns:
         What was said; empty where nothing was.
     """
-    distance = calibration_shift(model, metadata, inputs)
+    distance = calibration_shift(model, info, inputs)
     if distance is None or distance <= SHIFT:
         return ""
     said = (
@@ -60,24 +56,22 @@ def range_difference(first: TensorsData, second: TensorsData) -> float:
     return float(np.abs(np.log2(widths[0][there] / widths[1][there])).mean()) if there.any() else 0.0
 
 
-def calibration_shift(
-    model: onnx.ModelProto, metadata: Mapping[str, str], inputs: Sequence[NDArray[np.float32]]
-) -> float | None:
+def calibration_shift(model: onnx.ModelProto, info: ModelInfo, inputs: Sequence[NDArray[np.float32]]) -> float | None:
     """How unlike the training images others are: the divergence of the first convolution's output, as normal
     distributions, averaged over its channels.
 
     Args:
         model: an fp32 network.
-        metadata: its own.
+        info: the metadata of its file.
         inputs: (1, 3, height, width) each.
 
     Returns:
         The Kullback-Leibler divergence in nats, 0 for the same; None where the file says nothing of its training.
     """
     stem = _until_first_convolution(model)
-    if stem is None or not {"stem_mean", "stem_std"} <= set(metadata):
+    if stem is None or info.stem_mean is None or info.stem_std is None:
         return None
-    mean, std = (np.array(metadata[name].split(), np.float64) for name in ("stem_mean", "stem_std"))
+    mean, std = np.array(info.stem_mean), np.array(info.stem_std)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(stem.SerializeToString(), options, providers=["CPUExecutionProvider"])

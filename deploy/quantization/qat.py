@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from deploy.quantization.quantizer import STEM
+from lightning_app.data_of_trainer import data_module
+from models import DepthNetwork
 
 _CONVOLUTIONS = {"conv2d": 0, "conv_transpose2d": 1}  # and which axis of the weight is the output channel
 _ADDITIONS = ("add", "add_")
@@ -47,7 +49,7 @@ class FakeQuantize(Callback):
         self._hooks: list[Any] = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        network: Any = pl_module.network
+        network = cast(DepthNetwork, pl_module.network)
         if not hasattr(network, "multiscale"):
             raise ValueError(f"FakeQuantize is for depth networks, {type(network).__name__} is none")
         parts = {name: part for name, part in network.named_modules() if name}
@@ -56,7 +58,7 @@ class FakeQuantize(Callback):
         fused = [name for name, part in parts.items() if any(hasattr(part, each) for each in _FUSES)]
         if fused:
             raise ValueError(f"FakeQuantize would round branches, but the export makes one convolution of {fused[0]}")
-        image = torch.zeros(1, 3, *trainer.datamodule.size, device=pl_module.device)  # type: ignore[attr-defined]
+        image = torch.zeros(1, 3, *data_module(trainer).size, device=pl_module.device)
         rounding = self._rounding
         rounding.float_nodes = head_weights(network, image) | stem_weights(network)
         rounding.ranges = {key: each.to(pl_module.device) for key, each in rounding.ranges.items()}
@@ -155,11 +157,11 @@ def stem_weights(network: nn.Module) -> set[int]:
     return {id(each) for each in weights if each[0].numel() <= STEM}
 
 
-def head_weights(network: nn.Module, image: Tensor) -> set[int]:
+def head_weights(network: DepthNetwork, image: Tensor) -> set[int]:
     """The ids of the weights of each prediction's last convolution, which ``pocketdepth quantize`` leaves in float."""
     training = {part: part.training for part in network.modules()}
     with torch.enable_grad():
-        predictions = network.eval().multiscale(image.requires_grad_())  # type: ignore[operator]
+        predictions = network.eval().multiscale(image.requires_grad_())
     for part, mode in training.items():
         part.training = mode
     addresses = {_last_convolution(each.grad_fn)._saved_weight.data_ptr() for each in predictions}

@@ -11,6 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from deploy.inference.images import read_image, to_input
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.sqnr import fidelity, predictions
 from deploy.quantization.auto_float_layers import auto_float_nodes
@@ -85,7 +86,7 @@ def quantize(
     chosen = None if quantized_blindly else read_images(images, data, network.size, number, skip_corrupt)
     found, warning = None, ""
     if chosen is not None and scheme != "dynamic":
-        warning = warn_if_calibration_shifted(fp32, network.metadata, chosen.calibrate)
+        warning = warn_if_calibration_shifted(fp32, network.info, chosen.calibrate)
         found = ranges(fp32, chosen.calibrate, method)
         if data:
             seen = ranges(fp32, validation_inputs(data, network.size), method, "compare")
@@ -93,8 +94,9 @@ def quantize(
 
     def made(float_nodes: Sequence[str]) -> onnx.ModelProto:
         result = quantized(fp32, scheme, found, float_nodes)
-        says = {"quantized": _description(scheme, method, chosen, float_nodes), "precision": SUFFIX[scheme]}
-        onnx.helper.set_model_props(result, network.metadata | says | ({"warning": warning} if warning else {}))
+        about = _description(scheme, method, chosen, float_nodes)
+        own = ModelInfo(quantized=about, precision=SUFFIX[scheme], warning=warning or None)
+        onnx.helper.set_model_props(result, network.metadata | own.to_metadata())
         return result
 
     if auto is not None and chosen is not None:

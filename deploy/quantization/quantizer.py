@@ -40,7 +40,7 @@ def open_fp32(model: Path) -> OnnxNetwork:
     loaded = read_model(model)
     if network.takes_frames:
         raise ValueError(f"{model}: takes a camera's frames; quantize the file that it was made of, then `camera` it")
-    if is_int8(loaded) or "quantized" in network.metadata:
+    if is_int8(loaded) or network.info.quantized:
         raise ValueError(f"{model}: is quantized already; give its fp32 file")
     if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in loaded.graph.initializer):
         raise ValueError(f"{model}: is in fp16; give its fp32 file")

@@ -101,7 +101,7 @@ def sensitivity(
     network = open_fp32(model)
     fp32 = prepared(model)
     chosen = read_images(images, data, network.size, number, skip_corrupt)
-    warn_if_calibration_shifted(fp32, network.metadata, chosen.calibrate)
+    warn_if_calibration_shifted(fp32, network.info, chosen.calibrate)
     found = ranges(fp32, chosen.calibrate, method)
     with TemporaryDirectory() as name:
         make = partial(quantized, fp32, "static", found)

@@ -176,8 +176,8 @@ def _calibration(shipped: Shipped) -> list[tuple[str, str]]:
     rows = []
     for name, variant in shipped.plan.variants.items():
         if variant.quantized:
-            says = OnnxNetwork(shipped.file(name)).metadata
-            rows.append((name, says["quantized"] + (f"; WARNING: {says['warning']}" if "warning" in says else "")))
+            info = OnnxNetwork(shipped.file(name)).info
+            rows.append((name, f"{info.quantized}" + (f"; WARNING: {info.warning}" if info.warning else "")))
     return rows
 
 

@@ -41,7 +41,7 @@ def ship(
         RuntimeError: a limit is broken; the report is written all the same.
     """
     plan = read_plan(config)
-    Checkpoint.open(checkpoint).network.check_size(plan.size)  # type: ignore[operator]
+    Checkpoint.open(checkpoint).network.check_size(plan.size)
     shipped = Shipped(plan, output)
     pipeline = Pipeline(checkpoint, shipped, threads, runs)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from lightning_app.colormap import colour_depth
 from lightning_app.evaluation.protocols import scale_and_shift
 from lightning_app.files import atomic_write
 from losses.masked import resize, resize_depth
+from models import DepthNetwork
 
 HEADER = 16
 COLUMNS = ("image", "prediction", "truth", "error")
@@ -63,7 +64,7 @@ class Panels(Callback):
             return
         with torch.no_grad():
             predictions = pl_module(batch["image"][:room])
-        predicts = str(pl_module.network.predicts)  # type: ignore[union-attr]
+        predicts = cast(DepthNetwork, pl_module.network).predicts
         for index, prediction in enumerate(predictions):
             truth = batch["depth"][index]
             self._rows.append(_row(batch["image"][index], in_metres(prediction, truth, predicts), truth))

@@ -32,7 +32,8 @@ class Results(Callback):
         if not self._history or not trainer.is_global_zero:
             return
         root = Path(trainer.default_root_dir)
-        verb = str(trainer.state.fn.value)  # type: ignore[union-attr]
+        assert trainer.state.fn is not None
+        verb = str(trainer.state.fn.value)
         columns = list(self._history)
         shown = {column: self._history[column] for column in columns[: self._protocols] + columns[-self._protocols :]}
         print_results(shown, f"{verb}: {root}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from datamodules.samples import content_and_style
 from lightning_app.callbacks.panels import header, log_picture, to_picture
 from lightning_app.files import atomic_write
+from models import StyleNetwork
 
 STRENGTHS = (0.0, 0.5, 1.0)
 
@@ -35,9 +36,9 @@ class StylePanels(Callback):
     ) -> None:
         due = trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps
         if due and trainer.is_global_zero:
-            self._draw(trainer, pl_module.network, batch)  # type: ignore[arg-type]
+            self._draw(trainer, cast(StyleNetwork, pl_module.network), batch)
 
-    def _draw(self, trainer: Trainer, network: Any, batch: dict[str, Any]) -> None:
+    def _draw(self, trainer: Trainer, network: StyleNetwork, batch: dict[str, Any]) -> None:
         content, style = (images[: self.frames] for images in content_and_style(batch))
         with torch.no_grad():
             statistics = network.statistics(style)

@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning import Trainer
 from torch import nn
 
+from lightning_app.data_of_trainer import data_module
 from lightning_app.training.depth_module import DepthModule
 
 Batch = dict[str, Any]
@@ -19,14 +20,14 @@ def bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], None]:
     """A step on copies of a module's network and loss: its own optimizer, schedule, precision, clipping and transforms
     on the device, nothing logged.
     """
-    network: Any = copy.deepcopy(module.network)
+    network = copy.deepcopy(module.network)
     loss: Any = copy.deepcopy(module.loss)
     multiscale = torch.compile(network.multiscale) if module.hparams["compile"] else network.multiscale
     parameters = [each for each in network.parameters() if each.requires_grad]
     configured: Any = module.optimisation.configure(parameters, trainer.estimated_stepping_batches)
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     scaler = torch.amp.GradScaler(module.device.type, enabled=trainer.precision == "16-mixed")
-    transform = trainer.datamodule.on_after_batch_transfer  # type: ignore[attr-defined]
+    transform = data_module(trainer).on_after_batch_transfer
 
     def step(batch: Batch) -> None:
         batch = {

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity
 
-from datamodules import DepthDataModule
+from lightning_app.data_of_trainer import data_module
 from lightning_app.files import atomic_write, refuse_existing
 from lightning_app.profiling.plain_loop import Batch, bare_step
 from lightning_app.training.depth_module import DepthModule
@@ -165,7 +165,7 @@ class _Clock(Callback):
         self._end("bare", module.device)
 
     def _report(self, trainer: Trainer, module: LightningModule, batch: int, wall: float) -> None:
-        data: DepthDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_module(trainer)
         median = {name: statistics.median(values) for name, values in self.seconds.items()}
         device = module.device
         threads = f" with {torch.get_num_threads()} threads" if device.type == "cpu" else ""

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from lightning_app.canonical_camera import canonical_scale
 from lightning_app.checkpoints import Checkpoint, load_weights
+from lightning_app.data_of_trainer import data_module
 from lightning_app.evaluation.metrics import DepthMetrics
 from lightning_app.evaluation.protocols import fitting, views
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
+from models.contract import require_depth_network
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ class DepthModule(LightningModule):
     """Trains ``network`` with ``loss``, and scores it under the data module's protocol.
 
     Args:
-        network: image -> depth, see the contract in ``models``.
+        network: image -> depth, with the members of ``models.DepthNetwork``.
         loss: predictions and batch -> named terms, see the contract in ``losses``.
         optimizer: built from the parameters.
         schedule: built from the optimizer and the number of steps of the run.
@@ -39,8 +41,9 @@ class DepthModule(LightningModule):
 
     Raises:
         FileNotFoundError: no such checkpoint to start from.
-        ValueError: a checkpoint of another network, a part that the network has not or a negative rate, a focal length
-            that is not positive or of no use, or a size that the network's stride does not divide.
+        ValueError: a network that lacks a member of ``models.DepthNetwork``, a checkpoint of another network, a part
+            that the network has not or a negative rate, a focal length that is not positive or of no use, or a size
+            that the network's stride does not divide.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class DepthModule(LightningModule):
         canonical_focal_px: float | None = None,
     ) -> None:
         super().__init__()
+        network = require_depth_network(network)
         if canonical_focal_px is not None and not canonical_focal_px > 0:
             raise ValueError(f"canonical_focal_px {canonical_focal_px} must be positive")
         if canonical_focal_px is not None and network.predicts != "depth":
@@ -69,7 +73,7 @@ class DepthModule(LightningModule):
         self.network, self.loss = network, loss
         self.optimisation, self.weights, self.rates = Optimisation(optimizer, schedule), weights, rates or {}
         self._compiles = compile
-        self._multiscale: Any = network.multiscale
+        self._multiscale = network.multiscale
         for name, rate in self.rates.items():
             if rate < 0:
                 raise ValueError(f"rates: {rate} of {name} is negative")
@@ -78,15 +82,15 @@ class DepthModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         """Prepare a stage."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.network.check_size(data.size)  # type: ignore[operator]
+        data = data_module(self.trainer)
+        self.network.check_size(data.size)
         readers = data.test if stage == "test" else data.val
-        predicts = str(self.network.predicts)
+        predicts = self.network.predicts
         protocols = fitting(data.protocols, readers, predicts) if readers else []
         data.views = views(protocols)
         self.metrics = nn.ModuleList(DepthMetrics(each, predicts) for each in protocols)
         # Depthwise convolutions are about twice as fast in this format, on a CPU too.
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(memory_format=torch.channels_last)
 
     def on_fit_start(self) -> None:
         """Load the weights to start from, unless the run is resumed and has its own."""
@@ -98,7 +102,7 @@ class DepthModule(LightningModule):
             self._multiscale = torch.compile(self._multiscale)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self._multiscale(image)[0]  # type: ignore[no-any-return]
+        return self._multiscale(image)[0]
 
     @torch.no_grad()
     def predict(self, batch: dict[str, Any]) -> Tensor:
@@ -133,7 +137,7 @@ class DepthModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what opening the file needs beside the weights."""
-        checkpoint["pocketdepth"] = {"size": list(self.trainer.datamodule.size)}  # type: ignore[attr-defined]
+        checkpoint["pocketdepth"] = {"size": list(data_module(self.trainer).size)}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         parts = {name: list(self._part(name).parameters()) for name, rate in self.rates.items() if rate > 0}
@@ -151,7 +155,8 @@ class DepthModule(LightningModule):
             named, on_step=training, on_epoch=not training, batch_size=len(prediction), sync_dist=not training
         )
         for metric in () if training else self.metrics:
-            metric.update(prediction, batch)  # type: ignore[operator]
+            assert isinstance(metric, DepthMetrics)
+            metric.update(prediction, batch)
         return terms["loss"]
 
     def _log_metrics(self, stage: str) -> None:
@@ -178,7 +183,7 @@ class DepthModule(LightningModule):
 
     def _initialise(self) -> None:
         if self.weights is None:
-            self.network.load_pretrained()  # type: ignore[operator]
+            self.network.load_pretrained()
         else:
             load_weights(self, Checkpoint.open(Path(self.weights)))
             log.info("weights from %s", self.weights)

@@ -10,10 +10,11 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from datamodules.samples import content_and_style
 from lightning_app.checkpoints import Checkpoint
+from lightning_app.data_of_trainer import data_module
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
 from losses import ContentStyle
 from models import AdaIN
@@ -50,8 +51,8 @@ class StyleModule(LightningModule):
         """Prepare a stage."""
         if stage != "fit":
             raise ValueError("a stylizer has no validate and no test: look at the panels of its run")
-        self.network.check_size(self.trainer.datamodule.size)  # type: ignore[attr-defined]
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.check_size(data_module(self.trainer).size)
+        self.network.to(memory_format=torch.channels_last)
 
     def on_fit_start(self) -> None:
         """Load the encoder's weights, unless the run is resumed and has them."""
@@ -79,10 +80,10 @@ class StyleModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say what the file holds beside the weights."""
-        checkpoint["pocketdepth"] = {"size": list(self.trainer.datamodule.size)}  # type: ignore[attr-defined]
+        checkpoint["pocketdepth"] = {"size": list(data_module(self.trainer).size)}
 
 
-def load_stylizer(checkpoint: str) -> nn.Module:
+def load_stylizer(checkpoint: str) -> AdaIN:
     """A trained stylizer, to be named in a YAML:
     ``network: {class_path: lightning_app.training.load_stylizer, init_args: {checkpoint: adain.ckpt}}``.
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from datamodules import depth_io as io
         (io.write_tum_depth, io.read_tum_depth, 1 / 5000, 13.107),
     ],
 )
-def test_every_encoding_survives_a_round_trip(tmp_path: Path, write, read, step: float, far: float) -> None:  # type: ignore[no-untyped-def]
+def test_every_encoding_survives_a_round_trip(
+    tmp_path: Path, write: Callable[..., None], read: Callable[..., Any], step: float, far: float
+) -> None:
     depth = np.random.default_rng(0).uniform(0.3, far, (20, 30)).astype(np.float32)
     depth[3, 4] = 0
     write(tmp_path / "d.png", depth)

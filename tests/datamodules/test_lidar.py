@@ -15,7 +15,7 @@ from datamodules.reader import CorruptFrameError
 
 def test_kitti_projects_as_a_plain_loop_does(data_root: Path) -> None:
     for kind in ("camera_z", "forward_x"):
-        reader = KittiRaw("kitti", "kitti/val.txt", depth=kind)  # type: ignore[arg-type]
+        reader = KittiRaw("kitti", "kitti/val.txt", depth=kind)
         frame = reader[0]
         height, width = frame.depth.shape
         expected = np.zeros((height, width))
@@ -54,7 +54,7 @@ def test_real_lidar_is_projected_as_a_plain_loop_does(
         keys = ("R", "T", "R_rect_00", f"P_rect_0{entry.camera}")
         velo, shift, rectify, to_image = (list(map(float, values[key].split())) for key in keys)
         expected: dict[tuple[int, int], float] = {}
-        for x, y, z, _ in np.fromfile(entry.truth, "<f4").reshape(-1, 4).tolist():  # type: ignore[arg-type]
+        for x, y, z, _ in np.fromfile(entry.truth, "<f4").reshape(-1, 4).tolist():
             camera = [dot(velo[3 * i : 3 * i + 3], (x, y, z)) + shift[i] for i in range(3)]
             rectified = [dot(rectify[3 * i : 3 * i + 3], camera) for i in range(3)]
             u, v, w = (dot(to_image[4 * i : 4 * i + 4], [*rectified, 1]) for i in range(3))

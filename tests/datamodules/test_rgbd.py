@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -26,8 +27,13 @@ def test_tum_pairs_by_time(data_root: Path) -> None:
 
 def test_seven_scenes_by_split(data_root: Path) -> None:
     write_seven_scenes(data_root / "seven")
-    for split, sequences in (("all", {"seq-01", "seq-02"}), ("train", {"seq-01"}), ("test", {"seq-02"})):
-        reader = SevenScenes("seven", split=split)  # type: ignore[arg-type]
+    expected: tuple[tuple[Literal["all", "train", "test"], set[str]], ...] = (
+        ("all", {"seq-01", "seq-02"}),
+        ("train", {"seq-01"}),
+        ("test", {"seq-02"}),
+    )
+    for split, sequences in expected:
+        reader = SevenScenes("seven", split=split)
         assert {path.parent.name for path in reader.paths} == sequences
     depth = reader[0].depth
     assert depth[0, 0] == 0

@@ -38,8 +38,8 @@ def assert_same_frames(reader: Reader, shards: Shards) -> None:
         np.testing.assert_array_equal(frame.intrinsics, expected.intrinsics)
         assert frame.depth.dtype == np.float32
         assert (frame.domain, frame.path) == (expected.domain, expected.path.resolve())
-        np.testing.assert_array_equal(frame.pair, expected.pair)  # type: ignore[arg-type]
-        np.testing.assert_array_equal(frame.inv_depth, expected.inv_depth)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(frame.pair, expected.pair)
+        np.testing.assert_array_equal(frame.inv_depth, expected.inv_depth)
 
 
 @pytest.mark.parametrize("units", [100.0, 256.0, 1000.0, 5000.0, 0.0])

@@ -56,8 +56,9 @@ def test_style_probability_and_strength_are_checked() -> None:
 
 
 def test_evaluation_batches_are_not_stylised(data_root: Path) -> None:
-    data = module(style=StyleTransfer(ImageAdaIN(), Photos("photos"), probability=1.0), val=[VirtualKitti("vkitti")])
-    data.style.load((64, 96), set())  # type: ignore[union-attr]
+    style = StyleTransfer(ImageAdaIN(), Photos("photos"), probability=1.0)
+    data = module(style=style, val=[VirtualKitti("vkitti")])
+    style.load((64, 96), set())
     raw = next(iter(data.val_dataloader()))
     assert torch.equal(data.on_after_batch_transfer(raw, 0)["image"], raw["image"].float() / 255)
 

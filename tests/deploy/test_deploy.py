@@ -21,7 +21,7 @@ from deploy.measure.macs import count_macs
 from deploy.measure.mobile_partitions import mobile_partitions
 from deploy.measure.peak import dense_convolution
 from deploy.quantization.quantize import head_nodes, signal_to_noise
-from models import DepthNet, UpConvDecoder
+from models import DepthNet, LightDecoder, UpConvDecoder
 from tests.conftest import EXPERIMENTS, Cli
 from tests.helpers.fake_data import picture
 from tests.models.test_encoder import BACKBONES
@@ -58,8 +58,8 @@ OTHERS = [name for name in BACKBONES[::2] if name not in PLAIN]
 @pytest.mark.parametrize("encoder", [*PLAIN, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_every_network_exports(encoder: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    arguments = {"decoder": UpConvDecoder} if encoder == "resnet18" else {}
-    network = DepthNet(encoder, heads=4, **arguments).eval()  # type: ignore[arg-type]
+    decoder = UpConvDecoder if encoder == "resnet18" else LightDecoder
+    network = DepthNet(encoder, heads=4, decoder=decoder).eval()
     model = to_onnx(network, (64, 96))
     onnx.save(model, tmp_path / "n.onnx")
     assert disagreement(network, OnnxNetwork(tmp_path / "n.onnx")) < 1e-4

@@ -101,7 +101,7 @@ def test_export_opens_the_file_once(cli: Cli, streets: None, tmp_path: Path) -> 
     assert "data | VirtualKitti(root=quickstart/streets, scenes=['Scene01']" in card
     assert ": 29 frames, counted when exported" in card
     assert "WarmupCosine" not in card
-    assert load(tmp_path / "depth.onnx").network.metadata["checkpoint_sha256"] == Checkpoint.open(path).sha256
+    assert load(tmp_path / "depth.onnx").network.info.checkpoint_sha256 == Checkpoint.open(path).sha256
 
 
 def test_evaluate_opens_the_file_once(cli: Cli, streets: None, tmp_path: Path) -> None:

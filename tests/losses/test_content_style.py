@@ -30,7 +30,7 @@ def test_a_style_that_is_reached_costs_nothing() -> None:
     features = [torch.randn(2, 3, 8, 8), torch.randn(2, 5, 4, 4)]
     assert ContentStyle()(features, features[-1], statistics(features))["loss"] < 1e-6
     flat = torch.zeros(1, 3, 4, 4, requires_grad=True)
-    ContentStyle()([flat], torch.zeros(1, 3, 4, 4), [torch.zeros(1, 2, 3)])["loss"].backward()  # type: ignore[no-untyped-call]
+    ContentStyle()([flat], torch.zeros(1, 3, 4, 4), [torch.zeros(1, 2, 3)])["loss"].backward()
     assert flat.grad is not None
     assert flat.grad.isfinite().all()
 

@@ -96,7 +96,8 @@ def test_pydnet_is_as_published() -> None:
 def test_fastdepth_is_as_published() -> None:
     network = DepthNet("mobilenetv1_100", decoder=NNConv5Decoder, output_stride=1)
     assert parameters(network) == 3_960_929  # 3.96 M
-    levels = list(network.decoder.levels)  # type: ignore[arg-type, union-attr]
+    assert isinstance(network.decoder, NNConv5Decoder)
+    levels = list(network.decoder.levels)
     assert [type(level.project).__name__ for level in levels] == ["Identity"] * 5
     assert [level.joins for level in levels] == [False, True, True, True, False]  # at the strides 8, 4 and 2
 

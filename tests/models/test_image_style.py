@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import AdaIN, FourierAdaptation, HistogramMatching, ImageAdaIN
+from models import AdaIN, FourierAdaptation, HistogramMatching, ImageAdaIN, StyleNetwork
 
 
 def images(seed: int, size: tuple[int, int] = (64, 96), number: int = 2) -> Tensor:
@@ -24,13 +24,13 @@ def adain(*arguments: Any, **options: Any) -> AdaIN:
     return network
 
 
-def stylise(network: nn.Module, content: Tensor, style: Tensor, strength: float) -> Tensor:
-    result: Tensor = network(content, network.statistics(style), torch.full((len(content),), strength))  # type: ignore[operator]
+def stylise(network: StyleNetwork, content: Tensor, style: Tensor, strength: float) -> Tensor:
+    result: Tensor = network(content, network.statistics(style), torch.full((len(content),), strength))
     return result
 
 
 @pytest.mark.parametrize("network", [ImageAdaIN(), HistogramMatching(), FourierAdaptation()])
-def test_no_strength_changes_nothing_and_its_own_style_little(network: nn.Module) -> None:
+def test_no_strength_changes_nothing_and_its_own_style_little(network: StyleNetwork) -> None:
     content = images(0, (75, 93))
     torch.testing.assert_close(stylise(network, content, images(1), 0.0), content, atol=1e-5, rtol=0)
     torch.testing.assert_close(stylise(network, content, content, 1.0), content, atol=0.02, rtol=0)

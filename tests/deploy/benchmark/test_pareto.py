@@ -61,7 +61,7 @@ def test_untrained_branches_are_woken_before_they_are_timed() -> None:
     """timm's ResNets start the last BatchNorm of a branch at 0, and a runtime would leave the branch out."""
     network = DepthNet("resnet18")
     assert not network.encoder.backbone.layer1[0].bn2.weight.any()
-    assert reset_zero_init_batchnorm(network).encoder.backbone.layer1[0].bn2.weight.all()  # type: ignore[union-attr, index]
+    assert reset_zero_init_batchnorm(network).encoder.backbone.layer1[0].bn2.weight.all()
 
 
 @pytest.mark.slow

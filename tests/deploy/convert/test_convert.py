@@ -13,6 +13,7 @@ from torch import nn
 
 from deploy import load
 from deploy.convert.source import open_source
+from deploy.inference.litert_network import LiteRtNetwork
 from deploy.inference.load import load_network
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.optional_packages import quiet
@@ -119,17 +120,17 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
     assert len(result.out.splitlines()) == 1
     assert not result.err
     network = _same(checkpoint.with_suffix(".tflite"), exported)
-    assert network.metadata["precision"] == "fp32"
-    assert len(network.metadata["checkpoint_sha256"]) == 64
+    assert network.info.precision == "fp32"
+    assert len(network.info.checkpoint_sha256 or "") == 64
     int8 = fitted / "int8.tflite"
     arguments = ("convert", "litert", checkpoint, "--output", int8, "--int8", "--images", data_root / "photos")
     result = cli(*arguments)
     assert result.status == 0, result.err
     assert "dB against fp32 in ONNX" in result.out
     assert int8.stat().st_size < 0.5 * checkpoint.with_suffix(".tflite").stat().st_size
-    network = load_network(int8)
-    assert network.metadata["precision"].startswith("int8, normalisation and head in float, 3 calibration images")
-    assert network.interpreter.get_input_details()[0]["dtype"] is np.float32  # type: ignore[union-attr]
+    network = LiteRtNetwork(int8)
+    assert network.info.precision == "int8, normalisation and head in float, 3 calibration images"
+    assert network.interpreter.get_input_details()[0]["dtype"] is np.float32
     reference = OnnxNetwork(exported)
     assert sqnr_db((reference(image), network(image)) for image in random_images(network.size)) > 20
     _is_taken(int8, data_root, fitted, cli)
@@ -137,7 +138,7 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
     again = cli(*arguments, "--overwrite")
     assert again.status == 1
     assert "are needed" in again.err
-    assert load_network(int8).metadata == network.metadata
+    assert load_network(int8).info == network.info
     int8.write_bytes(int8.read_bytes()[:4000])
     assert "a corrupt LiteRT file" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
     int8.write_bytes(b"nothing that opens")
@@ -153,7 +154,7 @@ def test_executorch(fitted: Path, exported: Path, data_root: Path, cli: Cli) -> 
     assert "of the depth of ONNX" in result.out
     assert not result.err
     file = checkpoint.with_suffix(".pte")
-    assert _same(file, exported).metadata["precision"] == "fp32"
+    assert _same(file, exported).info.precision == "fp32"
     _is_taken(file, data_root, fitted, cli)
     file.write_bytes(b"nothing that opens")
     assert "ExecuTorch cannot open it" in cli("predict", file, data_root / "photos", "--output", fitted / "q").err
@@ -185,7 +186,7 @@ def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
 def test_source_says_what_it_is(fitted: Path) -> None:
     source = open_source(fitted / "checkpoints" / "last.ckpt", (32, 64))
     assert source.reference.size == source.size == (32, 64)
-    assert source.metadata["predicts"] == "depth"
+    assert source.info.predicts == "depth"
     assert largest_difference(_torch(source.network), source.reference, random_images(source.size)) < 1e-4
 
 

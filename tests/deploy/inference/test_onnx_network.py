@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def with_half_its_weights(path: Path) -> Path:
     return path
 
 
-BAD = {
+BAD: dict[Callable[[Path], Path], str] = {
     two_outputs: "gives depth, sure, and only one can be the depth; keep it: python -c",
     channels_last: "its input is x tensor(float) [1, 64, 96, 3], not one RGB image",
     half: "its input is x tensor(float16) [1, 3, 64, 96], not one RGB image",
@@ -121,8 +122,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("make", BAD)
-def test_bad_files_are_one_line(make: object, tmp_path: Path, data_root: Path, cli: Cli) -> None:
-    path = make(tmp_path / "m.onnx")  # type: ignore[operator]
+def test_bad_files_are_one_line(make: Callable[[Path], Path], tmp_path: Path, data_root: Path, cli: Cli) -> None:
+    path = make(tmp_path / "m.onnx")
     for verb in (
         ("predict", path, data_root / "photos", "--output", tmp_path / "p"),
         ("benchmark", path, "--output", tmp_path / "b"),
@@ -133,7 +134,7 @@ def test_bad_files_are_one_line(make: object, tmp_path: Path, data_root: Path, c
         assert result.status == 2, result
         (line,) = result.err.splitlines()
         assert line.startswith(f"pocketdepth: error: {path}: ")
-        assert BAD[make] in line  # type: ignore[index]
+        assert BAD[make] in line
     assert {each.name for each in tmp_path.iterdir()} <= {"m.onnx", "m.data", "data"}
 
 

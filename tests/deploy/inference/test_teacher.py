@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -73,10 +74,10 @@ def test_a_foreign_file_is_asked_as_its_settings_say(
 
 def test_mirror_and_scales_are_averaged(tmp_path: Path, image: torch.Tensor) -> None:
     torch.save(Brightness().state_dict(), tmp_path / "t.pt")
-    arguments = {"file": str(tmp_path / "t.pt"), "network": Brightness(), "size": (64, 96)}
-    plain, mirrored = Teacher(**arguments), Teacher(**arguments, mirror=True)  # type: ignore[arg-type]
+    own: dict[str, Any] = {"file": str(tmp_path / "t.pt"), "network": Brightness(), "size": (64, 96)}
+    plain, mirrored = Teacher(**own), Teacher(**own, mirror=True)
     torch.testing.assert_close(mirrored(image), plain(image))  # brightness is the same in a mirror
-    several = Teacher(**arguments, scales=[1, 2])(image)  # type: ignore[arg-type]
+    several = Teacher(**own, scales=[1, 2])(image)
     assert several.shape == image[:, :1].shape
     assert (several != plain(image)).any()
     assert np.corrcoef(several.flatten(), plain(image).flatten())[0, 1] > 0.9
@@ -99,9 +100,9 @@ def test_own_files_say_all_themselves(exported: Path, fitted: Path, image: torch
         ({"predicts": "inverse_depth", "scales": ()}, "must be above 0"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(tmp_path: Path, arguments: dict[str, object], message: str) -> None:
+def test_settings_that_do_not_fit_are_refused(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Teacher(str(foreign(tmp_path / "t.onnx")), **arguments)  # type: ignore[arg-type]
+        Teacher(str(foreign(tmp_path / "t.onnx")), **arguments)
 
 
 def test_a_teacher_of_another_kind_is_refused(tmp_path: Path, image: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from deploy.export.stem_statistics import stem_statistics
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.images import find_images, spread
+from deploy.inference.model_info import ModelInfo
 from deploy.quantization.calibration import folder_images, ranges
 from deploy.quantization.calibration_shift import calibration_shift, range_difference, warn_if_ranges_differ
 from deploy.quantization.quantizer import prepared
@@ -29,7 +30,7 @@ def known_stem(exported: Path, fitted: Path) -> None:
     model = onnx.load(exported)
     network = Checkpoint.open(fitted / "checkpoints" / "last.ckpt").network
     metadata = {each.key: each.value for each in model.metadata_props}
-    onnx.helper.set_model_props(model, metadata | stem_statistics(network))
+    onnx.helper.set_model_props(model, metadata | stem_statistics(network).to_metadata())
     onnx.save(model, exported)
 
 
@@ -110,8 +111,8 @@ def test_stem_statistics_are_those_of_its_batch_norm(tmp_path: Path) -> None:
     known = stem_statistics(network)
     assert calibration_shift(model, known, [image[None] for image in images]) == pytest.approx(0, abs=0.01)
     assert (calibration_shift(model, known, [image[None] / 8 for image in images]) or 0) > 1
-    assert calibration_shift(model, {}, [images[:1]]) is None
-    assert stem_statistics(torch.nn.Conv2d(3, 8, 3)) == {}
+    assert calibration_shift(model, ModelInfo(), [images[:1]]) is None
+    assert stem_statistics(torch.nn.Conv2d(3, 8, 3)) == ModelInfo()
 
 
 def test_images_are_spread_evenly_and_kept_apart(photos: Path) -> None:

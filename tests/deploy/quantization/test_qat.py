@@ -37,18 +37,20 @@ def rounded(network: nn.Module, **settings: Any) -> tuple[FakeQuantize, Any, Any
     return callback, trainer, module
 
 
-def network_of(encoder: str, decoder: Any) -> nn.Module:
+def network_of(encoder: str, decoder: Any) -> DepthNet:
     """With statistics, and branches and heads that matter."""
     torch.manual_seed(0)
     network = DepthNet(encoder, decoder=decoder)
     for part in network.modules():
         if isinstance(part, nn.BatchNorm2d):
             nn.init.uniform_(part.weight, -1.5, 1.5)
-    nn.init.normal_(network.decoder.heads[0].weight, std=0.1)  # type: ignore[operator, union-attr, arg-type, index]
+    head = network.decoder.heads[0]
+    assert isinstance(head, nn.Conv2d | nn.ConvTranspose2d)
+    nn.init.normal_(head.weight, std=0.1)
     with torch.no_grad():
         for _ in range(20):
             network(torch.rand(4, 3, 64, 96))
-    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 # Depthwise convolutions and additions; timm's Conv2dSame; dense ones and transposed ones.
@@ -87,7 +89,7 @@ def test_every_layer_but_the_heads_gets_a_gradient_through_the_rounding() -> Non
     for trainer.global_step in (0, 1):
         callback.on_train_batch_start(trainer, module, {}, 0)
         network.zero_grad()
-        sum(each.log().mean() for each in network.multiscale(torch.rand(2, 3, 64, 96))).backward()  # type: ignore[union-attr]
+        torch.stack([each.log().mean() for each in network.multiscale(torch.rand(2, 3, 64, 96))]).sum().backward()  # type: ignore[no-untyped-call]
     gradients = [parameter.grad for parameter in network.parameters()]
     assert all(isinstance(each, Tensor) and each.isfinite().all() for each in gradients)
 

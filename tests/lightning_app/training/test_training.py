@@ -97,7 +97,7 @@ def test_a_part_that_is_frozen_stays_as_it_is(data_root: Path, tmp_path: Path, c
 
 def test_a_part_has_its_own_rate() -> None:
     module = DepthModule(DepthNet("mobilenetv4_conv_small"), SILog(), rates={"encoder": 0.1, "decoder.heads": 2.0})
-    module.trainer = type("Trainer", (), {"estimated_stepping_batches": 10})()  # type: ignore[assignment]
+    module.trainer = type("Trainer", (), {"estimated_stepping_batches": 10})()
     configured: Any = module.configure_optimizers()
     optimizer = configured["optimizer"]
     rates = {group["name"]: group["initial_lr"] for group in optimizer.param_groups}

@@ -1,0 +1,135 @@
+"""The metadata of a model file: the one place that reads and writes it. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_app.checkpoints import Checkpoint
+    from models.prediction import Predicts
+
+UNITS: dict[str, str] = {"depth": "metres", "inverse_depth": "1/m up to scale and shift"}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model file says of itself. Each field is one entry of its metadata, None where the file has no such entry.
+
+    Attributes:
+        size: (height, width) of the network's input.
+        frames: (height, width) of the camera frames that the file takes, if it resizes them itself.
+        input: the input in words: colour, range, type and shape.
+        output: the output in words: type, shape, units and how to resize it.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
+        units: of the output.
+        quantized: how it was quantized; None for a float file.
+        precision: of weights and activations.
+        licence: what the training data and weights allow.
+        checkpoint: name of the checkpoint that it was made of.
+        checkpoint_sha256: of that file.
+        pocketdepth: the version that wrote it.
+        canonical_focal_px: focal length of the canonical camera that the depth is for, in pixels of the input.
+        stem_mean: mean of each channel after the first convolution, over the training images.
+        stem_std: standard deviation of the same.
+        warning: what ``pocketdepth quantize`` warned of.
+        chip: the chip that it was compiled for.
+    """
+
+    size: tuple[int, int] | None = None
+    frames: tuple[int, int] | None = None
+    input: str | None = None
+    output: str | None = None
+    predicts: Predicts | None = None
+    units: str | None = None
+    quantized: str | None = None
+    precision: str | None = None
+    licence: str | None = None
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    pocketdepth: str | None = None
+    canonical_focal_px: float | None = None
+    stem_mean: tuple[float, ...] | None = None
+    stem_std: tuple[float, ...] | None = None
+    warning: str | None = None
+    chip: str | None = None
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], path: Path | str) -> ModelInfo:
+        """Read the entries of a file; unknown ones, as files of others have, are left out.
+
+        Args:
+            metadata: its entries.
+            path: the file, for the error message.
+
+        Raises:
+            ValueError: an entry that cannot be parsed.
+        """
+        values: dict[str, Any] = {each.name: metadata[each.name] for each in fields(cls) if each.name in metadata}
+        for name, parse in _PARSERS.items():
+            try:
+                values[name] = parse(values[name]) if name in values else None
+            except ValueError as error:
+                raise ValueError(f"{path}: its metadata has {name} {metadata[name]!r}, which is invalid") from error
+        return cls(**values)
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Checkpoint, size: tuple[int, int]) -> ModelInfo:
+        """What every file made of a checkpoint says, for inputs of (height, width)."""
+        predicts = checkpoint.network.predicts
+        return cls(
+            size=size,
+            predicts=predicts,
+            units=UNITS[predicts],
+            checkpoint_sha256=checkpoint.sha256,
+            pocketdepth=version("pocketdepth"),
+            canonical_focal_px=checkpoint.canonical_focal_px,
+        )
+
+    def to_metadata(self) -> dict[str, str]:
+        """The entries for a file, in the order of the fields; none for a field that is None."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: _WRITERS.get(name, str)(value) for name, value in values.items() if value is not None}
+
+
+def _parse_size(text: str) -> tuple[int, int] | None:
+    match = re.fullmatch(r"(\d+)x(\d+) \(height x width\)", text)  # another's file may mean something else by "size"
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _parse_predicts(text: str) -> str:
+    if text not in UNITS:
+        raise ValueError(text)
+    return text
+
+
+def _parse_numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split())
+
+
+def _write_size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]} (height x width)"
+
+
+def _write_numbers(numbers: tuple[float, ...]) -> str:
+    return " ".join(f"{number:.4g}" for number in numbers)
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "size": _parse_size,
+    "frames": _parse_size,
+    "predicts": _parse_predicts,
+    "canonical_focal_px": lambda text: float(text) if text else None,
+    "stem_mean": _parse_numbers,
+    "stem_std": _parse_numbers,
+}
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    "size": _write_size,
+    "frames": _write_size,
+    "stem_mean": _write_numbers,
+    "stem_std": _write_numbers,
+}
