@@ -31,8 +31,8 @@ class DepthDataModule(LightningDataModule):
 
     Args:
         train: readers of the training frames.
-        val: readers of the frames to choose on.
-        test: readers of the frames to report on.
+        val: readers of the validation split.
+        test: readers of the test split.
         proportions: share of each training reader in every batch, rounded to whole frames; by their number of frames
             if left out.
         size: (height, width) of what the network sees.
@@ -54,9 +54,6 @@ class DepthDataModule(LightningDataModule):
         ValueError: a size or batch size that is not positive; as many proportions as readers are needed; a training
             frame or scene stands in an evaluation split, or a validation frame in the test split; a training reader
             whose depth is coarser than its images.
-
-    Attributes:
-        views: which views of the frames an evaluation asks for, by the reader's ``truth``; the whole frame if None.
     """
 
     def __init__(
@@ -86,7 +83,7 @@ class DepthDataModule(LightningDataModule):
         self.augmentation = augmentation or Augmentation()
         self.style, self.teacher, self.on_corrupt, self.shared_scenes = style, teacher, on_corrupt, shared_scenes
         self.protocols = [protocol] if isinstance(protocol, str) else protocol
-        self.views: Mapping[str, Sequence[View]] | None = None
+        self._views: Mapping[str, Sequence[View]] | None = None
 
     def setup(self, stage: str) -> None:
         """Find the frames of a stage (``fit``, ``validate`` or ``test``); for training also refuse leaks and read the
@@ -123,11 +120,17 @@ class DepthDataModule(LightningDataModule):
         dataset = TrainingFrames(self.train, self.augmentation, self.size, self.on_corrupt)
         return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, **self._loading())
 
+    def set_evaluation_views(self, views: Mapping[str, Sequence[View]]) -> None:
+        """Set the views of each frame, by the reader's ``truth``, that validation and test load; called by the
+        LightningModule, which knows what the protocols need. The full frame if never called.
+        """
+        self._views = views
+
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self.evaluation_dataloader(self.val)
+        return self.evaluation_dataloader(self.val, views=self._views)
 
     def test_dataloader(self) -> DataLoader[Sample]:
-        return self.evaluation_dataloader(self.test)
+        return self.evaluation_dataloader(self.test, views=self._views)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """On the device: bring the image to [0, 1], say which depth is known, ask the teacher of frames without any,
@@ -173,13 +176,13 @@ class DepthDataModule(LightningDataModule):
         return {path.resolve() for reader in self._evaluated() for path in reader.paths}
 
     def refuse_leaks(self) -> None:
-        """Raise ValueError where a frame or a scene is trained on and evaluated on, or a frame is chosen on and
-        reported on.
+        """Raise ValueError where a frame or a scene is in training and in evaluation, or a frame in both validation and
+        test.
         """
-        chosen = {path.resolve() for reader in self.val for path in reader.paths}
-        twice = [path for reader in self._there(self.test) for path in reader.paths if path.resolve() in chosen]
+        validation = {path.resolve() for reader in self.val for path in reader.paths}
+        twice = [path for reader in self._there(self.test) for path in reader.paths if path.resolve() in validation]
         if twice:
-            raise ValueError(f"{len(twice)} validation frames are test frames too, e.g. {twice[0]}: report on others")
+            raise ValueError(f"{len(twice)} validation frames are test frames too, e.g. {twice[0]}: use disjoint lists")
         evaluated = self.evaluated_paths()
         leaks = [path for reader in self.train for path in reader.paths if path.resolve() in evaluated]
         if leaks:
@@ -192,16 +195,32 @@ class DepthDataModule(LightningDataModule):
                 raise ValueError(f"{message}, or allow it with shared_scenes: warn")
             log.warning("%s", message)
 
-    def evaluation_dataloader(self, readers: Sequence[Reader]) -> DataLoader[Sample]:
-        """Batches of evaluation samples of all frames, each frame on one rank alone."""
-        dataset = EvaluationFrames(readers, self.size, self.on_corrupt, self.views)
+    def evaluation_dataloader(
+        self,
+        readers: Sequence[Reader],
+        *,
+        size: tuple[int, int] | None = None,
+        views: Mapping[str, Sequence[View]] | None = None,
+        batch_size: int | None = None,
+    ) -> DataLoader[Sample]:
+        """Batches of the evaluation samples of all frames, in order; under DDP each frame is on one rank alone.
+
+        Args:
+            readers: of the frames.
+            size: (height, width) of the images; the data module's if left out.
+            views: views of each frame, by the reader's ``truth``; the full frame if left out.
+            batch_size: frames per batch; the data module's if left out.
+
+        Raises:
+            ValueError: fewer frames than processes.
+        """
+        dataset = EvaluationFrames(readers, size or self.size, self.on_corrupt, views)
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if len(dataset) < ranks:
             raise ValueError(f"{len(dataset)} frames to evaluate cannot be split over {ranks} processes")
         mine = range(rank, len(dataset), ranks)  # a DistributedSampler would count some frames twice
-        return DataLoader(
-            dataset, batch_size=self.batch_size, sampler=mine, collate_fn=collate_padded, **self._loading()
-        )
+        batch_size = batch_size or self.batch_size
+        return DataLoader(dataset, batch_size=batch_size, sampler=mine, collate_fn=collate_padded, **self._loading())
 
     def _loading(self) -> dict[str, Any]:
         pinned = torch.cuda.is_available()

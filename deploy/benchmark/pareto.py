@@ -43,12 +43,12 @@ class Scored(NamedTuple):
     Attributes:
         title: its folder's name, split, protocol and frames.
         scores: by network.
-        blind: abs_rel of what looks at no image; None where nothing was trained on depth.
+        baseline: abs_rel of the constant mean-depth baseline; None where nothing was trained on depth.
     """
 
     title: str
     scores: dict[str, Score]
-    blind: float | None
+    baseline: float | None
 
 
 def pareto(
@@ -110,8 +110,8 @@ def _read(result: Path, split: str) -> Scored:
         if name != MEAN_DEPTH_BASELINE
     }
     title = f"{result.name}, {split}, {protocol}, {len(found['frames'])} frames"
-    blind = found["results"].get(MEAN_DEPTH_BASELINE)
-    return Scored(title, scores, blind and blind[protocol]["abs_rel"]["mean"])
+    baseline = found["results"].get(MEAN_DEPTH_BASELINE)
+    return Scored(title, scores, baseline and baseline[protocol]["abs_rel"]["mean"])
 
 
 def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) -> dict[str, Any]:
@@ -121,10 +121,10 @@ def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) 
         }
         for each in scored
     }
-    blind = {each.title: each.blind for each in scored}
+    baseline = {each.title: each.baseline for each in scored}
     return {
         "how": caption,
-        MEAN_DEPTH_BASELINE: blind,
+        MEAN_DEPTH_BASELINE: baseline,
         "costs": {name: asdict(cost) for name, cost in measured.items()},
         "errors": errors,
     }
@@ -145,8 +145,8 @@ def _table(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) ->
             score = each.scores.get(name)
             cells += ["-", "-"] if score is None else [_mean(score.abs_rel), f"{score.delta1:.3f}"]
         table.add_row(name, *cells)
-    blind = [cell for each in scored for cell in ("-" if each.blind is None else f"{each.blind:.3f}", "")]
-    table.add_row(MEAN_DEPTH_BASELINE, *[""] * 5, *blind, style="dim")
+    baseline = [cell for each in scored for cell in ("-" if each.baseline is None else f"{each.baseline:.3f}", "")]
+    table.add_row(MEAN_DEPTH_BASELINE, *[""] * 5, *baseline, style="dim")
     return table
 
 
@@ -168,11 +168,11 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
             colour = "#e08a2e" if is_best else "#3b6fb6"
             axes.vlines(x, each.scores[name].abs_rel.min(), each.scores[name].abs_rel.max(), color=colour, linewidth=1)
             axes.plot(x, y, "o", color=colour, ms=6)
-        if each.blind is not None:
-            axes.axhline(each.blind, color="#888888", linewidth=1, linestyle=":")
+        if each.baseline is not None:
+            axes.axhline(each.baseline, color="#888888", linewidth=1, linestyle=":")
             axes.text(
                 1,
-                each.blind,
+                each.baseline,
                 f"{MEAN_DEPTH_BASELINE}  ",
                 transform=axes.get_yaxis_transform(),
                 fontsize=8,

@@ -12,22 +12,26 @@ from torch import Tensor
 from deploy.inference.load import load_network
 from deploy.inference.network import Network
 from deploy.inference.torch_network import TorchNetwork
-from lightning_app.canonical_camera import canonical_scale
+from lightning_app.canonical_camera import from_canonical
 from lightning_app.config import read_data_module
 from lightning_app.evaluation.evaluate import (
     Results,
     describe,
-    measure,
+    frame_scores,
+    mean_scores,
+    print_invalid,
+    readers_of,
     require_scored,
     split_readers,
     warn_of_leaks,
 )
-from lightning_app.evaluation.protocols import PROTOCOLS
+from lightning_app.evaluation.per_dataset import score_per_dataset
+from lightning_app.evaluation.protocols import PROTOCOLS, fitting, protocol
 from lightning_app.evaluation.tables import (
     Row,
-    print_cross_data,
+    print_per_dataset,
     print_results,
-    write_cross_data,
+    write_per_dataset,
     write_results,
 )
 from lightning_app.files import refuse_existing
@@ -64,12 +68,14 @@ def evaluate(
         refuse_existing(output, overwrite=overwrite)
     module = read_data_module(data)
     network = load_network(model)
-    module.size = network.size
     readers = split_readers(module, split)
     if isinstance(network, TorchNetwork):
         warn_of_leaks(network.checkpoint, readers)
     names = protocols or module.protocols
-    results = measure(module, readers, names, partial(_predict, network), network.predicts, f"evaluate {model.name}")
+    fitted = fitting(names, readers, network.predicts)
+    predict, title = partial(_predict, network), f"evaluate {model.name}"
+    scores = frame_scores(module, readers, fitted, predict, network.predicts, size=network.size, title=title)
+    results = mean_scores(print_invalid(scores), fitted)
     described = describe(readers, names)
     print_results(results, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}: {described}")
     if output is not None:
@@ -86,13 +92,22 @@ def evaluate(
     return results
 
 
-def cross_data(model: Path, data: list[Path], output: Path | None = None, overwrite: bool = False) -> list[Row]:
-    """Score a checkpoint or an ONNX file on every test data set that is there, each under all protocols that are
-    defined on its truth, and print the table of them all.
+def evaluate_per_dataset(
+    model: Path,
+    data: list[Path],
+    split: str = "test",
+    protocols: list[str] | None = None,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> list[Row]:
+    """Score a checkpoint or an ONNX file on each reader of a split separately, under every protocol that its ground
+    truth allows, and print one table.
 
     Args:
         model: checkpoint or ONNX file; frames are brought to its own input size.
-        data: YAMLs with a ``data`` section, the later wins; each reader of ``test`` is a data set.
+        data: YAMLs with a ``data`` section, the later wins; each reader of the split is a data set.
+        split: ``val`` or ``test``.
+        protocols: names of those to consider; all if left out.
         output: JSON file.
         overwrite: replace an ``output`` that exists.
 
@@ -102,49 +117,29 @@ def cross_data(model: Path, data: list[Path], output: Path | None = None, overwr
     Raises:
         FileNotFoundError: no such model or YAML, or not one of the data sets.
         FileExistsError: ``output`` exists.
-        ValueError: a YAML whose data section does not fit.
+        ValueError: an unknown protocol or split, or a YAML whose data section does not fit.
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
+    known = [protocol(name) for name in dict.fromkeys(protocols or PROTOCOLS)]
     module = read_data_module(data)
+    readers = readers_of(module, split)
     network = load_network(model)
-    module.size = network.size
+    if not readers:
+        raise ValueError(f"{', '.join(map(str, data))}: the data section names no reader under {split}")
     if isinstance(network, TorchNetwork):
-        warn_of_leaks(network.checkpoint, module.test)
-    rows: list[Row] = []
-    for reader in module.test:
-        try:
-            names = [
-                name
-                for name, protocol in PROTOCOLS.items()
-                if reader.truth in protocol.truths and (protocol.align != "none" or network.predicts == "depth")
-            ]
-            if not names:
-                rows.append(Row(str(reader), "not scored", {}, f"{reader}: no protocol for {reader.truth} truth"))
-                continue
-            if module.on_corrupt == "raise":
-                reader.require_files()
-            results = measure(module, [reader], names, partial(_predict, network), network.predicts, str(reader))
-        except FileNotFoundError as error:
-            rows.append(Row(str(reader), "not there", {}, str(error)))
-        else:
-            rows += [Row(str(reader), name, metrics) for name, metrics in results.items()]
-    if not rows:
-        raise ValueError(f"{', '.join(map(str, data))}: the data section names no reader under test")
+        warn_of_leaks(network.checkpoint, readers)
+    rows = score_per_dataset(module, readers, known, partial(_predict, network), network.predicts, network.size)
     if not any(row.metrics for row in rows):
-        raise FileNotFoundError(f"{', '.join(map(str, data))}: not one test data set can be scored; {rows[0].note}")
-    print_cross_data(rows, f"{model}, size {network.size[0]}x{network.size[1]}")
+        raise FileNotFoundError(f"{', '.join(map(str, data))}: not one {split} data set can be scored; {rows[0].note}")
+    print_per_dataset(rows, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}")
     if output is not None:
-        write_cross_data(output, rows, model=str(model), data=[str(path) for path in data])
+        write_per_dataset(output, rows, model=str(model), data=[str(path) for path in data], split=split)
     return rows
 
 
 def _predict(network: Network, batch: dict[str, Any]) -> Tensor:
-    """One image at a time, as a phone does it: exported files have a batch of one."""
-    images = batch["image"]
-    depth = torch.cat([torch.from_numpy(network(image[None].contiguous().numpy())) for image in images])
-    if network.canonical_focal_px is None:
-        return depth
-    fx, fy = batch["intrinsics"][:, 0, 0], batch["intrinsics"][:, 1, 1]
-    scale: Tensor = canonical_scale(fx, fy, network.canonical_focal_px)
-    return depth / scale.view(-1, 1, 1, 1)
+    """Depth of a batch of one image, as exported files take it: (1, 1, h, w)."""
+    prediction = torch.from_numpy(network(batch["image"].contiguous().numpy()))
+    metres: Tensor = from_canonical(prediction, batch, network.canonical_focal_px)
+    return metres

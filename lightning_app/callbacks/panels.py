@@ -1,27 +1,21 @@
-"""Pictures of what the network sees and says."""
+"""Pictures of what the network sees and predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
 from torch.nn import functional as F
 
+from lightning_app.callbacks.save_picture import save_picture
 from lightning_app.colormap import colour_depth
-from lightning_app.evaluation.protocols import scale_and_shift
-from lightning_app.files import atomic_write
-from losses.masked import resize, resize_depth
+from lightning_app.evaluation.pictures import header, in_metres, is_sparse, to_picture, widened
 from models import DepthNetwork
 
-HEADER = 16
 COLUMNS = ("image", "prediction", "truth", "error")
 
 
@@ -62,8 +56,8 @@ class Panels(Callback):
         room = self.frames - len(self._rows)
         if room <= 0 or not pl_module.trainer.is_global_zero:
             return
-        with torch.no_grad():
-            predictions = pl_module(batch["image"][:room])
+        first = {key: batch[key][:room] for key in ("image", "intrinsics")}
+        predictions: Tensor = pl_module.predict(first)  # type: ignore[operator]
         predicts = cast(DepthNetwork, pl_module.network).predicts
         for index, prediction in enumerate(predictions):
             truth = batch["depth"][index]
@@ -74,61 +68,7 @@ class Panels(Callback):
         if not rows or trainer.sanity_checking:
             return
         panel = np.concatenate([header(rows[0].shape[1], COLUMNS), *rows])
-        path = Path(trainer.default_root_dir) / "panels" / f"{split}-{trainer.global_step:06d}.png"
-        with atomic_write(path) as temporary:
-            Image.fromarray(panel).save(temporary)
-        log_picture(trainer, f"{split}/panels", path, panel)
-
-
-def log_picture(trainer: Trainer, name: str, path: Path, picture: NDArray[np.uint8]) -> None:
-    """Hand a picture, RGB uint8 (H, W, 3), and its file to the loggers that take pictures."""
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            logger.log_image(name, [str(path)], step=trainer.global_step)
-        elif isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
-
-
-def header(width: int, names: Sequence[str]) -> NDArray[np.uint8]:
-    """A line of names above columns of one width: RGB uint8, (HEADER, width, 3)."""
-    strip = Image.new("RGB", (width, HEADER), "white")
-    for column, name in enumerate(names):
-        ImageDraw.Draw(strip).text((column * width // len(names) + 3, 1), name, fill="black", font_size=HEADER - 4)
-    return np.asarray(strip)
-
-
-def is_sparse(truth: Tensor) -> bool:
-    """Whether so little of a truth is known that single pixels would not be seen, as LiDAR's."""
-    return bool((truth > 0).float().mean() < 0.3)
-
-
-def widened(truth: Tensor) -> Tensor:
-    """Depth, (1, H, W), with each known pixel three pixels wide, the nearest in front."""
-    near = F.max_pool2d(torch.where(truth > 0, 1 / truth.clamp_min(1e-3), 0)[None], 3, 1, 1)[0]
-    return torch.where(near > 0, 1 / near.clamp_min(1e-6), 0)
-
-
-def to_picture(image: Tensor) -> NDArray[np.uint8]:
-    """RGB in [0, 1], (3, H, W) -> uint8, (H, W, 3)."""
-    picture: NDArray[np.uint8] = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
-    return picture
-
-
-def in_metres(prediction: Tensor, truth: Tensor, predicts: str) -> Tensor:
-    """A prediction, (1, h, w), as depth at the truth's size, (1, H, W), for a picture: inverse depth is fitted to that
-    of the truth, or spread from 1 to 100 m where nothing of it is known.
-    """
-    size = (truth.shape[-2], truth.shape[-1])
-    if predicts == "depth":
-        return resize_depth(prediction[None].float(), size)[0]
-    inverse = resize(prediction[None].float(), size)[0]
-    known = truth > 0
-    if known.any():
-        scale, shift = scale_and_shift(inverse[known], 1 / truth[known])
-        inverse = scale * inverse + shift
-    else:
-        inverse = (inverse - inverse.min()) / (inverse.max() - inverse.min()).clamp_min(1e-6)
-    return 1 / inverse.nan_to_num().clamp_min(0.01)
+        save_picture(trainer, split, f"{split}/panels", panel)
 
 
 def _row(image: Tensor, prediction: Tensor, truth: Tensor) -> NDArray[np.uint8]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from datamodules.samples import content_and_style
-from lightning_app.callbacks.panels import header, log_picture, to_picture
-from lightning_app.files import atomic_write
+from lightning_app.callbacks.save_picture import save_picture
+from lightning_app.evaluation.pictures import header, to_picture
 from models import StyleNetwork
 
 STRENGTHS = (0.0, 0.5, 1.0)
@@ -47,7 +45,4 @@ class StylePanels(Callback):
         names = ["content", "style", *(f"strength {alpha:g}" for alpha in STRENGTHS)]
         rows = [np.concatenate([to_picture(column[row]) for column in columns], 1) for row in range(len(content))]
         panel = np.concatenate([header(rows[0].shape[1], names), *rows])
-        path = Path(trainer.default_root_dir) / "panels" / f"style-{trainer.global_step:06d}.png"
-        with atomic_write(path) as temporary:
-            Image.fromarray(panel).save(temporary)
-        log_picture(trainer, "train/panels", path, panel)
+        save_picture(trainer, "style", "train/panels", panel)

@@ -66,13 +66,13 @@ def fit(context: typer.Context) -> None:
 
 @app.command(**_LIGHTNING)
 def validate(context: typer.Context) -> None:
-    """Score on the frames to choose on: the same YAMLs and --ckpt_path."""
+    """Score a checkpoint on the validation split: the same YAMLs and --ckpt_path."""
     call("lightning_app.training.lightning_cli:run", "validate", context.args)
 
 
 @app.command(**_LIGHTNING)
 def test(context: typer.Context) -> None:
-    """Score on the frames to report on: the same YAMLs and --ckpt_path."""
+    """Score a checkpoint on the test split: the same YAMLs and --ckpt_path."""
     call("lightning_app.training.lightning_cli:run", "test", context.args)
 
 
@@ -111,27 +111,31 @@ def compare(
 @app.command(**_FILES)
 def evaluate(
     model: Model,
-    data: Data,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="YAML with a data section; repeat it, the later wins. Required without --per-dataset; "
+            "experiments/cross_data.yaml by default with it.",
+            show_default=False,
+        ),
+    ] = None,
+    per_dataset: Annotated[
+        bool,
+        typer.Option(
+            "--per-dataset", help="Score each reader of the split separately, under every protocol that fits its truth."
+        ),
+    ] = False,
     split: Split = "test",
     protocol: Protocols = None,
     output: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Score a model under evaluation protocols."""
-    call("deploy.inference.evaluate:evaluate", model, data, split, _names(protocol), output, overwrite)
-
-
-@app.command("cross-data", **_FILES)
-def cross_data(
-    model: Model,
-    data: Annotated[
-        list[Path], typer.Option(help="YAML whose test readers are the data sets; repeat it, the later wins.")
-    ] = [Path("experiments/cross_data.yaml")],  # noqa: B006 (Typer copies it)
-    output: Json = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Score a model on every data set that is there, each under all its protocols: one table."""
-    call("deploy.inference.evaluate:cross_data", model, data, output, overwrite)
+    """Score a model under evaluation protocols: the readers of a split pooled, or each separately (--per-dataset)."""
+    if not data and not per_dataset:
+        raise ValueError("evaluate needs --data YAML, the data to score on; only --per-dataset has a default")
+    name = "evaluate_per_dataset" if per_dataset else "evaluate"
+    yamls = data or [Path("experiments/cross_data.yaml")]
+    call(f"deploy.inference.evaluate:{name}", model, yamls, split, _names(protocol), output, overwrite)
 
 
 @app.command(rich_help_panel="From a folder")

@@ -14,7 +14,7 @@ Data = Annotated[
     list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
 ]
 Model = Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or an ONNX file (.onnx).", show_default=False)]
-Split = Annotated[str, typer.Option(help="val (to choose on) or test (to report on).")]
+Split = Annotated[str, typer.Option(help="Split to evaluate: val or test.")]
 Protocols = Annotated[
     list[str] | None, typer.Option("--protocol", help="Names, by commas or repeated; the YAML's if left out.")
 ]

@@ -13,8 +13,8 @@ from rich.progress import Progress, TimeElapsedColumn, track
 from torch import nn
 
 from lightning_app.checkpoints import Checkpoint
-from lightning_app.comparison.frame_scores import Scorer, Scores, mean_depth
 from lightning_app.comparison.plots import draw_bars, draw_panels
+from lightning_app.comparison.scorer import Scorer, Scores, mean_depth
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
 from lightning_app.config import read_data_module
 from lightning_app.files import atomic_write
@@ -48,15 +48,15 @@ def compare(
 ) -> None:
     """Train each variant with each seed, score the best checkpoints on each frame of a split, and draw the result.
 
-    A run that is finished is not trained again, one that was broken off is resumed. Beside the variants stands what
-    looks at no image, the mean depth map of the training frames.
+    A finished run is not trained again, an interrupted one is resumed. The variants are compared with a constant
+    mean-depth baseline, too: the mean depth map of the training frames.
 
     Args:
         variants: a YAML each; the first is what the others are compared with.
         config: the YAMLs below all of them.
         arguments: further ones for each ``fit``, ``["--trainer.max_steps", "500"]``.
         seeds: how many, from 0.
-        split: ``val`` (to choose on) or ``test`` (to report on).
+        split: ``val`` or ``test``.
         jobs: runs at the same time.
         output: folder of ``<variant>/<seed>/``, and of the table, JSON and pictures of a split.
         overwrite: replace the table, JSON and pictures of other variants or seeds; runs are kept.
@@ -92,13 +92,13 @@ def compare(
     if untrained:
         _train(untrained, config, arguments, jobs)
     scores = [(run.variant.stem, _score(run, split)) for run in track(runs, f"score {split}")]
-    blind = _blind(runs[0], split)
-    result = Comparison.of([*scores, *((name, scorer.scores()) for name, scorer in blind.items())])
+    baseline = _baseline(runs[0], split)
+    result = Comparison.of([*scores, *((name, scorer.scores()) for name, scorer in baseline.items())])
     print_comparison(result, f"{output}, {split}: {len(result.frames)} frames, {seeds} seed{'s'[: seeds != 1]}")
     with atomic_write(output / f"{split}.json") as temporary:
         temporary.write_text(json.dumps({"arguments": list(arguments), **result.summary()}, indent=2) + "\n")
     draw_bars(result, output / f"{split}.png")
-    scorers = {run.variant.stem: _open(run, split) for run in runs if run.seed == 0} | blind
+    scorers = {run.variant.stem: _open(run, split) for run in runs if run.seed == 0} | baseline
     pictures = {name: scorer.pictures() for name, scorer in scorers.items()}
     draw_panels(result, pictures, output / f"{split}-panels.png")
     print(f"{output / split}.json, {output / split}.png, {output / split}-panels.png")
@@ -193,9 +193,9 @@ def _score(run: Run, split: str) -> Scores:
     return scores
 
 
-def _blind(run: Run, split: str) -> dict[str, Scorer]:
-    """What looks at no image: the mean depth map of a run's training frames. Who learned less is worse than it. Nothing
-    where they have no depth, but a teacher's labels.
+def _baseline(run: Run, split: str) -> dict[str, Scorer]:
+    """The constant mean-depth baseline: the mean depth map of a run's training frames for every image. Empty where they
+    have no depth, but a teacher's labels.
     """
     data = read_data_module([run.folder / "config.yaml"])
     readers = [reader for reader in data.train if reader.truth != "none"]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from lightning_app.callbacks.panels import is_sparse, to_picture, widened
 from lightning_app.colormap import colour_depth
-from lightning_app.comparison.frame_scores import Picture
+from lightning_app.comparison.scorer import Picture
 from lightning_app.comparison.statistics import DRAWS, MEAN_DEPTH_BASELINE, Comparison
+from lightning_app.evaluation.pictures import is_sparse, to_picture, widened
 from lightning_app.files import atomic_write
 
 WIDTH, LABEL = 320, 170  # of a picture in a panel, and of the names before them

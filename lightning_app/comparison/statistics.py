@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from lightning_app.comparison.frame_scores import Scores
+from lightning_app.comparison.scorer import Scores
 from lightning_app.evaluation.tables import print_table
 
-MEAN_DEPTH_BASELINE = "mean depth"  # what looks at no image
+MEAN_DEPTH_BASELINE = "mean depth"  # name of the constant mean-depth baseline
 METRICS = ("abs_rel", "delta1")
 DRAWS = 10_000  # of the bootstrap
 

@@ -18,8 +18,8 @@ from pytorch_lightning import LightningModule
 from rich.progress import track
 
 from datamodules import DepthDataModule, Frame, Reader, StyleTransfer
-from lightning_app.callbacks.panels import to_picture
 from lightning_app.config import build, read_data_module, read_sections
+from lightning_app.evaluation.pictures import to_picture
 from lightning_app.files import atomic_write, inside, refuse_existing
 
 

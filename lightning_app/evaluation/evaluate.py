@@ -1,90 +1,108 @@
-"""Any predictions on any data set under any protocols, in one pass over the frames."""
+"""Any predictions on any data set under any protocols: one pass over the frames, and the mean of what it yields."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-import torch
 from rich.progress import track
 from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
-from datamodules.geometry import View
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.config import build_data_module
-from lightning_app.evaluation.metrics import COUNTS, DepthMetrics
-from lightning_app.evaluation.protocols import fitting, protocol, views
+from lightning_app.evaluation.metrics import COUNTS, FrameErrors, mean_errors, score_frame
+from lightning_app.evaluation.protocols import AnyProtocol, protocol, views
 
 Predict = Callable[[dict[str, Any]], Tensor | None]
 Results = dict[str, dict[str, float]]
 
 
-def measure(
+class FrameScore(NamedTuple):
+    """One frame under one protocol.
+
+    Attributes:
+        path: the image's file.
+        protocol: the protocol's name.
+        errors: the metrics, or ``missing`` or ``invalid``.
+    """
+
+    path: str
+    protocol: str
+    errors: FrameErrors
+
+
+def frame_scores(
     data: DepthDataModule,
     readers: Sequence[Reader],
-    names: Sequence[str],
+    protocols: Sequence[AnyProtocol],
     predict: Predict,
     predicts: str,
-    title: str,
-    view: View | None = None,
-) -> Results:
-    """Score predictions of all frames.
+    *,
+    size: tuple[int, int] | None = None,
+    title: str | None = None,
+) -> Iterator[FrameScore]:
+    """Score predictions frame by frame, each frame under every protocol that is defined on its truth.
 
     Args:
-        data: makes the batches, of its own size.
+        data: makes the batches.
         readers: of the frames.
-        names: of the protocols.
-        predict: called with each batch of evaluation samples: (B, 1, h, w), or None where there is no prediction, so
-            that its frames are missing.
+        protocols: from :func:`lightning_app.evaluation.protocols.fitting`.
+        predict: called with each batch, of one evaluation sample: (1, 1, h, w), or None where there is no prediction,
+            so that the frame is missing.
         predicts: what that is, ``depth`` or ``inverse_depth``.
-        title: of the progress bar.
-        view: what the predictions show of each frame; what the protocol says if left out.
-
-    Returns:
-        The metrics and the counts of frames by protocol.
+        size: (height, width) of the images; the data module's if left out.
+        title: of the progress bar; no bar if left out.
 
     Raises:
         FileNotFoundError: data that is not there.
-        ValueError: an unknown protocol, or one that fits neither the readers' truth nor the predictions.
+        CorruptFrameError: a corrupt frame, unless the data module skips them.
     """
-    protocols = fitting(names, readers, predicts)
-    if view is not None:
-        outside = [each.name for each in protocols if view == "kb" and getattr(each, "crop", None) is None]
-        if outside:
-            raise ValueError(f"protocol {outside[0]} counts pixels that the KB crop does not show")
-        protocols = [replace(each, view=view) for each in protocols]
-    data.batch_size = 1  # networks are run image by image, and what is invalid can be named
-    data.views = views(protocols)
-    metrics = [DepthMetrics(each, predicts) for each in protocols]
-    for batch in track(data.evaluation_dataloader(readers), title):
+    loader = data.evaluation_dataloader(readers, size=size, views=views(protocols), batch_size=1)
+    for batch in track(loader, title or "", disable=title is None):
         moved = data.on_after_batch_transfer(batch, 0)
         prediction = predict(moved)
-        if prediction is None:
-            prediction = torch.ones(len(moved["path"]), 1, 1, 1)
-            moved = moved | {key: torch.zeros_like(moved[key]) for key in ("full_depth", "full_pair")}
-        for metric in metrics:
-            invalid = int(metric.invalid)
-            metric.update(prediction, moved)
-            if metric.invalid > invalid:
-                print(f"invalid under {metric.protocol.name}: {moved['path'][0]}", file=sys.stderr)
-    return {metric.protocol.name: _plain(metric.compute()) for metric in metrics}
+        for each in protocols:
+            errors = score_frame(None if prediction is None else prediction[0, 0], moved, 0, each, predicts)
+            if errors is not None:
+                yield FrameScore(moved["path"][0], each.name, errors)
+
+
+def print_invalid(scores: Iterable[FrameScore]) -> Iterator[FrameScore]:
+    """Pass scores on, and name the invalid ones on stderr."""
+    for score in scores:
+        if score.errors == "invalid":
+            print(f"invalid under {score.protocol}: {score.path}", file=sys.stderr)
+        yield score
+
+
+def mean_scores(scores: Iterable[FrameScore], protocols: Sequence[AnyProtocol]) -> Results:
+    """The mean over frames of each metric, and the counts of frames, by protocol."""
+    errors: dict[str, list[FrameErrors]] = {each.name: [] for each in protocols}
+    for score in scores:
+        errors[score.protocol].append(score.errors)
+    return {each.name: _plain(mean_errors(errors[each.name], each)) for each in protocols}
+
+
+def readers_of(data: DepthDataModule, split: str) -> list[Reader]:
+    """The readers of ``val`` or ``test``; raises ValueError for another split."""
+    if split not in ("val", "test"):
+        raise ValueError(f"split {split!r} is not val or test")
+    return data.val if split == "val" else data.test
 
 
 def split_readers(data: DepthDataModule, split: str) -> list[Reader]:
-    """The readers of ``val`` or ``test``, after a look for their files.
+    """The readers of ``val`` or ``test``, after a check that their files are there.
 
     Raises:
         FileNotFoundError: files of frames are not there, unless corrupt frames are skipped.
         ValueError: another split, or one without a reader.
     """
-    if split not in ("val", "test"):
-        raise ValueError(f"split {split!r} is not val or test")
+    readers = readers_of(data, split)
     data.setup("validate" if split == "val" else "test")
-    return data.val if split == "val" else data.test
+    return readers
 
 
 def describe(readers: Sequence[Reader], names: Sequence[str]) -> str:

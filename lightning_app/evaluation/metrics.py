@@ -1,9 +1,9 @@
-"""Depth metrics under a protocol: a functional update and compute, and a thin torchmetrics class."""
+"""Depth metrics under a protocol: the errors of a frame, their mean over frames, and a thin torchmetrics class."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,11 @@ from lightning_app.evaluation.protocols import AnyProtocol, OrdinalProtocol, Pro
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
 ORDINAL_NAMES = ("whdr",)
 COUNTS = ("frames", "missing", "invalid")
+
+FrameErrors = Tensor | Literal["missing", "invalid"]
+"""The metrics of a frame, float64, (1 + ranges, metrics), as :func:`frame_errors` returns them, or why there are none:
+``missing`` where no pixel of the truth counts or there is no prediction, ``invalid`` where the prediction cannot be
+aligned or is not finite."""
 
 
 def frame_errors(
@@ -64,6 +69,37 @@ def pixel_errors(p: Tensor, g: Tensor) -> Tensor:
     )
 
 
+def score_frame(
+    prediction: Tensor | None, batch: dict[str, Any], index: int, protocol: AnyProtocol, predicts: str
+) -> FrameErrors | None:
+    """Score one frame of a batch of evaluation samples.
+
+    Args:
+        prediction: (h, w), of any size; None where there is none.
+        batch: evaluation samples, see ``datamodules``.
+        index: of the frame in the batch.
+        protocol: how it is scored.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
+
+    Returns:
+        The errors; None where the protocol is not defined on the frame's truth, or needs another view of it.
+    """
+    if batch["truth"][index] not in protocol.truths or batch["view"][index] != protocol.view:
+        return None
+    errors = None if prediction is None else _errors(prediction, batch, index, protocol, predicts)
+    if errors is None:
+        return "missing"
+    return errors if errors[0].isfinite().all() else "invalid"
+
+
+def mean_errors(errors: Iterable[FrameErrors], protocol: AnyProtocol) -> dict[str, Tensor]:
+    """The mean over frames of each metric, as :meth:`DepthMetrics.compute` returns it."""
+    sums = _empty_sums(protocol)
+    for each in errors:
+        _add(sums, each)
+    return _mean(sums, protocol)
+
+
 class DepthMetrics(Metric):
     """The mean over frames of each metric under one protocol, with the frames counted, missing and invalid.
 
@@ -76,60 +112,74 @@ class DepthMetrics(Metric):
     """
 
     full_state_update = False
-    sums: Tensor
-    range_frames: Tensor
-    frames: Tensor
-    missing: Tensor
-    invalid: Tensor
 
     def __init__(self, protocol: AnyProtocol, predicts: str = "depth") -> None:
         super().__init__()
         self.protocol, self.predicts = protocol, predicts
-        self.names = ORDINAL_NAMES if isinstance(protocol, OrdinalProtocol) else NAMES
-        rows = 1 + len(protocol.ranges)
-        self.add_state("sums", torch.zeros(rows, len(self.names), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("range_frames", torch.zeros(rows, dtype=torch.int64), dist_reduce_fx="sum")
-        for count in COUNTS:
-            self.add_state(count, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        for name, zeros in _empty_sums(protocol).items():
+            self.add_state(name, zeros, dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, batch: dict[str, Any]) -> None:
         """Add a batch: predictions (B, 1, h, w), and evaluation samples in a batch."""
         for index, depth in enumerate(prediction):
-            if batch["truth"][index] not in self.protocol.truths or batch["view"][index] != self.protocol.view:
-                continue
-            errors = self._errors(depth[0], batch, index)
-            if errors is None:
-                self.missing += 1
-            elif not errors[0].isfinite().all():
-                self.invalid += 1
-            else:
-                counted = errors.isfinite().all(1)
-                self.sums += errors.where(counted[:, None], 0)
-                self.range_frames += counted
-                self.frames += 1
+            errors = score_frame(depth[0], batch, index, self.protocol, self.predicts)
+            if errors is not None:
+                _add(self.metric_state, errors)  # type: ignore[arg-type]
 
     def compute(self) -> dict[str, Tensor]:
         """The metrics by name, those of a range as ``0-20m/abs_rel``, then ``frames``, ``missing`` and ``invalid``; NaN
         where no frame counted.
         """
-        prefixes = ["", *(f"{low:.0f}-{high:.0f}m/" for low, high in self.protocol.ranges)]
-        means = (self.sums / self.range_frames[:, None]).float()
-        metrics = {
-            prefix + name: value
-            for prefix, row in zip(prefixes, means, strict=True)
-            for name, value in zip(self.names, row, strict=True)
-        }
-        return metrics | {name: getattr(self, name).float() for name in COUNTS}
+        return _mean(self.metric_state, self.protocol)  # type: ignore[arg-type]
 
-    def _errors(self, depth: Tensor, batch: dict[str, Any], index: int) -> Tensor | None:
-        height, width = batch["full_size"][index].tolist()
-        if isinstance(self.protocol, OrdinalProtocol):
-            pair = batch["full_pair"][index]
-            if not pair[-1]:
-                return None
-            return self.protocol.wrong(_inverse(depth, self.predicts), (height, width), pair).reshape(1, 1)
-        truth = batch["full_depth"][index, 0, :height, :width]
-        return frame_errors(depth, truth, self.protocol, self.predicts, batch["box"][index].tolist())
+
+def _names(protocol: AnyProtocol) -> tuple[str, ...]:
+    return ORDINAL_NAMES if isinstance(protocol, OrdinalProtocol) else NAMES
+
+
+def _empty_sums(protocol: AnyProtocol) -> dict[str, Tensor]:
+    """Zero sums of the metrics, (1 + ranges, metrics), of the frames that have pixels in a range, and the counts."""
+    rows = 1 + len(protocol.ranges)
+    sums = {
+        "sums": torch.zeros(rows, len(_names(protocol)), dtype=torch.float64),
+        "range_frames": torch.zeros(rows, dtype=torch.int64),
+    }
+    return sums | {count: torch.zeros((), dtype=torch.int64) for count in COUNTS}
+
+
+def _add(sums: Mapping[str, Tensor], errors: FrameErrors) -> None:
+    """Add the errors of a frame to the sums, in place."""
+    if isinstance(errors, str):
+        sums[errors].add_(1)
+        return
+    counted = errors.isfinite().all(1)
+    sums["sums"].add_(errors.where(counted[:, None], 0))
+    sums["range_frames"].add_(counted)
+    sums["frames"].add_(1)
+
+
+def _mean(sums: Mapping[str, Tensor], protocol: AnyProtocol) -> dict[str, Tensor]:
+    prefixes = ["", *(f"{low:.0f}-{high:.0f}m/" for low, high in protocol.ranges)]
+    means = (sums["sums"] / sums["range_frames"][:, None]).float()
+    metrics = {
+        prefix + name: value
+        for prefix, row in zip(prefixes, means, strict=True)
+        for name, value in zip(_names(protocol), row, strict=True)
+    }
+    return metrics | {name: sums[name].float() for name in COUNTS}
+
+
+def _errors(
+    prediction: Tensor, batch: dict[str, Any], index: int, protocol: AnyProtocol, predicts: str
+) -> Tensor | None:
+    height, width = batch["full_size"][index].tolist()
+    if isinstance(protocol, OrdinalProtocol):
+        pair = batch["full_pair"][index]
+        if not pair[-1]:
+            return None
+        return protocol.wrong(_inverse(prediction, predicts), (height, width), pair).reshape(1, 1)
+    truth = batch["full_depth"][index, 0, :height, :width]
+    return frame_errors(prediction, truth, protocol, predicts, batch["box"][index].tolist())
 
 
 def _inverse(prediction: Tensor, predicts: str) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +16,16 @@ from datamodules.depth_io import read_depth
 from datamodules.geometry import View
 from datamodules.reader import CorruptFrameError
 from lightning_app.config import read_data_module
-from lightning_app.evaluation.evaluate import Results, describe, measure, require_scored, split_readers
+from lightning_app.evaluation.evaluate import (
+    Results,
+    describe,
+    frame_scores,
+    mean_scores,
+    print_invalid,
+    require_scored,
+    split_readers,
+)
+from lightning_app.evaluation.protocols import AnyProtocol, fitting
 from lightning_app.evaluation.tables import print_results, write_results
 from lightning_app.files import refuse_existing
 
@@ -82,9 +93,11 @@ def score(
             print(f"skipped: {error}", file=sys.stderr)
             return None
 
-    module.size = (8, 8)  # nobody sees the images
     names = protocols or module.protocols
-    results = measure(module, readers, names, predict, predicts, "score", view)
+    fitted = _of_view(fitting(names, readers, predicts), view)
+    size = (8, 8)  # the images are not used
+    scores = frame_scores(module, readers, fitted, predict, predicts, size=size, title="score")
+    results = mean_scores(print_invalid(scores), fitted)
     described = describe(readers, names)
     print_results(results, f"{predictions} on {split}: {described}")
     if output is not None:
@@ -101,6 +114,14 @@ def score(
         )
     require_scored(results)
     return results
+
+
+def _of_view(protocols: Sequence[AnyProtocol], view: View) -> list[AnyProtocol]:
+    """The protocols for predictions of a view; raises ValueError where one counts pixels outside of it."""
+    outside = [each.name for each in protocols if view == "kb" and getattr(each, "crop", None) is None]
+    if outside:
+        raise ValueError(f"protocol {outside[0]} counts pixels that the KB crop does not show")
+    return [replace(each, view=view) for each in protocols]
 
 
 def _fitting(file: Path, prediction: Tensor, frame: Tensor, view: View) -> Tensor:

@@ -20,7 +20,7 @@ from lightning_app.files import atomic_write
 Results = Mapping[str, Mapping[str, float]]
 
 _RANGE_METRICS = ("abs_rel", "rmse", "delta1")
-_CROSS_METRICS = ("abs_rel", "rmse", "delta1", "whdr")
+_PER_DATASET_METRICS = ("abs_rel", "rmse", "delta1", "whdr")
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Row:
 
     Attributes:
         data: the data set.
-        protocol: its name.
-        metrics: with the counts of frames; empty where the data set is not there.
-        note: why there are none.
+        protocol: its name; ``not there`` or ``not scored`` where there are no metrics.
+        metrics: with the counts of frames; empty where the data set was not scored.
+        note: why not.
     """
 
     data: str
@@ -62,10 +62,10 @@ def print_results(results: Results, title: str) -> None:
     print_table(table, title)
 
 
-def print_cross_data(rows: Sequence[Row], title: str) -> None:
-    """Print the protocols below each data set that is there, and below the table what is not."""
+def print_per_dataset(rows: Sequence[Row], title: str) -> None:
+    """Print the protocols of each data set that was scored, and below the table why others were not."""
     scored = [row for row in rows if row.metrics]
-    names = [name for name in _CROSS_METRICS if any(name in row.metrics for row in scored)]
+    names = [name for name in _PER_DATASET_METRICS if any(name in row.metrics for row in scored)]
     table = Table(box=SIMPLE_HEAD)
     table.add_column("protocol", no_wrap=True)
     for column in (*names, *COUNTS):
@@ -87,7 +87,7 @@ def write_results(path: Path, results: Results, **context: object) -> None:
     _write(path, {**context, "results": {name: _strict(values) for name, values in results.items()}})
 
 
-def write_cross_data(path: Path, rows: Sequence[Row], **context: object) -> None:
+def write_per_dataset(path: Path, rows: Sequence[Row], **context: object) -> None:
     """Write the rows, and what they were measured with, as JSON."""
     _write(path, {**context, "rows": [asdict(row) | {"metrics": _strict(row.metrics)} for row in rows]})
 

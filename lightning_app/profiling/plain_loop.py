@@ -8,17 +8,18 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
-from torch import nn
+from torch import Tensor, nn
 
+from lightning_app.canonical_camera import to_canonical
 from lightning_app.data_of_trainer import data_module
 from lightning_app.training.depth_module import DepthModule
 
 Batch = dict[str, Any]
 
 
-def bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], None]:
+def bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], Tensor]:
     """A step on copies of a module's network and loss: its own optimizer, schedule, precision, clipping and transforms
-    on the device, nothing logged.
+    on the device, nothing logged. Returns the loss.
     """
     network = copy.deepcopy(module.network)
     loss: Any = copy.deepcopy(module.loss)
@@ -29,7 +30,7 @@ def bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], None]:
     scaler = torch.amp.GradScaler(module.device.type, enabled=trainer.precision == "16-mixed")
     transform = data_module(trainer).on_after_batch_transfer
 
-    def step(batch: Batch) -> None:
+    def step(batch: Batch) -> Tensor:
         batch = {
             key: each.to(module.device, non_blocking=True) if torch.is_tensor(each) else each
             for key, each in batch.items()
@@ -38,7 +39,8 @@ def bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], None]:
         optimizer.zero_grad()
         with trainer.precision_plugin.forward_context():
             predictions = multiscale(batch["image"].contiguous(memory_format=torch.channels_last))
-            value = loss(predictions, batch | {"predicts": network.predicts})["loss"]
+            canonical = to_canonical(batch, module.canonical_focal_px)
+            value = loss(predictions, canonical | {"predicts": network.predicts})["loss"]
         scaler.scale(value).backward()
         if trainer.gradient_clip_val:
             scaler.unscale_(optimizer)
@@ -46,5 +48,7 @@ def bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], None]:
         scaler.step(optimizer)
         scaler.update()
         schedule.step()
+        detached: Tensor = value.detach()
+        return detached
 
     return step

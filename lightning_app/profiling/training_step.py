@@ -109,7 +109,7 @@ class _Clock(Callback):
         self.seconds: dict[str, list[float]] = {"lightning": [], "bare": [], "loader": []}
         self.memory: dict[str, float] = {}
         self._since = self._waited_before = 0.0
-        self._bare: Callable[[Batch], None] | None = None
+        self._bare: Callable[[Batch], torch.Tensor] | None = None
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int

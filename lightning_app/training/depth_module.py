@@ -13,7 +13,7 @@ from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from lightning_app.canonical_camera import canonical_scale
+from lightning_app.canonical_camera import from_canonical, to_canonical
 from lightning_app.checkpoints import Checkpoint, load_weights
 from lightning_app.data_of_trainer import data_module
 from lightning_app.evaluation.metrics import DepthMetrics
@@ -87,7 +87,7 @@ class DepthModule(LightningModule):
         readers = data.test if stage == "test" else data.val
         predicts = self.network.predicts
         protocols = fitting(data.protocols, readers, predicts) if readers else []
-        data.views = views(protocols)
+        data.set_evaluation_views(views(protocols))
         self.metrics = nn.ModuleList(DepthMetrics(each, predicts) for each in protocols)
         # Depthwise convolutions are about twice as fast in this format, on a CPU too.
         self.network.to(memory_format=torch.channels_last)
@@ -107,18 +107,16 @@ class DepthModule(LightningModule):
     @torch.no_grad()
     def predict(self, batch: dict[str, Any]) -> Tensor:
         """What the network predicts of a batch, (B, 1, h, w); depth of the batch's own cameras."""
-        prediction: Tensor = self(batch["image"]) / self._canonical_scale(batch)
+        prediction: Tensor = from_canonical(self(batch["image"]), batch, self.canonical_focal_px)
         return prediction
 
     def supervise(self, batch: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """The finest prediction, depth of the batch's own cameras, and the loss's terms."""
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         predictions = self._multiscale(image)
-        scale = self._canonical_scale(batch)
-        terms: dict[str, Tensor] = self.loss(
-            predictions, batch | {"depth": batch["depth"] * scale, "predicts": self.network.predicts}
-        )
-        return predictions[0] / scale, terms
+        canonical = to_canonical(batch, self.canonical_focal_px)
+        terms: dict[str, Tensor] = self.loss(predictions, canonical | {"predicts": self.network.predicts})
+        return from_canonical(predictions[0], batch, self.canonical_focal_px), terms
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         return self._step(batch, "train")
@@ -165,14 +163,6 @@ class DepthModule(LightningModule):
             name = metric.protocol.name
             self.log_dict({f"{stage}/{name}/{key}": value for key, value in metric.compute().items()})
             metric.reset()
-
-    def _canonical_scale(self, batch: dict[str, Any]) -> Tensor:
-        """What metres are multiplied by for the network, (B, 1, 1, 1)."""
-        intrinsics: Tensor = batch["intrinsics"]
-        if self.canonical_focal_px is None:
-            return intrinsics.new_ones(len(intrinsics), 1, 1, 1)
-        scale: Tensor = canonical_scale(intrinsics[:, 0, 0], intrinsics[:, 1, 1], self.canonical_focal_px)
-        return scale.view(-1, 1, 1, 1)
 
     def _part(self, name: str) -> nn.Module:
         parts: dict[str, nn.Module] = dict(self.network.named_modules())

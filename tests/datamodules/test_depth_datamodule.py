@@ -159,7 +159,7 @@ def test_views_of_a_frame_that_protocols_ask_for(data_root: Path) -> None:
         write_annotated(data_root / "large" / DRIVE, frame, (375, 1242))
     reader = KittiRaw("large", "large/val.txt", depth="annotated")
     data = module(test=[reader], size=(352, 1216))
-    data.views = {"annotated": ["full", "kb"]}
+    data.set_evaluation_views({"annotated": ["full", "kb"]})
     samples = [
         (view, path, image, depth, box)
         for batch in data.test_dataloader()
@@ -176,8 +176,20 @@ def test_views_of_a_frame_that_protocols_ask_for(data_root: Path) -> None:
         assert box == ([0, 375, 0, 1242] if view == "full" else [23, 375, 13, 1229])
         if view == "kb":
             np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), whole.image[23:, 13:1229])
-    data.views = {"annotated": ["kb"], "lidar_x": ["full"]}
+    data.set_evaluation_views({"annotated": ["kb"], "lidar_x": ["full"]})
     assert sum(len(batch["path"]) for batch in data.test_dataloader()) == 3
+
+
+def test_an_evaluation_loader_takes_size_views_and_batch_size(data_root: Path) -> None:
+    """The arguments hold for one loader; without them it has the module's size and batch size, and full frames."""
+    readers = [VirtualKitti("vkitti"), KittiRaw("kitti", "kitti/val.txt", depth="forward_x")]
+    data = module(batch_size=2)
+    (batch,) = data.evaluation_dataloader(readers, size=(32, 48), views={"lidar_x": ["full"]}, batch_size=3)
+    assert batch["image"].shape == (3, 3, 32, 48)
+    assert batch["path"] == [str(path) for path in readers[1].paths]
+    default = list(data.evaluation_dataloader(readers))
+    assert default[0]["image"].shape == (2, 3, 64, 96)
+    assert sum(len(batch["path"]) for batch in default) == len(readers[0]) + len(readers[1])
 
 
 def test_every_data_set_mixes_with_every_other(data_root: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from datamodules import VirtualKitti
-from lightning_app.comparison.frame_scores import mean_depth
+from lightning_app.comparison.scorer import mean_depth
 from lightning_app.comparison.statistics import Comparison
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 from tests.helpers.fake_data import road

@@ -31,9 +31,9 @@ def test_one_pass_reports_protocols_with_views_of_their_own(
     assert found["kitti-bts"]["20-40m/rmse"] > 0
 
 
-def test_cross_data_scores_what_is_there(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
+def test_per_dataset_scores_what_is_there(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
     output = tmp_path / "table.json"
-    nothing = cli("cross-data", exported, "--output", output, "--data", EXPERIMENTS / "cross_data.yaml")
+    nothing = cli("evaluate", exported, "--per-dataset", "--output", output, "--data", EXPERIMENTS / "cross_data.yaml")
     assert nothing.status == 2
     assert "not one test data set can be scored; " in nothing.err
     write_nyu_labeled(data_root / "nyu")
@@ -44,7 +44,7 @@ def test_cross_data_scores_what_is_there(exported: Path, data_root: Path, tmp_pa
     for name in ("eigen", "eigen_benchmark"):
         (data_root / "splits" / name).mkdir(parents=True)
         (data_root / "splits" / name / "test_files.txt").write_text((data_root / "kitti" / "val.txt").read_text())
-    result = cli("cross-data", exported, "--output", output, "--data", EXPERIMENTS / "cross_data.yaml")
+    result = cli("evaluate", exported, "--per-dataset", "--output", output, "--data", EXPERIMENTS / "cross_data.yaml")
     assert result.status == 0, result.err
     rows = {(row["data"], row["protocol"]): row["metrics"] for row in json.loads(output.read_text())["rows"]}
     absent = [data for data, protocol in rows if protocol == "not there"]
@@ -80,20 +80,55 @@ def test_wrong_yaml_is_one_line(content: str, message: str, exported: Path, tmp_
     assert "Traceback" not in result.err
 
 
-def test_cross_data_says_what_it_does_not_score(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
+def test_per_dataset_says_what_it_does_not_score(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
     kitti = "KittiRaw, root: kitti, split: kitti/val.txt, depth: forward_x"
     yaml = data_yaml(tmp_path / "d.yaml", kitti, "Photos, root: photos", "Shards, root: nowhere")
-    result = cli("cross-data", exported, "--data", yaml)
+    result = cli("evaluate", exported, "--per-dataset", "--data", yaml)
     assert result.status == 0, result.err
     assert "not scored: Photos photos: no protocol for none truth" in result.out
     assert "not there: " in result.out
     assert "nowhere: no shards" in result.out
     data_yaml(yaml, "Photos, root: photos")
     for message in ("not one test data set can be scored; Photos photos: no protocol", "names no reader under test"):
-        result = cli("cross-data", exported, "--data", yaml)
+        result = cli("evaluate", exported, "--per-dataset", "--data", yaml)
         assert result.status == 2
         assert message in result.err
         yaml.write_text(yaml.read_text().partition("test:")[0] + "test: []\n")
+
+
+def test_per_dataset_takes_a_split_and_protocols(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    """Each reader has the numbers that it has alone; unlike without it, readers are not pooled."""
+    yaml, output = data_yaml(tmp_path / "d.yaml", "Photos, root: photos"), tmp_path / "r.json"
+    lists = ("val", "test")
+    readers = [
+        f"{{class_path: datamodules.KittiRaw, init_args: {{root: kitti, split: kitti/{name}.txt, depth: forward_x}}}}"
+        for name in lists
+    ]
+    yaml.write_text(yaml.read_text().replace("val: []", f"val: [{', '.join(readers)}]"))
+    call = ("evaluate", exported, "--data", yaml, "--split", "val", "--overwrite", "--output", output)
+    protocols = ("--protocol", "kitti-eigen,nyu-eigen,kitti-paper")
+    result = cli(*call, "--per-dataset", *protocols)
+    assert result.status == 0, result.err
+    assert ", on val\n" in result.out
+    found = {(row["data"], row["protocol"]): row["metrics"] for row in json.loads(output.read_text())["rows"]}
+    names = ("kitti-eigen", "kitti-paper")
+    assert list(found) == [(f"KITTI forward_x {each}", name) for each in lists for name in names]
+    yaml.write_text(yaml.read_text().replace(f", {readers[1]}", ""))
+    assert cli(*call, "--protocol", ",".join(names)).status == 0
+    assert results(output) == {name: found["KITTI forward_x val", name] for name in names}
+    assert "no protocol 'kitti'; there are " in cli(*call, "--per-dataset", "--protocol", "kitti").err
+
+
+def test_only_per_dataset_has_default_data(
+    exported: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    result = cli("evaluate", exported)
+    assert result.status == 2
+    assert "evaluate needs --data YAML" in result.err
+    monkeypatch.chdir(EXPERIMENTS.parent)
+    default = cli("evaluate", exported, "--per-dataset")
+    assert default.status == 2
+    assert "experiments/cross_data.yaml: not one test data set can be scored; " in default.err
 
 
 def test_protocols_by_commas_or_repeated(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:

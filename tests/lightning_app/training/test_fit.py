@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 from pytorch_lightning import Callback, Trainer
 
-from lightning_app.callbacks.panels import HEADER
+from lightning_app.evaluation.pictures import HEADER
 from lightning_app.training.depth_module import DepthModule
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lightning_app.callbacks.panels import HEADER
+from lightning_app.evaluation.pictures import HEADER
 from lightning_app.training.style_module import load_stylizer
 from models import AdaIN
 from tests.conftest import EXPERIMENTS, Cli

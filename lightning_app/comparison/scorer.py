@@ -1,4 +1,4 @@
-"""Scores of single frames, and of what looks at no image."""
+"""Scores and pictures of single frames, and the constant mean-depth baseline."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
 from datamodules.augmentation import resized
-from lightning_app.callbacks.panels import in_metres
-from lightning_app.evaluation.evaluate import split_readers
-from lightning_app.evaluation.metrics import DepthMetrics
-from lightning_app.evaluation.protocols import fitting, views
+from lightning_app.evaluation.evaluate import frame_scores, split_readers
+from lightning_app.evaluation.metrics import mean_errors
+from lightning_app.evaluation.pictures import in_metres
+from lightning_app.evaluation.protocols import fitting
 
 Scores = dict[str, dict[str, dict[str, float]]]
 """By protocol, frame and metric."""
@@ -51,29 +51,22 @@ class Scorer:
     ) -> None:
         self.predict, self.predicts, self.data = predict, predicts, data
         self.readers = split_readers(data, split)
-        data.batch_size = 1
 
     def scores(self) -> Scores:
         """The metrics of the frames that could be scored."""
-        protocols = fitting(self.data.protocols, self.readers, self.predicts)
-        self.data.views = views(protocols)
-        metrics = [DepthMetrics(each, self.predicts) for each in protocols]
-        scores: Scores = {each.name: {} for each in protocols}
-        for batch in self.data.evaluation_dataloader(self.readers):
-            moved = self.data.on_after_batch_transfer(batch, 0)
-            prediction = self.predict(moved)
-            for metric in metrics:
-                metric.update(prediction, moved)
-                values = {name: float(value) for name, value in metric.compute().items() if "/" not in name}
-                metric.reset()
-                if values["frames"]:
-                    scores[metric.protocol.name][moved["path"][0]] = values
+        protocols = {each.name: each for each in fitting(self.data.protocols, self.readers, self.predicts)}
+        scores: Scores = {name: {} for name in protocols}
+        for path, name, errors in frame_scores(
+            self.data, self.readers, list(protocols.values()), self.predict, self.predicts
+        ):
+            if not isinstance(errors, str):
+                metrics = mean_errors([errors], protocols[name])
+                scores[name][path] = {key: float(value) for key, value in metrics.items() if "/" not in key}
         return scores
 
     def pictures(self, most: int = 6) -> list[Picture]:
         """Frames that are spread over the split."""
-        self.data.views = None
-        loader = self.data.evaluation_dataloader(self.readers)
+        loader = self.data.evaluation_dataloader(self.readers, batch_size=1)
         chosen = set(np.linspace(0, len(loader) - 1, min(most, len(loader))).round().astype(int).tolist())
         frames = []
         for index, batch in enumerate(loader):
@@ -91,7 +84,8 @@ def mean_depth(readers: Sequence[Reader], size: tuple[int, int], most: int = 128
     Args:
         readers: of the frames.
         size: (height, width).
-        most: frames of each reader, spread evenly; a pixel that few of them know, in the sky, is as far as any.
+        most: frames of each reader, spread evenly; a pixel that is known in few of them, in the sky, gets the largest
+            mean depth.
     """
     total, count, frames = torch.zeros(size), torch.zeros(size), 0
     for reader in readers:
