@@ -195,18 +195,18 @@ def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli, monke
     (tmp_path / "moved").mkdir()
     (tmp_path / "n").rename(tmp_path / "moved" / "n")
     monkeypatch.chdir(tmp_path)
-    call = ("prune", checkpoint.relative_to(tmp_path), "--macs", "0.7", "-c", BASE, "-c", "tiny.yaml")
-    call = (*call, "--output", "moved/n.ckpt")
-    again = cli(*call, "--trainer.max_steps", "2")
+    moved = (*("--macs", "0.7", "-c", BASE, "-c", "tiny.yaml"), "--output", "moved/n.ckpt")
+    relative = ("prune", checkpoint.relative_to(tmp_path), *moved)
+    again = cli(*relative, "--trainer.max_steps", "2")
     assert again.status == 0, again.err
     assert again.out.count(": cached") == 2
     assert Path("moved/n.ckpt").is_file()
     assert Path("moved/n/1/run/fit.json").stat().st_mtime_ns == time
     Path("moved/n/1/run/fit.json").unlink()  # fine-tuning that was interrupted before the folder was moved
     Path("moved/n/steps.json").unlink()
-    resumed = cli(*call, "--overwrite", "--trainer.max_steps", "2")
+    resumed = cli(*relative, "--overwrite", "--trainer.max_steps", "2")
     assert resumed.status == 0, resumed.err
-    other = cli(*call, "--overwrite", "--trainer.max_steps", "3")
+    other = cli(*relative, "--overwrite", "--trainer.max_steps", "3")
     assert other.status == 2
     assert "n was made with other settings (arguments); give another --output" in other.err
 

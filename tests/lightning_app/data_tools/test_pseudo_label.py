@@ -21,8 +21,8 @@ def test_labels_are_written_resumed_and_never_mixed(
     exported: Path, data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    call = ("label", exported.relative_to(tmp_path), "data/photos", "--output", "labels", "--shard", "1/2")
-    assert cli(*call).status == 0
+    relative = ("label", exported.relative_to(tmp_path), "data/photos", "--output", "labels")
+    assert cli(*relative, "--shard", "1/2").status == 0
     labels = (tmp_path / "labels").rename(tmp_path / "moved")
     call = ("label", exported, data_root / "photos", "--output", labels)
     first = sorted(labels.glob("*.png"))
