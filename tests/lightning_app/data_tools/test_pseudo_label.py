@@ -32,7 +32,7 @@ def test_labels_are_written_resumed_and_never_mixed(
     result = cli(*call, "--jobs", 2)
     assert result.status == 0, result.err
     assert f"{len(photos)} labels" in result.out
-    assert f"({len(times)} cached)" in result.out
+    assert "(2 cached)" in result.out
     assert {path: path.stat().st_mtime_ns for path in times} == times
     labelled = Photos("photos", labels=str(labels))
     assert len(labelled) == len(photos)
