@@ -61,6 +61,7 @@ TORCH_FREE = (
     "lightning_app/error_messages.py",
     "lightning_app/files.py",
     "lightning_app/moved.py",
+    "lightning_app/step_cache.py",
 )
 # The folders of a package from the ground up: what lies flat at its root is the ground floor, and a folder imports
 # itself and lower floors alone. Folders of one line stand beside each other.

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from deploy.pruning.prune import Pruning, prune, require_target
 from lightning_app.checkpoints import Checkpoint
-from lightning_app.files import atomic_write, refuse_existing
-from lightning_app.training.fit_process import fit
+from lightning_app.files import atomic_write, refuse_existing, write_json
+from lightning_app.step_cache import StepCache, claim
+from lightning_app.training.fit_process import as_inputs, check_arguments, fit
 
 
 def prune_in_steps(
@@ -29,92 +28,71 @@ def prune_in_steps(
     threads: int = 1,
     overwrite: bool = False,
 ) -> Pruning:
-    """Prune to ever smaller shares, and after each fine-tune on an experiment; the last run's ``best.ckpt`` is the
-    result.
+    """Prune in several steps, and fine-tune on an experiment after each. The result is ``best.ckpt`` of the last run.
 
-    The steps are kept in the folder beside ``output`` that has its name: a step that is finished is not done again, one
-    that was broken off goes on.
+    The steps are cached in a folder beside ``output``, named as it without its suffix: finished steps are skipped, and
+    an interrupted run is resumed.
 
     Args:
         checkpoint: of PocketDepth.
-        config: the experiment's YAMLs, the later wins.
-        arguments: further ones of ``fit``, ``["--trainer.max_steps", "300"]``.
+        config: the experiment's YAMLs; a later one overrides an earlier one.
+        arguments: further arguments of ``fit``, ``["--trainer.max_steps", "300"]``.
         output: the fine-tuned checkpoint; ``NAME-pruned.ckpt`` if left out.
-        macs: share of the multiply-accumulates to reach; each step goes the same factor towards it.
+        macs: share of the multiply-accumulates to reach; each step reduces them by the same factor.
         latency: share of the latency to reach, likewise.
         across_layers: see :func:`deploy.pruning.prune.prune`, as for ``threads``.
-        steps: how many.
+        steps: number of steps.
         overwrite: replace an ``output`` that exists.
 
     Raises:
         FileNotFoundError: no such checkpoint or YAML.
-        FileExistsError: ``output`` exists.
+        FileExistsError: ``output`` exists, or the folder holds something else.
         ImportError: torch-pruning is not installed.
-        ValueError: see :func:`deploy.pruning.prune.prune`; arguments that ``fit`` does not know, or steps of other
-            settings.
+        ValueError: see :func:`deploy.pruning.prune.prune`; arguments that ``fit`` does not accept, or a folder with
+            steps of another checkpoint or other settings.
         RuntimeError: fine-tuning failed.
     """
     require_target(macs, latency)
-    opened = Checkpoint.open(checkpoint)
+    Checkpoint.open(checkpoint)  # raises if it is none, before anything is claimed
     for path in config:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such YAML")
     output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
     refuse_existing(output, overwrite=overwrite)
     yamls = [part for path in config for part in ("-c", str(path))]
-    settings = [
-        opened.sha256,
-        str((macs, latency, across_layers, steps)),
-        *arguments,
-        *(path.read_text() for path in config),
-    ]
-    _claim(output.with_suffix(""), "\n".join(settings), [*yamls, *arguments])
-    current = checkpoint
+    base = output.with_suffix("")
+    if not base.exists():
+        check_arguments([*yamls, *arguments])
+    settings = {"checkpoint": checkpoint, "macs": macs, "latency": latency, "global": across_layers, "steps": steps}
+    claim(base, {**settings, "YAMLs": list(config), "arguments": as_inputs(arguments)})
+    cache, current = StepCache(base), checkpoint
     for step in range(1, steps + 1):
-        folder = output.with_suffix("") / str(step)
-        print(f"step {step} of {steps}: {folder}")
-        macs_now, latency_now = (share and share ** (step / steps) for share in (macs, latency))
-        result = _once(
-            folder / "pruned.json",
-            partial(
-                prune,
-                current,
-                folder / "pruned.ckpt",
-                macs_now,
-                latency_now,
-                across_layers,
-                threads,
-                overwrite=True,
-                unpruned=checkpoint,
-            ),
-        )
-        current = fit([*yamls, "-c", result.yaml, *arguments], folder / "run")
+        folder, name = base / str(step), f"step {step} of {steps}"
+        pruned, report, best = folder / "pruned.ckpt", folder / "pruned.json", folder / "run/checkpoints/best.ckpt"
+        targets = [share and share ** (step / steps) for share in (macs, latency)]
+        once = partial(_prune, current, pruned, report, targets, across_layers, threads, checkpoint)
+        cache.run(f"{name}: prune", [current, checkpoint, targets, across_layers, threads], report, once)
+        # --model.weights: the YAML holds an absolute path, which is wrong once the folder was moved.
+        run = [*yamls, "-c", str(pruned.with_suffix(".yaml")), "--model.weights", str(pruned), *arguments]
+        cache.run(f"{name}: fine-tune", as_inputs(run), best, partial(fit, run, folder / "run"))
+        current = best
     with atomic_write(output) as temporary:
         shutil.copy(current, temporary)
     print(f"{current} -> {output}")
-    return replace(result, checkpoint=str(output))
+    result = Pruning(**json.loads(report.read_text()))
+    return replace(result, checkpoint=str(output), yaml=str(pruned.with_suffix(".yaml")))
 
 
-def _claim(folder: Path, settings: str, arguments: Sequence[str]) -> None:
-    """Keep the settings of steps, once ``fit`` has understood them, and refuse to take steps of others for these."""
-    path = folder / "settings.txt"
-    if path.is_file():
-        if path.read_text() != settings:
-            raise ValueError(f"{folder} holds steps of another checkpoint or settings: give another --output")
-        return
-    command = [sys.executable, "-m", "lightning_app", "fit", *arguments, "--print_config"]
-    parsed = subprocess.run(command, capture_output=True, text=True)
-    if parsed.returncode:
-        raise ValueError(parsed.stderr.strip().splitlines()[-1].removeprefix("pocketdepth: error: "))
-    with atomic_write(path) as temporary:
-        temporary.write_text(settings)
-
-
-def _once(path: Path, task: Callable[[], Pruning]) -> Pruning:
-    """Prune, or take what was pruned before."""
-    if path.is_file():
-        return Pruning(**json.loads(path.read_text()))
-    result = task()
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(asdict(result), indent=2) + "\n")
-    return result
+def _prune(
+    checkpoint: Path,
+    output: Path,
+    report: Path,
+    targets: Sequence[float | None],
+    across_layers: bool,
+    threads: int,
+    unpruned: Path,
+) -> None:
+    """Prune, and write the result as JSON."""
+    macs, latency = targets
+    result = prune(checkpoint, output, macs, latency, across_layers, threads, overwrite=True, unpruned=unpruned)
+    write_json(report, asdict(result))

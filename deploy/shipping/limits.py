@@ -1,4 +1,4 @@
-"""Whether files keep the limits of a plan. No torch."""
+"""The limits of a plan, checked against what was measured. No torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from deploy.shipping.plan import Limits
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one file.
+    """The measured figures of one file.
 
     Attributes:
         abs_rel: under the plan's first protocol; None for a reference, whose weights are random.
-        delta1: the same.
-        frames: that were scored.
+        delta1: likewise.
+        frames: number of scored frames.
         sqnr_db: against the float file that it was quantized from; None for a float file.
         size_mb: on disk, in 10^6 bytes.
         latency_ms: the median.
-        gates: ``passed``, or ``failed`` or ``skipped`` and why, by name; none of a reference.
+        gates: ``passed``, or ``failed`` or ``skipped`` and why, by name; empty for a reference.
     """
 
     abs_rel: float | None
@@ -37,10 +37,10 @@ class Check:
 
     Attributes:
         variant: its name.
-        limit: in words.
+        limit: its name, for the table.
         asked: the figure of the plan, with its unit.
-        measured: what was measured.
-        kept: whether it is kept.
+        measured: the measured figure, with its unit.
+        kept: whether the measured figure is within the limit.
     """
 
     variant: str
@@ -51,7 +51,7 @@ class Check:
 
 
 def accuracy_loss(measured: Mapping[str, Measured], variant: str, first: str) -> float:
-    """By how much a variant's abs_rel exceeds the first one's, as a share of that; negative where it is better.
+    """The relative increase of a variant's abs_rel over the baseline's; negative if it is better.
 
     Raises:
         RuntimeError: the two were not scored on the same number of frames.
@@ -64,13 +64,13 @@ def accuracy_loss(measured: Mapping[str, Measured], variant: str, first: str) ->
     return ours.abs_rel / theirs.abs_rel - 1
 
 
-def judge(limits: Mapping[str, Limits], measured: Mapping[str, Measured], first: str) -> list[Check]:
-    """Every limit of every variant, in the plan's order.
+def check_limits(limits: Mapping[str, Limits], measured: Mapping[str, Measured], first: str) -> list[Check]:
+    """Check every limit of every variant, in the plan's order.
 
     Args:
         limits: by variant.
         measured: by variant and reference.
-        first: the variant that the others are compared with.
+        first: the name of the baseline variant.
     """
     return [check for name in limits for check in _checks(name, limits[name], measured, first)]
 

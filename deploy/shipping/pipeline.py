@@ -1,9 +1,7 @@
-"""The steps that make and measure the variants of a plan, each done once."""
+"""The steps of a plan: they build the files of its variants and measure them. Each is cached."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -23,11 +21,11 @@ from deploy.pruning.prune import prune
 from deploy.quantization.quantize import quantize, signal_to_noise
 from deploy.quantization.sensitivity import sensitivity
 from deploy.shipping.plan import below_data_root
-from deploy.shipping.shipped import Shipped, read_json
-from deploy.shipping.stages import Stages, content
+from deploy.shipping.ship_folder import ShipFolder
 from lightning_app.checkpoints import Checkpoint
-from lightning_app.files import atomic_write
-from lightning_app.training.fit_process import fit
+from lightning_app.files import atomic_write, write_json
+from lightning_app.step_cache import StepCache
+from lightning_app.training.fit_process import as_inputs, fit
 
 
 class Pipeline:
@@ -35,19 +33,19 @@ class Pipeline:
 
     Args:
         checkpoint: of PocketDepth.
-        shipped: the plan, and the folder of what is made.
+        output: the plan, and the folder of its files and results.
         threads: of each session that is timed.
         runs: timed runs of each file, interleaved.
 
     Raises:
         FileNotFoundError: no image to calibrate on.
-        ValueError: an unknown device.
+        ValueError: an unknown device, or a corrupt step cache.
     """
 
-    def __init__(self, checkpoint: Path, shipped: Shipped, threads: int, runs: int) -> None:
-        self.checkpoint, self.shipped, self.threads, self.runs = checkpoint, shipped, threads, runs
-        self.plan, self.folder = shipped.plan, shipped.folder
-        self.stages = Stages(self.folder)
+    def __init__(self, checkpoint: Path, output: ShipFolder, threads: int, runs: int) -> None:
+        self.checkpoint, self.output, self.threads, self.runs = checkpoint, output, threads, runs
+        self.plan, self.folder = output.plan, output.folder
+        self.steps = StepCache(self.folder)
         self.data = [Path(path) for path in self.plan.data]
         self.images = below_data_root(self.plan.images) if self.plan.images else None
         self.gallery = below_data_root(self.plan.photographs) if self.plan.photographs else self.images
@@ -55,57 +53,58 @@ class Pipeline:
         self.photographs = find_images(self.gallery)
         self.devices = _find_devices(self.plan.devices)
 
-    def make(self, name: str) -> None:
-        """Prune, fine-tune, export and quantize a variant, as far as it says so."""
-        variant, float_file, file = self.plan.variants[name], self.shipped.float_file(name), self.shipped.file(name)
+    def build(self, name: str) -> None:
+        """Prune, fine-tune, export and quantize a variant, as far as the plan asks for it, and write its model card."""
+        variant, float_file, file = self.plan.variants[name], self.output.float_file(name), self.output.file(name)
         start, pruned, trained = self._start(name), self._pruned(name), self._trained(name)
-        do: Callable[[], object]
+        step: Callable[[], object]
         if variant.prune is not None:
-            do = partial(prune, start, pruned, variant.prune, overwrite=True)
-            self._once(name, "prune", [start, variant.prune], pruned, do)
+            step = partial(prune, start, pruned, variant.prune, overwrite=True)
+            self.steps.run(f"{name}: prune", [start, variant.prune], pruned, step)
         if variant.fine_tune:
-            self._once(name, "fine-tune", [pruned, variant.fine_tune], trained, partial(self._fine_tune, name))
+            inputs = [pruned, as_inputs(variant.fine_tune)]
+            self.steps.run(f"{name}: fine-tune", inputs, trained, partial(self._fine_tune, name))
         size, precision, scheme = self.plan.size, variant.precision, variant.quantized
-        do = partial(export, trained, float_file, [size], precision, overwrite=True)
-        self._once(name, "export", [trained, size, precision], float_file, do)
+        step = partial(export, trained, float_file, [size], precision, overwrite=True)
+        self.steps.run(f"{name}: export", [trained, size, precision], float_file, step)
         if scheme:
-            do = partial(quantize, float_file, *self._calibration(), scheme=scheme, output=file, overwrite=True)
-            self._once(name, "quantize", [float_file, scheme, self._calibration()], file, do)
+            step = partial(quantize, float_file, *self._calibration(), scheme=scheme, output=file, overwrite=True)
+            self.steps.run(f"{name}: quantize", [float_file, scheme, self._calibration()], file, step)
         card = file.with_suffix(".md")
-        self._once(name, "card", [trained, file], card, lambda: write_card(card, Checkpoint.open(trained), [file]))
+        step = partial(self._write_card, trained, file)
+        self.steps.run(f"{name}: model card", [trained, file], card, step)
 
-    def score(self, name: str) -> None:
-        """Score a variant's file on the plan's data, and a quantized one against its float file."""
-        plan, file, float_file = self.plan, self.shipped.file(name), self.shipped.float_file(name)
-        scores = self.shipped.accuracy(name)
-        do = partial(evaluate, file, self.data, plan.split, plan.protocols, scores, overwrite=True)
-        self._once(name, "score", [file, plan.split, plan.protocols, *self.data], scores, do)
+    def evaluate(self, name: str) -> None:
+        """Score a variant's file on the plan's data, and measure the SQNR of a quantized one."""
+        plan, file, float_file = self.plan, self.output.file(name), self.output.float_file(name)
+        scores = self.output.accuracy(name)
+        step = partial(evaluate, file, self.data, plan.split, plan.protocols, scores, overwrite=True)
+        self.steps.run(f"{name}: evaluate", [file, plan.split, plan.protocols, *self.data], scores, step)
         if float_file != file:
-            made_from = [float_file, file, *self.photographs]
-            self._once(name, "signal to noise", made_from, self.shipped.noise(name), partial(self._compare, name))
+            inputs = [float_file, file, *self.photographs]
+            self.steps.run(f"{name}: SQNR", inputs, self.output.sqnr(name), partial(self._measure_sqnr, name))
 
-    def check(self, name: str) -> None:
-        """See what can be known of phones without one."""
-        made_from = [self.shipped.file(name), *self.photographs]
-        self._once(name, "gates", made_from, self.shipped.gates(name), partial(self._check, name))
+    def run_checks(self, name: str) -> None:
+        """Run the checks that need no phone."""
+        inputs = [self.output.file(name), *self.photographs]
+        self.steps.run(f"{name}: gates", inputs, self.output.gates(name), partial(self._check, name))
 
-    def time(self) -> None:
-        """Time all files and references in turn."""
+    def benchmark(self) -> None:
+        """Time all files and references, interleaved."""
         files, references, folder = self._files(), self.plan.references, self.folder / "benchmark"
-        do = partial(benchmark, files, references, self.threads, self.runs, folder, overwrite=True)
-        self.stages.once("benchmark", [self.threads, self.runs, references, *files], folder / "benchmark.json", do)
+        step = partial(benchmark, files, references, self.threads, self.runs, folder, overwrite=True)
+        inputs = [self.threads, self.runs, references, *self._named_files()]
+        self.steps.run("benchmark", inputs, folder / "benchmark.json", step)
 
-    def look_inside(self) -> None:
-        """Time the layers of the first variant and of the first int8 one, and see what each costs that one."""
-        do: Callable[[], object]
-        for name in self.shipped.inspected:
-            do = partial(self._time_layers, name)
-            made_from = [self.shipped.file(name), self.threads]
-            self._once(name, "time layers", made_from, self.shipped.layers(name), do)
-        for name in self.shipped.inspected[1:]:
-            float_file, folder = self.shipped.float_file(name), self.folder / "sensitivity"
+    def profile_layers(self) -> None:
+        """Time the layers of the first and the first static int8 variant, and measure the sensitivity of the latter."""
+        for name in self.output.profiled:
+            inputs = [self.output.file(name), self.threads]
+            self.steps.run(f"{name}: layer times", inputs, self.output.layers(name), partial(self._time_layers, name))
+        for name in self.output.profiled[1:]:
+            float_file, folder = self.output.float_file(name), self.folder / "sensitivity"
             images, data = self._calibration()
-            do = partial(
+            step = partial(
                 sensitivity,
                 float_file,
                 images,
@@ -116,25 +115,26 @@ class Pipeline:
                 overwrite=True,
             )
             settings = [float_file, self._calibration(), self.runs, self.threads]
-            self._once(name, "sensitivity", settings, folder / "sensitivity.json", do)
+            self.steps.run(f"{name}: sensitivity", settings, folder / "sensitivity.json", step)
 
-    def judge_devices(self) -> None:
-        """Say what is known of the files on the plan's devices."""
+    def check_devices(self) -> None:
+        """Check the files against the latency budgets of the plan's devices."""
         if self.devices:
             files, output = self._files(), self.folder / "devices.json"
             paths = [Path(path) for path in self.plan.measured]
-            made_from = [self.plan.devices, TARGETS, self.threads, *paths, *files]
-            self.stages.once("devices", made_from, output, partial(self._judge, files, paths, output))
-
-    def _once(self, name: str, step: str, made_from: object, output: Path, do: Callable[[], object]) -> None:
-        self.stages.once(f"{name}: {step}", made_from, output, do)
+            inputs = [self.plan.devices, TARGETS, self.threads, *paths, *self._named_files()]
+            self.steps.run("devices", inputs, output, partial(self._check_budgets, files, paths, output))
 
     def _calibration(self) -> tuple[Path | None, list[Path]]:
-        """The folder to calibrate on, or the YAMLs whose training frames are taken."""
+        """The folder to calibrate on, or the YAMLs whose training frames are used."""
         return (self.images, []) if self.images else (None, self.data)
 
     def _files(self) -> list[Path]:
-        return [self.shipped.file(name) for name in self.plan.variants]
+        return [self.output.file(name) for name in self.plan.variants]
+
+    def _named_files(self) -> list[tuple[str, Path]]:
+        """The files as inputs of a step whose output shows their names."""
+        return [(name, self.output.file(name)) for name in self.plan.variants]
 
     def _start(self, name: str) -> Path:
         """The checkpoint that a variant starts from."""
@@ -151,33 +151,31 @@ class Pipeline:
         return self.folder / "training" / name / "checkpoints" / "best.ckpt" if tuned else self._pruned(name)
 
     def _fine_tune(self, name: str) -> None:
-        """Train on from what it starts from, with that checkpoint's own YAML below the variant's arguments."""
+        """Fine-tune a variant with the YAML of the checkpoint it starts from, which its arguments override."""
         start, folder = self._pruned(name), self.folder / "training" / name
-        arguments = self.plan.variants[name].fine_tune
-        below, settings = folder.with_name(f"{name}.yaml"), folder.with_name(f"{name}.json")
-        given = [content(start), arguments]
-        if settings.is_file() and read_json(settings) != given:  # what was trained there is of another plan
-            shutil.rmtree(folder, ignore_errors=True)
-        _write(settings, given)
-        with atomic_write(below) as temporary:
+        config = folder.with_name(f"{name}.yaml")
+        with atomic_write(config) as temporary:
             temporary.write_text(Checkpoint.open(start).content["config"])
-        fit(["-c", str(below), "--model.weights", str(start), *arguments], folder)
+        fit(["-c", str(config), "--model.weights", str(start), *self.plan.variants[name].fine_tune], folder)
+
+    def _write_card(self, checkpoint: Path, file: Path) -> None:
+        write_card(file.with_suffix(".md"), Checkpoint.open(checkpoint), [file])
 
     def _check(self, name: str) -> None:
-        gates = check_gates(self.shipped.file(name), self.gallery)
-        _write(self.shipped.gates(name), [asdict(gate) for gate in gates])
+        gates = check_gates(self.output.file(name), self.gallery)
+        write_json(self.output.gates(name), [asdict(gate) for gate in gates])
 
-    def _compare(self, name: str) -> None:
-        float_file, file = OnnxNetwork(self.shipped.float_file(name)), OnnxNetwork(self.shipped.file(name))
-        _write(self.shipped.noise(name), {"sqnr_db": signal_to_noise(float_file, file, self.photographs)})
+    def _measure_sqnr(self, name: str) -> None:
+        float_file, file = OnnxNetwork(self.output.float_file(name)), OnnxNetwork(self.output.file(name))
+        write_json(self.output.sqnr(name), {"sqnr_db": signal_to_noise(float_file, file, self.photographs)})
 
-    def _judge(self, files: list[Path], measured: list[Path], output: Path) -> None:
+    def _check_budgets(self, files: list[Path], measured: list[Path], output: Path) -> None:
         results = [result for path in measured for result in read_measured(path)]
-        _write(output, [asdict(each) for each in judge(files, self.devices, results, threads=self.threads)])
+        write_json(output, [asdict(each) for each in judge(files, self.devices, results, threads=self.threads)])
 
     def _time_layers(self, name: str) -> None:
-        times = layer_times(self.shipped.file(name), self.threads)
-        _write(self.shipped.layers(name), [asdict(each) for each in times])
+        times = layer_times(self.output.file(name), self.threads)
+        write_json(self.output.layers(name), [asdict(each) for each in times])
 
 
 def _find_devices(names: list[str]) -> list[Device]:
@@ -186,8 +184,3 @@ def _find_devices(names: list[str]) -> list[Device]:
         if name not in known:
             raise ValueError(f"no device {name!r}; known are {', '.join(known)}")
     return [known[name] for name in names]
-
-
-def _write(path: Path, value: object) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n")

@@ -16,18 +16,18 @@ from deploy.inference.images import spread
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.shipping.limits import Check, accuracy_loss
 from deploy.shipping.report_pictures import CHANGE_SHOWN, as_jpeg, as_svg, contact_sheet, draw_pareto, photograph
-from deploy.shipping.shipped import Shipped, read_json
+from deploy.shipping.ship_folder import ShipFolder, read_json
 from lightning_app.files import atomic_write
 
 PHOTOGRAPHS = 3
 BARS = 12  # of each list
 
 
-def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, photographs: Sequence[Path]) -> Path:
+def write_report(output: ShipFolder, checks: Sequence[Check], checkpoint: Path, photographs: Sequence[Path]) -> Path:
     """Write ``report.html``, which needs no other file, and its pictures as ``report-*.png``.
 
     Args:
-        shipped: what was made and measured.
+        output: of the plan; the report is written into it.
         checks: the limits.
         checkpoint: where all comes from.
         photographs: of which a few are shown through every file.
@@ -35,13 +35,13 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
     Returns:
         The page.
     """
-    first, folder, measured = shipped.plan.first, shipped.folder, shipped.measured
-    points = {name: (measured[name].latency_ms, measured[name].abs_rel or 0.0) for name in shipped.plan.variants}
+    first, folder, measured = output.plan.first, output.folder, output.measured
+    points = {name: (measured[name].latency_ms, measured[name].abs_rel or 0.0) for name in output.plan.variants}
     others = {name: each.latency_ms for name, each in measured.items() if name not in points}
-    figure = draw_pareto(points, others, first, shipped.protocol)
+    figure = draw_pareto(points, others, first, output.protocol)
     with atomic_write(folder / "report-pareto.png") as temporary:
         figure.savefig(temporary, dpi=160)
-    files = {name: shipped.file(name) for name in shipped.plan.variants}
+    files = {name: output.file(name) for name in output.plan.variants}
     views = [photograph(path, files) for path in track(spread(photographs, PHOTOGRAPHS), "photographs")]
     contact_sheet(views, folder / "report-photographs.png")
     pictures = [
@@ -49,7 +49,7 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
         for row in views
     ]
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
-    height, width = shipped.plan.size
+    height, width = output.plan.size
     text = templates.get_template("report.html").render(
         title=f"{len(files)} files for phones, {height}x{width}",
         subtitle=f"From {checkpoint}.",
@@ -57,17 +57,17 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
         broken=sum(not check.kept for check in checks),
         pareto=as_svg(figure),
         first=first,
-        protocol=shipped.protocol,
+        protocol=output.protocol,
         frames=measured[first].frames,
-        split=shipped.plan.split,
-        rows=_rows(shipped),
-        gates={name: read_json(shipped.gates(name)) for name in files},
-        verdicts=_verdicts(shipped),
+        split=output.plan.split,
+        rows=_rows(output),
+        gates={name: read_json(output.gates(name)) for name in files},
+        verdicts=_verdicts(output),
         photographs=pictures,
         change_shown=CHANGE_SHOWN,
-        layers=[_layers(shipped, name) for name in shipped.inspected],
-        sensitivity=_sensitivity(shipped),
-        how=_how(shipped),
+        layers=[_layers(output, name) for name in output.profiled],
+        sensitivity=_sensitivity(output),
+        how=_how(output),
     )
     page = folder / "report.html"
     with atomic_write(page) as temporary:
@@ -75,12 +75,12 @@ def write_report(shipped: Shipped, checks: Sequence[Check], checkpoint: Path, ph
     return page
 
 
-def _rows(shipped: Shipped) -> list[dict[str, Any]]:
+def _rows(output: ShipFolder) -> list[dict[str, Any]]:
     """The table of files, a cell each."""
-    measured, first = shipped.measured, shipped.plan.first
+    measured, first = output.measured, output.plan.first
     rows = []
-    for name, row in shipped.rows.items():
-        each, known = measured[name], name in shipped.plan.variants
+    for name, row in output.rows.items():
+        each, known = measured[name], name in output.plan.variants
         rows.append(
             {
                 "name": name,
@@ -103,7 +103,7 @@ def _rows(shipped: Shipped) -> list[dict[str, Any]]:
     return rows
 
 
-def _verdicts(shipped: Shipped) -> list[dict[str, str]]:
+def _verdicts(output: ShipFolder) -> list[dict[str, str]]:
     """What is known of the files on devices, a cell each."""
     return [
         {
@@ -114,18 +114,18 @@ def _verdicts(shipped: Shipped) -> list[dict[str, str]]:
             "status": verdict["status"],
             "detail": verdict["detail"],
         }
-        for verdict in shipped.verdicts
+        for verdict in output.verdicts
     ]
 
 
-def _layers(shipped: Shipped, name: str) -> dict[str, Any]:
+def _layers(output: ShipFolder, name: str) -> dict[str, Any]:
     """The slowest layers of a file as bars."""
-    times = read_json(shipped.layers(name))
+    times = read_json(output.layers(name))
     slowest = sorted(times, key=lambda each: -each["time_ms"])[:BARS]
     longest = slowest[0]["time_ms"]
     return {
         "name": name,
-        "precision": "int8" if shipped.plan.variants[name].quantized else "",
+        "precision": "int8" if output.plan.variants[name].quantized else "",
         "total": f"{sum(each['time_ms'] for each in times):.2f}",
         "bars": [
             {
@@ -139,9 +139,9 @@ def _layers(shipped: Shipped, name: str) -> dict[str, Any]:
     }
 
 
-def _sensitivity(shipped: Shipped) -> list[dict[str, Any]]:
+def _sensitivity(output: ShipFolder) -> list[dict[str, Any]]:
     """The layers that int8 costs most as bars; none where nothing is quantized."""
-    layers = sorted(shipped.sensitivity, key=lambda each: -each["gain_db"])[:BARS]
+    layers = sorted(output.sensitivity, key=lambda each: -each["gain_db"])[:BARS]
     if not layers:
         return []
     most = max(layers[0]["gain_db"], 1e-9)
@@ -156,34 +156,34 @@ def _sensitivity(shipped: Shipped) -> list[dict[str, Any]]:
     ]
 
 
-def _how(shipped: Shipped) -> list[tuple[str, str]]:
+def _how(output: ShipFolder) -> list[tuple[str, str]]:
     """Everything that a reader would ask."""
-    plan = shipped.plan
+    plan = output.plan
     return [
-        ("machine", shipped.timing["how"]),
+        ("machine", output.timing["how"]),
         ("versions", f"pocketdepth {version('pocketdepth')}, torch {torch.__version__}"),
-        ("scored on", f"{plan.split} of {', '.join(plan.data)}: {shipped.scores[plan.first]['frames']}"),
+        ("scored on", f"{plan.split} of {', '.join(plan.data)}: {output.scores[plan.first]['frames']}"),
         ("calibrated on", plan.images or f"training frames of {', '.join(plan.data)}"),
-        *_calibration(shipped),
-        ("files", f"{shipped.folder}/files"),
-        ("variants", "; ".join(f"{name}: {_recipe(shipped, name)}" for name in plan.variants)),
+        *_calibration(output),
+        ("files", f"{output.folder}/files"),
+        ("variants", "; ".join(f"{name}: {_recipe(output, name)}" for name in plan.variants)),
         ("RAM", "peak of a fresh process until its third run, without the runtime itself"),
     ]
 
 
-def _calibration(shipped: Shipped) -> list[tuple[str, str]]:
+def _calibration(output: ShipFolder) -> list[tuple[str, str]]:
     """What quantized files say of themselves, and of what they were calibrated on."""
     rows = []
-    for name, variant in shipped.plan.variants.items():
+    for name, variant in output.plan.variants.items():
         if variant.quantized:
-            info = OnnxNetwork(shipped.file(name)).info
+            info = OnnxNetwork(output.file(name)).info
             rows.append((name, f"{info.quantized}" + (f"; WARNING: {info.warning}" if info.warning else "")))
     return rows
 
 
-def _recipe(shipped: Shipped, name: str) -> str:
+def _recipe(output: ShipFolder, name: str) -> str:
     """How a variant came about."""
-    variant = shipped.plan.variants[name]
+    variant = output.plan.variants[name]
     steps = [f"from {variant.start}"] if variant.start else []
     steps += [f"pruned to {variant.prune:.0%} of the operations"] if variant.prune else []
     steps += [f"fine-tuned ({' '.join(variant.fine_tune)})"] if variant.fine_tune else []

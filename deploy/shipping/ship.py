@@ -1,4 +1,4 @@
-"""``pocketdepth ship``: one checkpoint -> files for phones, measured, judged, and shown on one page."""
+"""``pocketdepth ship``: one checkpoint -> files for phones, checked against limits, and one report."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deploy.shipping.limits import Check, judge
+from deploy.shipping.limits import Check, check_limits
 from deploy.shipping.pipeline import Pipeline
 from deploy.shipping.plan import read_plan
 from deploy.shipping.report import write_report
-from deploy.shipping.shipped import Shipped
+from deploy.shipping.ship_folder import ShipFolder
 from lightning_app.checkpoints import Checkpoint
 
 
 def ship(
     checkpoint: Path, config: Path, output: Path = Path("runs/ship"), threads: int = 1, runs: int = 50
 ) -> list[Check]:
-    """Make every variant of a plan, score, time and judge them, and write ``report.html``.
+    """Build every variant of a plan, evaluate and time the files, check the limits, and write ``report.html``.
 
-    What is done is not done again, whatever interrupted it: a step is repeated where its settings, or the files that it
-    is made from, have changed.
+    Finished steps are cached: a step runs again only if its settings or its input files changed, so that an interrupted
+    call can be repeated.
 
     Args:
         checkpoint: of PocketDepth.
         config: the plan, see :class:`deploy.shipping.plan.Plan`.
-        output: folder.
+        output: folder of the files and the report; it can be moved afterwards.
         threads: of each session.
         runs: timed runs of each file, interleaved.
 
     Returns:
-        The limits, and whether they are kept.
+        Every limit, and whether it is kept.
 
     Raises:
         FileNotFoundError: no such checkpoint, plan, data or image.
-        ValueError: not a checkpoint of PocketDepth, or a plan that does not fit.
-        RuntimeError: a limit is broken; the report is written all the same.
+        ValueError: not a checkpoint of PocketDepth, or an invalid plan.
+        RuntimeError: a limit is broken; the report is written nevertheless.
     """
     plan = read_plan(config)
     Checkpoint.open(checkpoint).network.check_size(plan.size)
-    shipped = Shipped(plan, output)
-    pipeline = Pipeline(checkpoint, shipped, threads, runs)
+    folder = ShipFolder(plan, output)
+    pipeline = Pipeline(checkpoint, folder, threads, runs)
     try:
         for name in plan.variants:
-            pipeline.make(name)
-            pipeline.score(name)
-            pipeline.check(name)
-        pipeline.time()
-        pipeline.look_inside()
-        pipeline.judge_devices()
+            pipeline.build(name)
+            pipeline.evaluate(name)
+            pipeline.run_checks(name)
+        pipeline.benchmark()
+        pipeline.profile_layers()
+        pipeline.check_devices()
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here")
+        print("interrupted; the same command resumes")
         raise
     limits = {name: variant.limits for name, variant in plan.variants.items()}
-    checks = judge(limits, shipped.measured, plan.first)
-    page = write_report(shipped, checks, checkpoint, pipeline.photographs)
+    checks = check_limits(limits, folder.measured, plan.first)
+    page = write_report(folder, checks, checkpoint, pipeline.photographs)
     _show(checks)
     print(f"{page}, and the files in {output}/files")
     broken = [check for check in checks if not check.kept]

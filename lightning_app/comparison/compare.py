@@ -17,17 +17,25 @@ from lightning_app.comparison.plots import draw_bars, draw_panels
 from lightning_app.comparison.scorer import Scorer, Scores, mean_depth
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
 from lightning_app.config import read_data_module
-from lightning_app.files import atomic_write
+from lightning_app.files import write_json
+from lightning_app.step_cache import StepCache, claim
 from lightning_app.training.depth_module import DepthModule
-from lightning_app.training.fit_process import last_line, start_fit, stop_fit
+from lightning_app.training.fit_process import (
+    as_inputs,
+    check_arguments,
+    is_trained,
+    last_line,
+    start_fit,
+    stop_fit,
+)
 
 
 class Run(NamedTuple):
-    """A variant with a seed.
+    """The training of a variant with one seed.
 
     Attributes:
         variant: its YAML.
-        seed: of everything that is drawn.
+        seed: passed to ``fit`` as ``--seed_everything``.
         folder: of the run.
     """
 
@@ -48,15 +56,15 @@ def compare(
 ) -> None:
     """Train each variant with each seed, score the best checkpoints on each frame of a split, and draw the result.
 
-    A finished run is not trained again, an interrupted one is resumed. The variants are compared with a constant
+    Finished runs and their scores are cached, an interrupted run is resumed. The variants are compared with a constant
     mean-depth baseline, too: the mean depth map of the training frames.
 
     Args:
-        variants: a YAML each; the first is what the others are compared with.
-        config: the YAMLs below all of them.
-        arguments: further ones for each ``fit``, ``["--trainer.max_steps", "500"]``.
-        seeds: how many, from 0.
-        split: ``val`` or ``test``.
+        variants: a YAML each; the first is the baseline.
+        config: YAMLs that all variants share; a variant overrides them.
+        arguments: further arguments of each ``fit``, ``["--trainer.max_steps", "500"]``.
+        seeds: number of seeds, from 0.
+        split: ``val`` (to choose a variant) or ``test`` (to report).
         jobs: runs at the same time.
         output: folder of ``<variant>/<seed>/``, and of the table, JSON and pictures of a split.
         overwrite: replace the table, JSON and pictures of other variants or seeds; runs are kept.
@@ -64,12 +72,12 @@ def compare(
     Raises:
         FileNotFoundError: no such YAML or data.
         FileExistsError: ``output`` is a file, or holds the result of other variants or seeds.
-        ValueError: less than two variants, or two of one name, a split that is not val or test, or runs in ``output``
-            of other settings.
-        RuntimeError: runs that failed.
+        ValueError: fewer than two variants, two variants of one name, a split that is not val or test, arguments that
+            ``fit`` does not accept, or runs with other settings in ``output``.
+        RuntimeError: a run failed.
     """
     if len(variants) < 2:
-        raise ValueError("name at least two variants: the first is what the others are compared with")
+        raise ValueError("name at least two variants: the first is the baseline")
     names = [variant.stem for variant in variants]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -84,19 +92,18 @@ def compare(
     if not overwrite:
         _refuse_other_result(output / f"{split}.json", names, seeds)
     runs = [Run(variant, seed, output / variant.stem / str(seed)) for seed in range(seeds) for variant in variants]
-    for run in runs:
-        _claim(run, [*arguments, *(path.read_text() for path in (*config, run.variant))])
-    untrained = [run for run in runs if not (run.folder / "fit.json").is_file()]
+    _claim(runs, config, arguments, jobs)
+    untrained = [run for run in runs if not is_trained(run.folder)]
     if len(untrained) < len(runs):
-        print(f"{len(runs) - len(untrained)} of {len(runs)} runs are finished already")
+        print(f"{len(runs) - len(untrained)} of {len(runs)} runs are trained already: cached")
     if untrained:
         _train(untrained, config, arguments, jobs)
-    scores = [(run.variant.stem, _score(run, split)) for run in track(runs, f"score {split}")]
+    steps = StepCache(output)
+    scores = [(run.variant.stem, _cached_scores(steps, run, split)) for run in track(runs, f"score {split}")]
     baseline = _baseline(runs[0], split)
     result = Comparison.of([*scores, *((name, scorer.scores()) for name, scorer in baseline.items())])
     print_comparison(result, f"{output}, {split}: {len(result.frames)} frames, {seeds} seed{'s'[: seeds != 1]}")
-    with atomic_write(output / f"{split}.json") as temporary:
-        temporary.write_text(json.dumps({"arguments": list(arguments), **result.summary()}, indent=2) + "\n")
+    write_json(output / f"{split}.json", {"arguments": list(arguments), **result.summary()})
     draw_bars(result, output / f"{split}.png")
     scorers = {run.variant.stem: _open(run, split) for run in runs if run.seed == 0} | baseline
     pictures = {name: scorer.pictures() for name, scorer in scorers.items()}
@@ -118,18 +125,21 @@ def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> Non
         )
 
 
-def _claim(run: Run, settings: Sequence[str]) -> None:
-    """Keep the arguments and YAMLs of a run, and refuse to take one of others for it."""
-    path, text = run.folder / "settings.txt", "\n".join(settings)
-    if not path.is_file():
-        with atomic_write(path) as temporary:
-            temporary.write_text(text)
-    elif path.read_text() != text:
-        raise ValueError(f"{run.folder} was trained with other YAMLs or arguments: give another --output")
+def _claim(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str], jobs: int) -> None:
+    """Claim the folders of runs, once ``fit`` has accepted the arguments of those that were never started."""
+    new = {run.variant: [*_yamls(run, config), *arguments] for run in runs if not run.folder.exists()}
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(check_arguments, new.values()))
+    for run in runs:
+        claim(run.folder, {"YAMLs": [*config, run.variant], "arguments": as_inputs(arguments)})
+
+
+def _yamls(run: Run, config: Sequence[Path]) -> list[str]:
+    return [part for path in (*config, run.variant) for part in ("-c", str(path))]
 
 
 def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str], jobs: int) -> None:
-    """Train in processes of their own, so that one that fails leaves the others alone."""
+    """Train each run in a process of its own: the others go on if one fails."""
     failed: list[str] = []
     running: dict[Run, subprocess.Popen[bytes]] = {}
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn()) as progress, ThreadPoolExecutor(jobs) as pool:
@@ -144,7 +154,7 @@ def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str]
                     failed += [f"{_name(run)}: {error}"] if error else []
                 progress.update(task, advance=len(done), description=_state(running) or "train")
         except KeyboardInterrupt:
-            progress.print("stopping; the same command goes on from here")
+            progress.print("stopping; the same command resumes")
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -157,16 +167,15 @@ def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str]
 def _fit(
     run: Run, config: Sequence[Path], arguments: Sequence[str], running: dict[Run, subprocess.Popen[bytes]]
 ) -> str:
-    """Train one. Returns the last line that it wrote where it failed."""
-    yamls = [part for path in (*config, run.variant) for part in ("-c", str(path))]
-    running[run] = start_fit([*yamls, *arguments, "--seed_everything", str(run.seed)], run.folder)
+    """Train a run. Returns the last line of its output if it failed, otherwise an empty string."""
+    running[run] = start_fit([*_yamls(run, config), *arguments, "--seed_everything", str(run.seed)], run.folder)
     status = running[run].wait()
     del running[run]
     return last_line(run.folder) if status else ""
 
 
 def _state(running: dict[Run, subprocess.Popen[bytes]]) -> str:
-    """What the runs say that are trained now."""
+    """The last line of output of each run in training."""
     return "\n".join(f"{_name(run)}: {last_line(run.folder) or 'starts'}" for run in list(running))
 
 
@@ -181,16 +190,13 @@ def _open(run: Run, split: str) -> Scorer:
     return Scorer(module.eval().predict, str(module.network.predicts), data, split)
 
 
-def _score(run: Run, split: str) -> Scores:
-    """The metrics of each frame; kept in the run's folder."""
-    cache = run.folder / f"{split}-frames.json"
-    if cache.is_file():
-        found: Scores = json.loads(cache.read_text())
-        return found
-    scores = _open(run, split).scores()
-    with atomic_write(cache) as temporary:
-        temporary.write_text(json.dumps(scores))
-    return scores
+def _cached_scores(steps: StepCache, run: Run, split: str) -> Scores:
+    """The metrics of each frame, cached in the run's folder."""
+    frames, best = run.folder / f"{split}-frames.json", run.folder / "checkpoints" / "best.ckpt"
+    inputs = [best, run.folder / "config.yaml", split]
+    steps.run(f"{_name(run)}: score {split}", inputs, frames, lambda: write_json(frames, _open(run, split).scores()))
+    found: Scores = json.loads(frames.read_text())
+    return found
 
 
 def _baseline(run: Run, split: str) -> dict[str, Scorer]:

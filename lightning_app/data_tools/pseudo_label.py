@@ -24,9 +24,10 @@ from datamodules.photos import label_path
 from datamodules.reader import CorruptFrameError
 from lightning_app.colormap import colour_depth
 from lightning_app.config import build, read_yaml
-from lightning_app.files import atomic_write, inside
+from lightning_app.files import atomic_write
+from lightning_app.step_cache import claim
 
-MANIFEST, SHEET = "teacher.json", "sheet.png"
+SHEET = "sheet.png"
 SHOWN, HEIGHT = 6, 192
 
 
@@ -41,36 +42,36 @@ def label(
     jobs: int = 1,
     skip_corrupt: bool = False,
 ) -> None:
-    """Write ``NAME.jpg.png``, 16-bit inverse depth up to scale and shift, at the photograph's own size, for each
-    photograph of a folder. What is there already is kept, so that it can be interrupted and run again.
+    """Write ``NAME.jpg.png`` for each photograph of a folder: 16-bit inverse depth up to scale and shift, of the
+    photograph's size. Labels that exist are kept, so that the same command resumes.
 
     Args:
         teacher: a checkpoint or an ONNX file.
-        images: folder of photographs.
-        output: folder; images of a folder's folders keep their place below it.
-        settings: YAML that says what a foreign ONNX file takes and predicts.
-        mirror: average with what it says of the mirrored image.
-        scales: of its size, over which is averaged; its settings' if left out.
-        shard: ``2/4`` labels the second of four parts, which machines can do side by side.
-        jobs: processes, with a thread each if there are several.
+        images: folder of photographs, with its subfolders.
+        output: folder of the labels, with the same subfolders; its ``settings.json`` identifies the teacher.
+        settings: YAML with the input and output format of an ONNX file that PocketDepth did not write.
+        mirror: average with the prediction of the mirrored image.
+        scales: average the predictions at these multiples of the teacher's input size; its settings' if left out.
+        shard: ``2/4`` labels the second of four parts, so that several machines can share the work.
+        jobs: processes, with one thread each if there are several.
         skip_corrupt: report corrupt images and go on.
 
     Raises:
         FileNotFoundError: no such model, YAML or folder, or no photograph in it.
-        FileExistsError: ``output`` holds something else.
-        ValueError: settings or a file that do not fit, a shard that is none, or another teacher's labels in ``output``.
+        FileExistsError: ``output`` holds files that are not labels.
+        ValueError: settings or a model that do not fit, an invalid shard, or labels of another teacher in ``output``.
         CorruptFrameError: a corrupt image, unless ``skip_corrupt``.
-        RuntimeError: a teacher's output of another size or kind.
+        RuntimeError: the teacher's output has another shape or invalid values.
     """
     number, parts = _shard(shard)
     photographs = Photos(str(images.resolve()))
     paths = photographs.paths[number - 1 :: parts]
     if output.resolve().is_relative_to(photographs.root):
         raise ValueError(
-            f"{output}: labels among the photographs would be taken for photographs; give another --output"
+            f"{output}: labels in the folder of photographs would be read as photographs; give another --output"
         )
     section = json.dumps(_section(teacher, settings, mirror, scales))
-    _claim(output, _teacher(section).fingerprint())
+    claim(output, _teacher(section).fingerprint())
     wanted = [(path, label_path(path, photographs.root, output)) for path in paths]
     todo = [(source, target) for source, target in wanted if not target.is_file()]
     tasks = [(section, source, target, jobs > 1) for source, target in todo]
@@ -84,25 +85,25 @@ def label(
     done = [(source, target) for source, target in wanted if target.is_file()]
     if done:
         _draw(done, output / SHEET)
-    notes = [f"{len(wanted) - len(todo)} were there"] if len(todo) < len(wanted) else []
-    notes += [f"{corrupt} corrupt ones skipped"] if corrupt else []
+    notes = [f"{len(wanted) - len(todo)} cached"] if len(todo) < len(wanted) else []
+    notes += [f"{corrupt} corrupt images skipped"] if corrupt else []
     print(f"{len(done)} labels -> {output}" + (f" ({', '.join(notes)})" if notes else ""))
 
 
 def _shard(shard: str) -> tuple[int, int]:
     number, _, parts = shard.partition("/")
     if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
-        raise ValueError(f"shard {shard!r} is not a part of so many, e.g. 2/4")
+        raise ValueError(f"shard {shard!r} must be PART/PARTS, e.g. 2/4")
     return int(number), int(parts)
 
 
 def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequence[float] | None) -> dict[str, Any]:
-    """The section that builds the teacher."""
+    """The class_path and init_args of the teacher."""
     section: dict[str, Any] = {"class_path": "deploy.inference.Teacher", "init_args": {}}
     if settings is not None:
         section = read_yaml(settings)
         if not isinstance(section, dict) or not isinstance(section.get("init_args"), dict):
-            raise ValueError(f"{settings}: says no class_path and init_args, as those in experiments/teachers do")
+            raise ValueError(f"{settings}: has no class_path and init_args; experiments/teachers holds examples")
     arguments = (
         {"file": str(teacher)} | ({"mirror": True} if mirror else {}) | ({"scales": list(scales)} if scales else {})
     )
@@ -111,30 +112,16 @@ def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequenc
 
 @cache
 def _teacher(text: str) -> Any:
-    """The teacher of a section, built once by each process."""
+    """The teacher of a section (as JSON), built once per process."""
     section = json.loads(text)
     built: Any = build(nn.Module, [section], section["init_args"]["file"])
     if not hasattr(built, "fingerprint"):
-        raise ValueError(f"{section['class_path']} is no teacher, as deploy.inference.Teacher is")
+        raise ValueError(f"{section['class_path']} is no teacher: it must be deploy.inference.Teacher or like it")
     return built.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _claim(output: Path, fingerprint: dict[str, object]) -> None:
-    """Note whose labels a folder holds; raise where it holds another teacher's, or something else."""
-    manifest = output / MANIFEST
-    if manifest.is_file() and any(output.rglob("*.png")):
-        if json.loads(manifest.read_text()) != fingerprint:
-            raise ValueError(f"{output}: holds labels of another teacher, or of other settings; give another --output")
-        return
-    foreign = [path for path in inside(output) if path != manifest]
-    if foreign:
-        raise FileExistsError(f"{foreign[0]} is there already and no label; give another --output")
-    with atomic_write(manifest) as temporary:
-        temporary.write_text(json.dumps(fingerprint, indent=2))
-
-
 def _run(tasks: Sequence[tuple[str, Path, Path, bool]], jobs: int) -> Iterator[str]:
-    """What is wrong with each photograph, or nothing, in order."""
+    """Label photographs. Yields an error message for each, empty if it was labelled, in order."""
     if jobs == 1 or not tasks:
         yield from map(_label, tasks)
         return
@@ -161,7 +148,7 @@ def _label(task: tuple[str, Path, Path, bool]) -> str:
 
 
 def _draw(labelled: Sequence[tuple[Path, Path]], path: Path) -> None:
-    """Some photographs beside their labels, spread over all."""
+    """Write a sheet of a few photographs beside their labels, spread over all."""
     rows = [_row(*pair) for pair in labelled[:: max(1, -(-len(labelled) // SHOWN))]]
     width = max(row.shape[1] for row in rows)
     sheet = [np.pad(row, ((0, 2), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -11,45 +12,76 @@ from pathlib import Path
 
 from rich.progress import Progress, TimeElapsedColumn
 
+from lightning_app.step_cache import claim
+
+_FIT = (sys.executable, "-m", "lightning_app", "fit")
+_ERROR = "pocketdepth: error: "
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Let ``fit`` parse its arguments without training.
+
+    Raises:
+        ValueError: an argument or a YAML that ``fit`` does not accept.
+    """
+    parsed = subprocess.run([*_FIT, *arguments, "--print_config"], capture_output=True, text=True)
+    if parsed.returncode:
+        lines = parsed.stderr.strip().splitlines() or [f"fit ended with status {parsed.returncode}"]
+        raise ValueError(lines[-1].removeprefix(_ERROR))
+
+
+def as_inputs(arguments: Sequence[str]) -> list[str | Path]:
+    """The arguments of ``fit`` as inputs of a step or settings of a folder: the name of a file becomes a Path, which
+    stands for its content.
+    """
+    # Path.is_file raises OSError for a long argument, such as a section in JSON.
+    return [Path(each) if os.path.isfile(each) else each for each in arguments]  # noqa: PTH113
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether the run in a folder is finished."""
+    return (folder / "fit.json").is_file() and (folder / "checkpoints" / "best.ckpt").is_file()
+
 
 def start_fit(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
-    """Start a run in ``folder``, or go on with the one there; its output goes to ``fit.log``."""
+    """Start a run in ``folder``, or resume the one that was interrupted there; its output goes to ``fit.log``."""
     last = folder / "checkpoints" / "last.ckpt"
     resume = ["--ckpt_path", str(last)] if last.is_file() else []
-    own = ["--trainer.default_root_dir", str(folder)]
-    command = [sys.executable, "-m", "lightning_app", "fit", *arguments, *own, *resume]
+    command = [*_FIT, *arguments, "--trainer.default_root_dir", str(folder), *resume]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "fit.log").open("w") as stream:
-        # In a group of its own, or Ctrl-C would reach it twice and keep it from saving.
+        # In a process group of its own: otherwise Ctrl-C would reach it twice and keep it from saving.
         return subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, process_group=0)
 
 
 def stop_fit(process: subprocess.Popen[bytes]) -> None:
-    """Let a run save where it is, and end."""
+    """Ask a run to save a checkpoint and to end."""
     process.send_signal(signal.SIGINT)
 
 
 def last_line(folder: Path) -> str:
-    """What a run said last."""
+    """The last line of a run's output."""
     log = folder / "fit.log"
     lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
     return lines[-1] if lines else ""
 
 
 def fit(arguments: Sequence[str], folder: Path) -> Path:
-    """Train in ``folder``, showing what the run says, unless that is done; one that was broken off goes on.
+    """Train in ``folder`` and show the last line of the run's output. A finished run is kept, an interrupted one is
+    resumed, and a run with other arguments is replaced.
 
     Returns:
         The best checkpoint.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: training failed.
     """
-    best = folder / "checkpoints" / "best.ckpt"
-    if (folder / "fit.json").is_file() and best.is_file():
-        return best
-    if not (folder / "checkpoints" / "last.ckpt").is_file():  # broken off before it saved
+    best, last = (folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt"))
+    if not is_trained(folder) and not last.is_file():  # interrupted before its first checkpoint
         shutil.rmtree(folder, ignore_errors=True)
+    claim(folder, {"arguments": as_inputs(arguments)}, overwrite=True)
+    if is_trained(folder):
+        return best
     process = start_fit(arguments, folder)
     with Progress(*Progress.get_default_columns()[:1], TimeElapsedColumn()) as progress:
         task = progress.add_task("train", total=None)
@@ -61,11 +93,11 @@ def fit(arguments: Sequence[str], folder: Path) -> Path:
                 except subprocess.TimeoutExpired:
                     continue
         except KeyboardInterrupt:
-            progress.print("stopping; the same command goes on from here")
+            progress.print("stopping; the same command resumes")
             stop_fit(process)
             process.wait()
             raise
     if process.returncode or not best.is_file():
-        reason = last_line(folder).removeprefix("pocketdepth: error: ")
-        raise RuntimeError(f"{folder}: training failed: {reason} (all of it in fit.log)")
+        reason = last_line(folder).removeprefix(_ERROR)
+        raise RuntimeError(f"{folder}: training failed: {reason} (the whole output is in fit.log)")
     return best

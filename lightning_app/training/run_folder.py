@@ -9,6 +9,8 @@ from pathlib import Path
 from jsonargparse import Namespace
 from pytorch_lightning.utilities import rank_zero_only
 
+from lightning_app.step_cache import SETTINGS
+
 _VARIABLE = "POCKETDEPTH_RUN"  # tells the processes that a distributed run starts which folder is theirs
 
 
@@ -22,7 +24,7 @@ def run_folder(config: Namespace, subcommand: str) -> Path:
         return Path(os.environ.get(_VARIABLE, "runs"))
     given = config.trainer.default_root_dir
     root = Path(given) if given else _claim(Path("runs") / _experiment_name(config), subcommand)
-    results = [*root.glob("checkpoints/*.ckpt"), *root.glob("*.json")]
+    results = [*root.glob("checkpoints/*.ckpt"), *(path for path in root.glob("*.json") if path.name != SETTINGS)]
     if results and not config.get("ckpt_path"):
         raise FileExistsError(
             f"{root} holds a run already: give another --trainer.default_root_dir, or --ckpt_path to resume it"

@@ -10,11 +10,10 @@ import pytest
 
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.layer_times import layer_times
-from deploy.shipping.limits import Measured, judge
+from deploy.shipping.limits import Measured, check_limits
 from deploy.shipping.pipeline import Pipeline
 from deploy.shipping.plan import Limits, read_plan
-from deploy.shipping.shipped import Shipped
-from deploy.shipping.stages import Stages
+from deploy.shipping.ship_folder import ShipFolder
 from tests.conftest import EXPERIMENTS, Cli
 
 PLAN = """
@@ -69,50 +68,30 @@ def test_the_shipped_plan_is_read() -> None:
     assert plan.variants["pruned-int8"].start == "pruned"
 
 
-def test_a_stage_is_done_again_only_where_something_changed(tmp_path: Path) -> None:
-    source, output = tmp_path / "source", tmp_path / "output"
-    calls: list[str] = []
-
-    def once(settings: int) -> None:
-        def do() -> None:
-            calls.append(source.read_text())
-            output.write_text("x")
-
-        Stages(tmp_path).once("copy", [source, settings], output, do)
-
-    source.write_text("a")
-    once(1)
-    once(1)
-    assert calls == ["a"]
-    source.write_text("b")
-    once(1)
-    assert calls == ["a", "b"]
-    once(2)
-    output.unlink()
-    once(2)
-    assert calls == ["a", "b", "b", "b"]
-    (tmp_path / "stages.json").write_text("{")
-    with pytest.raises(ValueError, match="corrupt; remove it"):
-        once(2)
+def test_rows_of_the_benchmark_are_found_by_variant(tmp_path: Path) -> None:
+    """Whatever the paths were when the files were timed."""
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.replace("images: photos", "images: photos\nreferences: [pydnet]"))
+    rows = [
+        {"file": "somewhere/files/fp32.onnx", "precision": "fp32"},
+        {"file": "somewhere/files/int8.onnx", "precision": "int8"},
+        {"file": "pydnet", "precision": "fp32"},
+        {"file": "pydnet", "precision": "int8"},
+    ]
+    (tmp_path / "benchmark").mkdir()
+    (tmp_path / "benchmark" / "benchmark.json").write_text(json.dumps({"rows": rows}))
+    found = ShipFolder(read_plan(path), tmp_path).rows
+    assert found == dict(zip(("fp32", "int8", "pydnet", "pydnet-int8"), rows, strict=True))
 
 
-def test_an_interrupted_stage_is_not_done(tmp_path: Path) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        Stages(tmp_path).once("step", 1, tmp_path / "output", interrupt)
-    assert not list(tmp_path.iterdir())
-
-
-def test_limits_are_judged_by_what_was_measured() -> None:
+def test_limits_are_checked_against_what_was_measured() -> None:
     measured = {
         "fp32": Measured(0.200, 0.7, 10, None, 6.0, 10.0),
         "int8": Measured(0.203, 0.7, 10, 36.0, 2.2, 5.0, {"NNAPI": "skipped"}),
         "resnet18": Measured(None, None, 0, None, 45.0, 80.0),
     }
     limits = Limits(0.01, 33, 2.0, 6.0, {"fp32": 1.4, "resnet18": 20}, ["NNAPI"])
-    checks = judge({"fp32": Limits(), "int8": limits}, measured, "fp32")
+    checks = check_limits({"fp32": Limits(), "int8": limits}, measured, "fp32")
     assert [(check.measured, check.kept) for check in checks] == [
         ("+1.50%", False),
         ("36.0 dB", True),
@@ -124,7 +103,7 @@ def test_limits_are_judged_by_what_was_measured() -> None:
     ]
     measured["int8"] = Measured(0.203, 0.7, 9, 36.0, 2.2, 5.0)
     with pytest.raises(RuntimeError, match="int8 was scored on 9 frames, fp32 on 10"):
-        judge({"int8": limits}, measured, "fp32")
+        check_limits({"int8": limits}, measured, "fp32")
 
 
 def test_layers_are_timed_in_order(exported: Path) -> None:
@@ -144,9 +123,12 @@ def plan(fitted: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_path: Path, cli: Cli) -> None:
-    call = ("ship", fitted / "checkpoints" / "last.ckpt", "-c", plan, "--runs", 3, "--output", tmp_path / "ship")
-    result = cli(*call)
+def test_a_checkpoint_becomes_files_and_a_page(
+    fitted: Path, plan: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint = fitted / "checkpoints" / "last.ckpt"
+    result = cli("ship", checkpoint.relative_to(tmp_path), "-c", plan.name, "--runs", 3, "--output", "ship")
     assert result.status == 0, result.err
     page = (tmp_path / "ship" / "report.html").read_text()
     assert "all 3 limits are kept" in page
@@ -157,15 +139,22 @@ def test_a_checkpoint_becomes_files_and_a_page(fitted: Path, plan: Path, tmp_pat
         "report-pareto.png",
         "report-photographs.png",
     }
+    moved = (tmp_path / "elsewhere" / "moved").absolute()
+    moved.parent.mkdir()
+    (tmp_path / "ship").rename(moved)
+    monkeypatch.chdir("/")
+    call = ("ship", checkpoint, "-c", plan, "--runs", 3, "--output", moved)
     again = cli(*call)
     assert again.status == 0, again.err
-    assert again.out.count("done already") == 14
+    assert again.out.count(": cached") == 14
+    assert ": running" not in again.out
+    assert "all 3 limits are kept" in (moved / "report.html").read_text()
     plan.write_text(plan.read_text().replace("size_mb: 20", "size_mb: 0.1"))
     broken = cli(*call)
     assert broken.status == 1
     assert "1 of 3 limits are broken: int8: size" in broken.err
-    assert broken.out.count("done already") == 14
-    assert "1 of 3 limits is broken" in (tmp_path / "ship" / "report.html").read_text()
+    assert broken.out.count(": cached") == 14
+    assert "1 of 3 limits is broken" in (moved / "report.html").read_text()
 
 
 @pytest.mark.slow
@@ -176,7 +165,7 @@ def test_a_variant_is_fine_tuned_once_and_anew_where_its_plan_changes(fitted: Pa
 
     def make(steps: int) -> set[str]:
         plan.write_text(text + line.format(steps))
-        Pipeline(checkpoint, Shipped(read_plan(plan), tmp_path / "ship"), threads=1, runs=1).make("pruned")
+        Pipeline(checkpoint, ShipFolder(read_plan(plan), tmp_path / "ship"), threads=1, runs=1).build("pruned")
         return set(json.loads((tmp_path / "ship" / "training" / "pruned" / "fit.json").read_text())["results"])
 
     assert make(2) == {"val step 2 kitti-eigen"}

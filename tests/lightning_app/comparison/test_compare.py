@@ -18,7 +18,9 @@ from tests.helpers.fake_data import road
 
 
 @pytest.mark.slow
-def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+def test_variants_are_trained_scored_and_drawn(
+    data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny, output = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "compare"
     variants = [tmp_path / "plain.yaml", tmp_path / "deep.yaml"]
     variants[0].write_text("model: {init_args: {network: {init_args: {output_stride: 2}}}}")
@@ -37,6 +39,10 @@ def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, 
         "--output",
         output,
     )
+    misspelt = cli(*call, "--trainer.max_stepps", 2)
+    assert misspelt.status == 2
+    assert "max_stepps" in misspelt.err
+    assert not output.exists()
     result = cli(*call, "--trainer.max_steps", 2)
     assert result.status == 0, result.err
     assert "against" in result.out
@@ -52,14 +58,22 @@ def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, 
     assert Image.open(output / "val-panels.png").size == (170 + 3 * 96, 5 * 64)
     assert (output / "val.png").is_file()
     stamp = (output / "deep" / "1" / "fit.json").stat().st_mtime_ns
+    output = output.rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    call = ("compare", "plain.yaml", "deep.yaml", "-c", EXPERIMENTS / "base.yaml", "-c", "tiny.yaml")
+    call = (*call, "--seeds", 2, "--jobs", 2, "--output", "moved")
+    same = cli(*call, "--trainer.max_steps", 2)
+    assert same.status == 0, same.err
+    assert same.out.count("score val: cached") == 4
+    assert json.loads((output / "val.json").read_text()) == content
     again = cli(*call, "--split", "test", "--trainer.max_steps", 2)  # trains nothing
     assert again.status == 0, again.err
-    assert "4 of 4 runs are finished already" in again.out
+    assert "4 of 4 runs are trained already: cached" in again.out
     assert (output / "test.json").is_file()
     assert (output / "deep" / "1" / "fit.json").stat().st_mtime_ns == stamp
     other = cli(*call, "--trainer.max_steps", 3)
     assert other.status == 2
-    assert "was trained with other YAMLs or arguments" in other.err
+    assert "was made with other settings (arguments); give another --output" in other.err
     fewer = list(call)
     fewer[fewer.index("--seeds") + 1] = 1
     refused = cli(*fewer, "--trainer.max_steps", 2)

@@ -17,10 +17,14 @@ from tests.deploy.inference.test_teacher import Brightness, foreign
 
 
 @pytest.mark.slow
-def test_labels_are_written_resumed_and_never_mixed(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
-    labels = tmp_path / "labels"
+def test_labels_are_written_resumed_and_never_mixed(
+    exported: Path, data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = ("label", exported.relative_to(tmp_path), "data/photos", "--output", "labels")
+    assert cli(*relative, "--shard", "1/2").status == 0
+    labels = (tmp_path / "labels").rename(tmp_path / "moved")
     call = ("label", exported, data_root / "photos", "--output", labels)
-    assert cli(*call, "--shard", "1/2").status == 0
     first = sorted(labels.glob("*.png"))
     photos = Photos("photos")
     assert 0 < len(first) - 1 < len(photos)  # and the sheet
@@ -28,7 +32,7 @@ def test_labels_are_written_resumed_and_never_mixed(exported: Path, data_root: P
     result = cli(*call, "--jobs", 2)
     assert result.status == 0, result.err
     assert f"{len(photos)} labels" in result.out
-    assert "were there" in result.out
+    assert "(2 cached)" in result.out
     assert {path: path.stat().st_mtime_ns for path in times} == times
     labelled = Photos("photos", labels=str(labels))
     assert len(labelled) == len(photos)
@@ -38,7 +42,7 @@ def test_labels_are_written_resumed_and_never_mixed(exported: Path, data_root: P
     assert (frame.inv_depth.min(), frame.inv_depth.max()) == (pytest.approx(1 / 65535), 1)
     other = cli(*call, "--mirror")
     assert other.status == 2
-    assert "holds labels of another teacher, or of other settings" in other.err
+    assert "moved was made with other settings (mirror); give another --output" in other.err
 
 
 def test_a_teacher_that_could_not_label_leaves_the_folder_to_another(
@@ -73,7 +77,7 @@ def test_a_corrupt_photograph_is_refused_or_skipped(exported: Path, data_root: P
     assert f"{broken}: corrupt image" in result.err
     result = cli(*call, "--skip-corrupt")
     assert result.status == 0
-    assert "1 corrupt ones skipped" in result.out
+    assert "1 corrupt images skipped" in result.out
     assert not (tmp_path / "labels" / f"{broken.name}.png").exists()
 
 
@@ -145,14 +149,14 @@ def test_wrong_use_ends_in_one_line(exported: Path, data_root: Path, tmp_path: P
     for arguments, message in (
         (
             (exported, photos, "--output", photos / "labels"),
-            "labels among the photographs would be taken for photographs",
+            "labels in the folder of photographs would be read as photographs",
         ),
-        ((exported, photos, "--output", tmp_path / "full"), "thesis.tex is there already and no label"),
-        ((exported, photos, "--output", labels, "--shard", "3/2"), "shard '3/2' is not a part of so many"),
+        ((exported, photos, "--output", tmp_path / "full"), "thesis.tex exists already, and"),
+        ((exported, photos, "--output", labels, "--shard", "3/2"), "shard '3/2' must be PART/PARTS"),
         ((exported, photos, "--output", labels, "--settings", tmp_path / "bad.yaml"), "sizes"),
         (
             (exported, photos, "--output", labels, "--settings", tmp_path / "none.yaml"),
-            "says no class_path and init_args",
+            "has no class_path and init_args",
         ),
         ((exported, photos, "--output", labels, "--settings", tmp_path / "no.yaml"), "no such YAML"),
         ((tmp_path / "no.onnx", photos, "--output", labels), "no such teacher"),

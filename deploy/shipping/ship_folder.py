@@ -1,4 +1,4 @@
-"""What `pocketdepth ship` made: where it lies, and what was measured of it. No torch."""
+"""The output folder of `pocketdepth ship`: its files and the results in them. No torch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from deploy.shipping.limits import Measured
 from deploy.shipping.plan import Plan
 
 
-class Shipped:
-    """The folder of a plan.
+class ShipFolder:
+    """The output folder of a plan: where its files lie, and what was measured of them.
 
     Args:
-        plan: what was made.
-        folder: where it lies.
+        plan: names the variants.
+        folder: may be moved between calls: results are found by the name of a variant, not by a path.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
@@ -27,19 +27,19 @@ class Shipped:
         return self.folder / "files" / f"{name}.onnx"
 
     def float_file(self, name: str) -> Path:
-        """The float file of a variant: itself, or what it is quantized from."""
+        """The float file of a variant: its own, or the one that it is quantized from."""
         return self.folder / "float" / f"{name}.onnx" if self.plan.variants[name].quantized else self.file(name)
 
     def accuracy(self, name: str) -> Path:
-        """What `evaluate` wrote of a variant."""
+        """The scores of a variant, as `evaluate` writes them."""
         return self.folder / "accuracy" / f"{name}.json"
 
-    def noise(self, name: str) -> Path:
-        """A quantized variant's signal to noise against its float file."""
+    def sqnr(self, name: str) -> Path:
+        """The SQNR of a quantized variant against its float file."""
         return self.folder / "accuracy" / f"{name}-sqnr.json"
 
     def gates(self, name: str) -> Path:
-        """What the gates found of a variant's file."""
+        """The results of the gates for a variant's file."""
         return self.folder / "gates" / f"{name}.json"
 
     def layers(self, name: str) -> Path:
@@ -47,55 +47,56 @@ class Shipped:
         return self.folder / "layers" / f"{name}.json"
 
     @property
-    def inspected(self) -> list[str]:
-        """The variants that are looked into: the first, and the first in static int8."""
+    def profiled(self) -> list[str]:
+        """The variants whose layers are timed: the first, and the first in static int8."""
         int8 = [name for name, variant in self.plan.variants.items() if variant.scheme == "static"]
         return [self.plan.first, *int8[:1]]
 
     @cached_property
     def timing(self) -> dict[str, Any]:
-        """What `benchmark` wrote."""
+        """The content of ``benchmark.json``."""
         found: dict[str, Any] = read_json(self.folder / "benchmark" / "benchmark.json")
         return found
 
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
-        """The benchmark's rows by variant, and by reference."""
-        names = {str(self.file(name)): name for name in self.plan.variants}
+        """The benchmark's rows by the name of a variant or reference. The variants' rows come first, in their order."""
         rows = self.timing["rows"]
-        return {names.get(row["file"]) or row["file"] + "-int8" * (row["precision"] == "int8"): row for row in rows}
+        references = rows[len(self.plan.variants) :]
+        names = [row["file"] + "-int8" * (row["precision"] == "int8") for row in references]
+        return dict(zip([*self.plan.variants, *names], rows, strict=True))
 
     @cached_property
     def scores(self) -> dict[str, Any]:
-        """What `evaluate` wrote of each variant, by name."""
+        """The scores of each variant, by name."""
         return {name: read_json(self.accuracy(name)) for name in self.plan.variants}
 
     @property
     def protocol(self) -> str:
-        """The one that decides."""
+        """The protocol of the limits: the plan's first."""
         return str(next(iter(self.scores[self.plan.first]["results"])))
 
     @cached_property
     def measured(self) -> dict[str, Measured]:
-        """What was measured of each variant and reference."""
+        """The figures of each variant and reference, by name."""
         return {name: self._measured(name, row) for name, row in self.rows.items()}
 
     @property
     def sensitivity(self) -> list[dict[str, Any]]:
-        """What each layer costs in accuracy; nothing where no variant is in static int8."""
+        """The sensitivity of each layer; empty if no variant is in static int8."""
         path = self.folder / "sensitivity" / "sensitivity.json"
-        return read_json(path)["layers"] if self.inspected[1:] else []
+        return read_json(path)["layers"] if self.profiled[1:] else []
 
     @property
     def verdicts(self) -> list[dict[str, Any]]:
-        """What :func:`deploy.devices.budget_check.judge` said of the plan's devices."""
+        """The results of :func:`deploy.devices.budget_check.judge` for the plan's devices."""
         return read_json(self.folder / "devices.json") if self.plan.devices else []
 
     def _measured(self, name: str, row: dict[str, Any]) -> Measured:
         if name not in self.plan.variants:
             return Measured(None, None, 0, None, row["size_mb"], row["p50_ms"])
         metrics = self.scores[name]["results"][self.protocol]
-        sqnr_db = read_json(self.noise(name))["sqnr_db"] if self.plan.variants[name].quantized else None
+        sqnr_db = read_json(self.sqnr(name))["sqnr_db"] if self.plan.variants[name].quantized else None
         return Measured(
             metrics["abs_rel"],
             metrics["delta1"],
@@ -112,5 +113,5 @@ def _outcome(gate: dict[str, str]) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds."""
+    """The content of a JSON file."""
     return json.loads(path.read_text())

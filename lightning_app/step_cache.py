@@ -1,0 +1,111 @@
+"""Steps that run once, and folders that belong to one set of settings. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lightning_app.files import write_json
+
+SETTINGS = "settings.json"
+
+
+class StepCache:
+    """Runs the steps of a pipeline, and skips those that are finished: a step runs again only if its inputs changed or
+    its output is missing.
+
+    Args:
+        folder: of ``steps.json``, which is written after each step and holds the inputs of the finished ones.
+
+    Raises:
+        ValueError: a corrupt ``steps.json``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "steps.json"
+        known = self.path.is_file()
+        self.finished = _read(self.path, "remove it to run every step again") if known else {}
+
+    def run(self, name: str, inputs: object, output: Path, step: Callable[[], object]) -> None:
+        """Run a step unless it is cached.
+
+        Args:
+            name: of the step, unique in the pipeline.
+            inputs: all that the output depends on, as JSON can hold it. A Path stands for its content: the bytes of a
+                file, the relative names and the sizes of the files in a folder. Where it lies makes no difference.
+            output: the file that the step writes last.
+            step: called without arguments.
+
+        Raises:
+            FileNotFoundError: no such input.
+        """
+        key = json.dumps([version("pocketdepth"), inputs], default=_content, sort_keys=True)
+        if self.finished.get(name) == key and output.is_file():
+            print(f"{name}: cached")
+            return
+        if self.finished.pop(name, None) is not None:  # from now on the output may be that of an interrupted step
+            write_json(self.path, self.finished)
+        print(f"{name}: running")
+        step()
+        self.finished[name] = key
+        write_json(self.path, self.finished)
+
+
+def claim(folder: Path, settings: Mapping[str, object], overwrite: bool = False) -> None:
+    """Keep the settings of a folder that several runs fill, in its ``settings.json``, so that results of different
+    settings never mix. A folder without other files can be claimed by any settings.
+
+    Args:
+        folder: need not exist.
+        settings: by name; a Path stands for its content, as in :class:`StepCache`.
+        overwrite: remove a folder of other settings instead of raising.
+
+    Raises:
+        FileExistsError: a file, or a folder with files but without ``settings.json``.
+        FileNotFoundError: no such file in the settings.
+        ValueError: the folder has other settings, or a corrupt ``settings.json``.
+    """
+    if folder.is_file():
+        raise FileExistsError(f"{folder} is a file, not a folder; give another --output")
+    path, given = folder / SETTINGS, json.loads(json.dumps(settings, default=_content))
+    file = next((each for each in folder.rglob("*") if each.is_file() and each != path), None)
+    kept = _read(path, f"remove {folder} or give another --output") if file and path.is_file() else None
+    if file and kept == given:
+        return
+    if file and overwrite:
+        shutil.rmtree(folder)
+    elif file and kept is None:
+        raise FileExistsError(f"{file} exists already, and {folder} has no {SETTINGS}; give another --output")
+    elif file and kept is not None:
+        names = [name for name in kept | given if kept.get(name) != given.get(name)]
+        raise ValueError(f"{folder} was made with other settings ({', '.join(names)}); give another --output")
+    write_json(path, given)
+
+
+def _content(value: object) -> str:
+    """The SHA-256 of a file's bytes, or of the relative names and sizes of a folder's files."""
+    if not isinstance(value, Path):
+        raise TypeError(f"an input must be JSON or a Path, not {value!r}")
+    if value.is_file():
+        with value.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    if not value.is_dir():
+        raise FileNotFoundError(f"{value}: no such file or folder")
+    files = (path for path in value.rglob("*") if path.is_file())
+    names = sorted((path.relative_to(value).as_posix(), path.stat().st_size) for path in files)
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()
+
+
+def _read(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise TypeError(type(content).__name__)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: corrupt; {remedy}") from error
+    return content
