@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from deploy.export.camera_input import require_agreement, with_camera
@@ -20,6 +21,7 @@ from deploy.export.stem_statistics import stem_statistics
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.torch_network import Checkpoint, open_checkpoint
+from deploy.measure.agreement import largest_difference, random_images
 from deploy.measure.mobile_partitions import mobile_partitions
 from lightning_app.files import atomic_write, refuse_existing
 from models.encoder import fuse
@@ -150,6 +152,7 @@ def _metadata(
         "checkpoint_sha256": opened.sha256,
         "pocketdepth": version("pocketdepth"),
         **({} if focal is None else {"canonical_focal_px": str(focal)}),
+        **{each.key: each.value for each in model.metadata_props},  # of `to_onnx`
     }
 
 
@@ -170,15 +173,10 @@ def require_range(network: nn.Module, size: tuple[int, int]) -> None:
 
 
 def disagreement(network: nn.Module, exported: OnnxNetwork) -> float:
-    """The largest difference between torch and ONNX Runtime on random images (fixed seed), relative to depth, or to the
-    largest inverse depth.
-    """
-    generator = np.random.default_rng(0)
-    worst = 0.0
-    for _ in range(3):
-        image = generator.random((1, 3, *exported.size), dtype=np.float32)
+    """:func:`deploy.measure.agreement.largest_difference` of a network in torch and in ONNX Runtime, on noise."""
+
+    def in_torch(image: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.no_grad():
-            reference = network(torch.from_numpy(image)).numpy()
-        unit = reference if exported.predicts == "depth" else np.abs(reference).max()
-        worst = max(worst, float(np.abs((exported(image) - reference) / unit).max()))
-    return worst
+            return cast(NDArray[np.float32], network(torch.from_numpy(image)).numpy())
+
+    return largest_difference(in_torch, exported, random_images(exported.size), exported.predicts)

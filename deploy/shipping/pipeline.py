@@ -18,9 +18,11 @@ from deploy.export.model_card import write_card
 from deploy.inference.evaluate import evaluate
 from deploy.inference.images import find_images
 from deploy.inference.onnx_network import OnnxNetwork
+from deploy.measure.agreement import read_inputs
 from deploy.measure.layer_times import layer_times
+from deploy.measure.sqnr import Fp32Reference
 from deploy.pruning.prune import prune
-from deploy.quantization.quantize import quantize, signal_to_noise
+from deploy.quantization.quantize import quantize
 from deploy.quantization.sensitivity import sensitivity
 from deploy.shipping.plan import below_data_root
 from deploy.shipping.shipped import Shipped, read_json
@@ -28,6 +30,8 @@ from deploy.shipping.stages import Stages, content
 from lightning_app.checkpoints import read_checkpoint
 from lightning_app.files import atomic_write
 from lightning_app.training.fit_process import fit
+
+COMPARED = 8  # photographs on which an int8 file is compared with its float one
 
 
 class Pipeline:
@@ -169,7 +173,8 @@ class Pipeline:
 
     def _compare(self, name: str) -> None:
         float_file, file = OnnxNetwork(self.shipped.float_file(name)), OnnxNetwork(self.shipped.file(name))
-        _write(self.shipped.noise(name), {"sqnr_db": signal_to_noise(float_file, file, self.photographs)})
+        reference = Fp32Reference(float_file, read_inputs(self.photographs[:COMPARED], float_file.size))
+        _write(self.shipped.noise(name), {"sqnr_db": reference.compare(file).sqnr_db})
 
     def _judge(self, files: list[Path], measured: list[Path], output: Path) -> None:
         results = [result for path in measured for result in read_measured(path)]
