@@ -21,7 +21,8 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_downsample(values: Tensor, valid: Tensor, factor: int) -> tuple[Tensor, Tensor]:
-    """Average blocks of ``factor`` x ``factor`` pixels over their valid pixels alone.
+    """Average blocks of ``factor`` x ``factor`` pixels over their valid pixels alone. Not :func:`resize`: bilinear
+    weights would mix unknown pixels in.
 
     A block at the right or bottom edge of a size that ``factor`` does not divide holds the pixels that there are.
 
@@ -59,10 +60,13 @@ def masked_gradient(values: Tensor, mask: Tensor, step: int = 1) -> Tensor:
 
 
 def resize(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (B, 1, h, w) to (height, width), bilinear."""
+    """Resize inverse depth, (B, 1, h, w), to (height, width): bilinear between pixel centres, without antialiasing.
+
+    ``deploy.inference.images.to_image_size`` does the same in numpy, and ``deploy.export.camera_input`` in ONNX.
+    """
     return values if values.shape[-2:] == size else F.interpolate(values, size, mode="bilinear", align_corners=False)
 
 
 def resize_depth(depth: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize depth, (B, 1, h, w), to (height, width), bilinear in inverse depth (so are evaluation and prediction)."""
+    """Resize depth, (B, 1, h, w), to (height, width), as :func:`resize` does its inverse."""
     return depth if depth.shape[-2:] == size else 1 / resize(1 / depth, size)

@@ -97,4 +97,4 @@ def convert(source: Source) -> Any:
 
 def _disagreement(source: Source, program: MilProgram) -> float:
     images = [(np.rint(image * 255) / 255).astype(np.float32) for image in random_images(source.size)]
-    return largest_difference(source.reference, program, images)
+    return largest_difference(source.reference, program, images, source.reference.predicts)

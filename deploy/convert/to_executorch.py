@@ -48,7 +48,8 @@ def to_executorch(
     content, outside = convert(source)
     with atomic_write(output) as temporary:
         temporary.write_bytes(content)
-        error = largest_difference(source.reference, ExecuTorchNetwork(temporary), random_images(source.size))
+        images, reference = random_images(source.size), source.reference
+        error = largest_difference(reference, ExecuTorchNetwork(temporary), images, reference.predicts)
         if not error <= TOLERANCE:
             raise RuntimeError(f"ExecuTorch and ONNX differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
     print(f"{checkpoint} -> {output}: {source.size[0]}x{source.size[1]}, {len(content) / 1e6:.2f} MB, ", end="")

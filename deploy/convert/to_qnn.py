@@ -14,7 +14,7 @@ from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import random_images, read_inputs
-from deploy.measure.sqnr import sqnr_db
+from deploy.measure.sqnr import Fp32Reference
 from lightning_app.files import atomic_write, refuse_existing
 
 Chip = Literal["SM8450", "SM8550", "SM8650", "SM8750", "SM8850"]
@@ -63,7 +63,7 @@ def to_qnn(
         compile_context(model, temporary, chip)
         with quiet("simulate"):
             simulated = _Simulated(model, chip)
-            sqnr = sqnr_db((network(image), simulated(image)) for image in inputs)
+            sqnr = Fp32Reference(network, inputs).compare(simulated).sqnr_db
         if not sqnr >= LEAST_DB:
             raise RuntimeError(
                 f"{model}: the NPU of {chip}, simulated, agrees with ONNX Runtime to {sqnr:.1f} dB alone, "

@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from deploy.devices import on_arm
+from deploy.measure.sqnr import sqnr_db
 
 PYTHON = "POCKETDEPTH_ARM_PYTHON"
 # The two ways that ONNX Runtime multiplies int8: without dot product instructions, and with them (Cortex-A76's core).
@@ -83,9 +84,8 @@ def agreement(model: Path, images: NDArray[np.float32], cpu: str, python: Path) 
     if different:
         values = ours[different[0]]
         first = f"{np.count_nonzero(values != theirs[different[0]])} of {values.size} values ({different[0]})"
-    noise = float(np.square(ours[last].astype(np.float64) - theirs[last]).sum())
-    signal = float(np.square(ours[last].astype(np.float64)).sum())
-    sqnr = 10 * float(np.log10(signal / noise)) if noise else float("inf")
+    equal = np.array_equal(ours[last], theirs[last])
+    sqnr = float("inf") if equal else sqnr_db([(ours[last], theirs[last])])
     return Agreement(cpu, len(names), len(names) - len(different), first, sqnr)
 
 

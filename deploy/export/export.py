@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from deploy.export.camera_input import require_agreement, with_camera
@@ -20,6 +21,7 @@ from deploy.export.stem_statistics import stem_statistics
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
+from deploy.measure.agreement import largest_difference, random_images
 from deploy.measure.mobile_partitions import mobile_partitions
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write, refuse_existing
@@ -135,12 +137,14 @@ def _info(opened: Checkpoint, size: tuple[int, int], precision: Precision, model
     """What lets anyone run the file without this code."""
     info = ModelInfo.of_checkpoint(opened, size)
     given = tuple(side.dim_value for side in model.graph.output[0].type.tensor_type.shape.dim)
+    made = ModelInfo.from_metadata({each.key: each.value for each in model.metadata_props}, "the exported model")
     how = "resize it bilinearly" + (" as 1 / depth" if info.predicts == "depth" else "")
     return replace(
         info,
         input=f"image: RGB in [0, 1], float32 (1, 3, {size[0]}, {size[1]}); the network normalises it itself",
         output=f"depth: float32 {given}, {info.units}; {how}",
         precision="fp16 inside, float32 at input and output" if precision == "fp16" else precision,
+        float_layers=made.float_layers,
     )
 
 
@@ -161,15 +165,10 @@ def require_range(network: nn.Module, size: tuple[int, int]) -> None:
 
 
 def disagreement(network: nn.Module, exported: OnnxNetwork) -> float:
-    """The largest difference between torch and ONNX Runtime on random images (fixed seed), relative to depth, or to the
-    largest inverse depth.
-    """
-    generator = np.random.default_rng(0)
-    worst = 0.0
-    for _ in range(3):
-        image = generator.random((1, 3, *exported.size), dtype=np.float32)
+    """:func:`deploy.measure.agreement.largest_difference` of a network in torch and in ONNX Runtime, on noise."""
+
+    def in_torch(image: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.no_grad():
-            reference = network(torch.from_numpy(image)).numpy()
-        unit = reference if exported.predicts == "depth" else np.abs(reference).max()
-        worst = max(worst, float(np.abs((exported(image) - reference) / unit).max()))
-    return worst
+            return cast(NDArray[np.float32], network(torch.from_numpy(image)).numpy())
+
+    return largest_difference(in_torch, exported, random_images(exported.size), exported.predicts)

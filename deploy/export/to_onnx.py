@@ -17,11 +17,16 @@ from torch import nn
 from deploy.export.strip_model import strip_model
 from deploy.inference.model_info import ModelInfo
 from models.encoder import fuse
+from models.float_layers import float_layers
 from models.prediction import Predicts
 
 
 def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
-    """A network in evaluation mode as a fused ONNX model of a static size (height, width)."""
+    """A network in evaluation mode as a fused ONNX model of a static size (height, width).
+
+    Its metadata holds ``predicts`` and ``float_layers``: the names of the layers that stay in float in int8, separated
+    by spaces. The weights of a layer are the initializer ``NAME.weight``.
+    """
     example = torch.zeros(1, 3, *size)
     fused = fuse(network).eval()
     with _quiet():
@@ -33,7 +38,10 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
     _name_empty_roi(model)
     _shuffle_as_nnapi(model)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    onnx.helper.set_model_props(model, ModelInfo(predicts=cast(Predicts, network.predicts)).to_metadata())
+    weights = {tensor.name for tensor in model.graph.initializer}  # heads of training are not exported
+    floats = tuple(name for name in float_layers(fused) if f"{name}.weight" in weights)
+    info = ModelInfo(predicts=cast(Predicts, network.predicts), float_layers=floats or None)
+    onnx.helper.set_model_props(model, info.to_metadata())
     strip_model(model)
     onnx.checker.check_model(model)
     return model

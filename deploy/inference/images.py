@@ -73,7 +73,9 @@ def to_input(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def to_image_size(prediction: NDArray[np.float32], size: tuple[int, int], predicts: str) -> NDArray[np.float32]:
-    """Depth in metres, or inverse depth, (h, w) -> (height, width), bilinear in inverse depth as the protocols are."""
+    """Depth in metres, or inverse depth, (h, w) -> (height, width): bilinear in inverse depth, as
+    ``losses.masked.resize`` does it for the protocols.
+    """
     inverse: Any = 1 / prediction if predicts == "depth" else prediction
     resized = np.asarray(cv2.resize(inverse, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
     return np.float32(1) / resized if predicts == "depth" else resized

@@ -36,6 +36,7 @@ class ModelInfo:
         canonical_focal_px: focal length of the canonical camera that the depth is for, in pixels of the input.
         stem_mean: mean of each channel after the first convolution, over the training images.
         stem_std: standard deviation of the same.
+        float_layers: names of the layers that stay in float in int8, see :mod:`models.float_layers`.
         warning: what ``pocketdepth quantize`` warned of.
         chip: the chip that it was compiled for.
     """
@@ -55,6 +56,7 @@ class ModelInfo:
     canonical_focal_px: float | None = None
     stem_mean: tuple[float, ...] | None = None
     stem_std: tuple[float, ...] | None = None
+    float_layers: tuple[str, ...] | None = None
     warning: str | None = None
     chip: str | None = None
 
@@ -126,10 +128,12 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "canonical_focal_px": lambda text: float(text) if text else None,
     "stem_mean": _parse_numbers,
     "stem_std": _parse_numbers,
+    "float_layers": lambda text: tuple(text.split()),
 }
 _WRITERS: dict[str, Callable[[Any], str]] = {
     "size": _write_size,
     "frames": _write_size,
     "stem_mean": _write_numbers,
     "stem_std": _write_numbers,
+    "float_layers": " ".join,
 }

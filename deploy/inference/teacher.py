@@ -185,6 +185,7 @@ def _standardised(inv_depth: Tensor) -> Tensor:
 
 
 def _resize(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Antialiased, of images above all: not the resize of inverse depth that evaluation and ``deploy.load`` share."""
     return F.interpolate(values, size, mode="bilinear", antialias=True, align_corners=False)
 
 

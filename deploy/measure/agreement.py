@@ -1,10 +1,10 @@
-"""Whether a converted file says what its ONNX reference says. No torch."""
+"""Whether a converted file computes what its reference does. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,26 @@ from numpy.typing import NDArray
 from deploy.inference.images import read_image, to_input
 
 Image: TypeAlias = NDArray[np.float32]
-Predict: TypeAlias = Callable[[Image], NDArray[np.float32]]  # (1, 3, height, width) -> (1, 1, h, w)
+Run: TypeAlias = Callable[[Image], NDArray[np.float32]]  # (1, 3, height, width) in [0, 1] -> (1, 1, h, w)
 
 
-def largest_difference(reference: Predict, other: Predict, images: Iterable[Image]) -> float:
-    """The largest difference of depth, as a share of the depth; of inverse depth, as a share of the image's largest."""
-    worst = 0.0
-    for image in images:
-        expected = reference(image)
-        unit = expected if expected.min() > 0 else np.abs(expected).max()
-        worst = max(worst, float(np.abs((other(image) - expected) / unit).max()))
-    return worst
+def largest_difference(reference: Run, other: Run, images: Iterable[Image], predicts: str) -> float:
+    """The largest :func:`relative_difference` of two networks on these images; NaN if either gives one."""
+    return float(np.max([relative_difference(reference(image), other(image), predicts).max() for image in images]))
+
+
+def relative_difference(expected: NDArray[Any], found: NDArray[Any], predicts: str) -> NDArray[Any]:
+    """The absolute difference of each pixel's depth, as a share of the depth; of inverse depth, as a share of the
+    image's largest, because it may be 0.
+
+    Args:
+        expected: the reference's output.
+        found: the other network's, of the same shape.
+        predicts: ``depth`` or ``inverse_depth``.
+    """
+    positive = predicts == "depth" and expected.min() > 0
+    unit = expected if positive else max(np.abs(expected).max(), 1e-30)
+    return np.asarray(np.abs(found - expected) / unit)
 
 
 def random_images(size: tuple[int, int], number: int = 3) -> list[Image]:

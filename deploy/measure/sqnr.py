@@ -1,18 +1,19 @@
-"""How far a smaller file's depth is from its fp32 reference's. No torch."""
+"""How far a quantized file's depth is from its fp32 reference's. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deploy.inference.onnx_network import OnnxNetwork
+from deploy.measure.agreement import Image, Run, relative_difference
 
 
-class Fidelity(NamedTuple):
-    """What a smaller file keeps.
+class Deviation(NamedTuple):
+    """How far depth is from the fp32 reference's.
 
     Attributes:
         sqnr_db: signal to quantization noise of depth, see :func:`sqnr_db`.
@@ -26,22 +27,25 @@ class Fidelity(NamedTuple):
         return f"SQNR of the depth {self.sqnr_db:.1f} dB, mean change {self.change:.2%}"
 
 
-def predictions(network: OnnxNetwork, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
-    """What a network says of each input."""
-    return [network(image).astype(np.float64) for image in inputs]
+class Fp32Reference:
+    """The output of an fp32 network for some images, with which other files are compared.
 
+    Args:
+        network: the fp32 one.
+        images: RGB in [0, 1], (1, 3, height, width) each.
+    """
 
-def fidelity(
-    expected: Sequence[NDArray[np.float64]], other: OnnxNetwork, inputs: Sequence[NDArray[np.float32]]
-) -> Fidelity:
-    """Compare a network with the predictions of its fp32 reference for the same inputs."""
-    found = [other(image) for image in inputs]
-    changes = []
-    for known, depth in zip(expected, found, strict=True):
-        error = depth - known
-        positive = other.predicts == "depth" and known.min() > 0
-        changes.append(float(np.mean(np.abs(error) / (known if positive else max(np.abs(known).max(), 1e-30)))))
-    return Fidelity(sqnr_db(zip(expected, found, strict=True)), float(np.mean(changes)))
+    def __init__(self, network: OnnxNetwork, images: Iterable[Image]) -> None:
+        self.predicts = network.predicts
+        self.images = list(images)
+        self.expected = [network(image).astype(np.float64) for image in self.images]
+
+    def compare(self, other: Run) -> Deviation:
+        """Run another network on the same images."""
+        found = [other(image) for image in self.images]
+        pairs = list(zip(self.expected, found, strict=True))
+        changes = [float(np.mean(relative_difference(*pair, self.predicts))) for pair in pairs]
+        return Deviation(sqnr_db(pairs), float(np.mean(changes)))
 
 
 def sqnr_db(pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> float:

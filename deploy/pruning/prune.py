@@ -15,9 +15,10 @@ from rich.table import Table
 from torch import nn
 
 from deploy.export.to_onnx import to_onnx
+from deploy.measure.macs import count_macs
 from deploy.measure.timing import Row, conditions, measure
 from deploy.pruning.pruned_checkpoint import with_network, write_checkpoint, write_yaml
-from deploy.pruning.structured import changed_channels, count_macs, import_torch_pruning, narrow_to
+from deploy.pruning.structured import changed_channels, import_torch_pruning, narrow_to
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import refuse_existing
 from models.pruned import network_channels
@@ -97,14 +98,17 @@ def prune(
     network, size = opened.network, opened.size
     reference = network if unpruned is None else Checkpoint.open(unpruned).network
     with tempfile.TemporaryDirectory() as folder:
-        timed = partial(_measure, _save(reference, size, Path(folder) / "unpruned.onnx"), size, threads)
-        whole = count_macs(reference, size)
+        whole = _save(reference, size, Path(folder) / "unpruned.onnx")
+        timed = partial(_measure, whole, size, threads)
+        counted = count_macs(onnx.load(whole))
         print(f"{checkpoint}: {'latency' if macs is None else 'multiply-accumulates'} to {target:g}x")
         pruned = narrow_to(
             network,
             size,
             target,
-            (lambda each: _ratio(*timed(each))) if macs is None else (lambda each: count_macs(each, size) / whole),
+            (lambda each: _ratio(*timed(each)))
+            if macs is None
+            else (lambda each: count_macs(to_onnx(each, size)) / counted),
             across_layers,
         )
         before, after = timed(pruned)

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from models.float_layers import head_layers
 from models.pruned import network_channels
 
 ROUND = 8  # channels stay multiples of it: what SIMD and NPUs work in
@@ -58,7 +58,7 @@ def narrower(network: nn.Module, size: tuple[int, int], steps: int, across_layer
     torch_pruning = import_torch_pruning()
     _refuse_blocks_that_fuse(network)
     pruned = copy.deepcopy(network).eval().requires_grad_(True)  # it follows the gradient's graph
-    heads = [part for name, part in pruned.named_modules() if name.split(".")[-1] == "heads"]
+    heads = [pruned.get_submodule(name) for name in head_layers(pruned)]
     if not heads:
         raise ValueError(f"{type(network).__name__} has no part called heads, whose outputs pruning must keep")
     with warnings.catch_warnings():
@@ -108,13 +108,6 @@ def changed_channels(before: nn.Module, after: nn.Module) -> dict[str, list[int]
             kind = type(after.get_submodule(name)).__name__
             raise ValueError(f"{name} ({kind}) cannot be pruned: only convolutions, linear layers and BatchNorm can")
     return {name: shape for name, shape in new.items() if shape != old[name]}
-
-
-def count_macs(network: nn.Module, size: tuple[int, int]) -> float:
-    """Multiply-accumulates of one image."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, 3, *size))
-    return float(counter.get_total_flops() / 2)
 
 
 def _refuse_blocks_that_fuse(network: nn.Module) -> None:

@@ -17,6 +17,7 @@ from deploy.pruning.prune import RUNS
 from deploy.pruning.pruned_checkpoint import with_weights, write_checkpoint
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import refuse_existing
+from models.float_layers import head_layers
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,11 @@ def zero_weights(
 
 def _layers(network: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d | nn.Linear]:
     """All but the heads."""
+    heads = head_layers(network)
     return [
         layer
         for name, layer in network.named_modules()
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and "heads" not in name.split(".")
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and name not in heads
     ]
 
 

@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.measure.sqnr import fidelity, predictions
+from deploy.measure.sqnr import Fp32Reference
 from deploy.quantization.layer_costs import Make, alone_db, costs_ms, int8_layers
 
 RUNS = 20  # timed runs for the report
@@ -21,8 +19,8 @@ RUNS = 20  # timed runs for the report
 
 def auto_float_nodes(
     make: Make,
-    network: OnnxNetwork,
-    inputs: Sequence[NDArray[np.float32]],
+    model: Path,
+    reference: Fp32Reference,
     limit: float,
     float_nodes: Sequence[str] = (),
     data: Sequence[Path] = (),
@@ -38,9 +36,9 @@ def auto_float_nodes(
 
     Args:
         make: quantizes, with the metadata of its file.
-        network: the fp32 one.
-        inputs: to judge by.
-        limit: of the loss: the mean change of depth on ``inputs``; or, with ``data``, the relative growth of abs_rel.
+        model: the fp32 file.
+        reference: its output for the images that each file is compared on.
+        limit: of the loss: the mean change of depth on those images; or, with ``data``, the relative growth of abs_rel.
         float_nodes: what stays in float in any case.
         data: YAMLs of an experiment, on whose ``val`` frames abs_rel is measured under the first protocol.
 
@@ -51,12 +49,11 @@ def auto_float_nodes(
         ValueError: the protocol of ``data`` has no abs_rel.
         RuntimeError: the limit is not met with all layers but one in float.
     """
-    expected = predictions(network, inputs)
 
     def change(path: Path) -> float:
-        return fidelity(expected, OnnxNetwork(path, threads=1), inputs).change
+        return reference.compare(OnnxNetwork(path, threads=1)).change
 
-    loss, of = _growth_of_abs_rel(network.path, data) if data else (change, "the mean change of depth")
+    loss, of = _growth_of_abs_rel(model, data) if data else (change, "the mean change of depth")
     with TemporaryDirectory() as name:
         first = Path(name) / "0.onnx"
         onnx.save(make(float_nodes), first)
@@ -66,7 +63,7 @@ def auto_float_nodes(
             print(f"{allowed}: no further layer in float")
             return list(float_nodes)
         print(allowed)
-        noise = alone_db(make, network, inputs, int8_layers(onnx.load(first), float_nodes), float_nodes)
+        noise = alone_db(make, reference, int8_layers(onnx.load(first), float_nodes), float_nodes)
         order = sorted(noise, key=lambda node: noise[node])
         losses: dict[int, float] = {}
 

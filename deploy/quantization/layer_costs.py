@@ -10,11 +10,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from rich.progress import track
 
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.measure.sqnr import Fidelity, fidelity, predictions
+from deploy.measure.sqnr import Deviation, Fp32Reference
 from deploy.quantization.quantizer import head_nodes, quantized_layers
 
 Make: TypeAlias = Callable[[Sequence[str]], onnx.ModelProto]  # names of nodes that stay in float -> a quantized model
@@ -28,36 +27,34 @@ class Variant(NamedTuple):
         node: what is in float beside the head; empty in the file that the others are compared with.
         path: the file.
         size: of the file, in bytes.
-        fidelity: against fp32.
+        deviation: from fp32.
     """
 
     node: str
     path: Path
     size: int
-    fidelity: Fidelity
+    deviation: Deviation
 
 
 def int8_layers(model: onnx.ModelProto, float_nodes: Sequence[str] = ()) -> list[str]:
     """The names of the layers that are in int8 in a quantized model with ``float_nodes`` in float."""
-    kept = {*head_nodes(model.graph), *float_nodes}  # what they take may be quantized all the same
+    kept = {*head_nodes(model), *float_nodes}  # what they take may be quantized all the same
     return [node for node in quantized_layers(model.graph) if node not in kept]
 
 
-def variants(make: Make, network: OnnxNetwork, inputs: Sequence[NDArray[np.float32]], folder: Path) -> list[Variant]:
+def variants(make: Make, reference: Fp32Reference, folder: Path) -> list[Variant]:
     """A quantized file, and one for each of its layers with that in float.
 
     Args:
         make: quantizes.
-        network: the fp32 one.
-        inputs: to judge by.
+        reference: what each file is compared with.
         folder: of the files.
     """
-    expected = predictions(network, inputs)
     base = make([])
 
     def variant(node: str, model: onnx.ModelProto, path: Path) -> Variant:
         onnx.save(model, path)
-        return Variant(node, path, path.stat().st_size, fidelity(expected, OnnxNetwork(path, threads=1), inputs))
+        return Variant(node, path, path.stat().st_size, reference.compare(OnnxNetwork(path, threads=1)))
 
     found = [variant("", base, folder / "base.onnx")]
     for index, node in enumerate(track(int8_layers(base), "one layer in float")):
@@ -67,8 +64,7 @@ def variants(make: Make, network: OnnxNetwork, inputs: Sequence[NDArray[np.float
 
 def alone_db(
     make: Make,
-    network: OnnxNetwork,
-    inputs: Sequence[NDArray[np.float32]],
+    reference: Fp32Reference,
     layers: Sequence[str],
     float_nodes: Sequence[str],
 ) -> dict[str, float]:
@@ -76,18 +72,16 @@ def alone_db(
 
     Args:
         make: quantizes.
-        network: the fp32 one.
-        inputs: to judge by.
+        reference: what each file is compared with.
         layers: all that may be in int8.
         float_nodes: what is in float in any case.
     """
-    expected = predictions(network, inputs)
     found = {}
     with TemporaryDirectory() as name:
         path = Path(name) / "alone.onnx"
         for node in track(layers, "one layer in int8"):
             onnx.save(make([*float_nodes, *(other for other in layers if other != node)]), path)
-            found[node] = fidelity(expected, OnnxNetwork(path, threads=1), inputs).sqnr_db
+            found[node] = reference.compare(OnnxNetwork(path, threads=1)).sqnr_db
     return found
 
 

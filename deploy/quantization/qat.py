@@ -6,12 +6,11 @@ from typing import Any, cast
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from deploy.quantization.quantizer import STEM
-from lightning_app.data_of_trainer import data_module
 from models import DepthNetwork
+from models.float_layers import float_layers
 
 _CONVOLUTIONS = {"conv2d": 0, "conv_transpose2d": 1}  # and which axis of the weight is the output channel
 _ADDITIONS = ("add", "add_")
@@ -35,8 +34,9 @@ class FakeQuantize(Callback):
         freeze: the share of the run after which ranges stay as they are.
 
     Raises:
-        ValueError: no step to calibrate on, a share that is not in (0, 1], no depth network, a compiled one, or one
-            with blocks that are fused at export: to round their branches is not to round what they become.
+        ValueError: no step to calibrate on, a share that is not in (0, 1], no depth network, a compiled one, one
+            without a part called ``heads``, or one with blocks that are fused at export: to round their branches is not
+            to round what they become.
     """
 
     def __init__(self, calibration_steps: int = 20, freeze: float = 0.8) -> None:
@@ -58,9 +58,13 @@ class FakeQuantize(Callback):
         fused = [name for name, part in parts.items() if any(hasattr(part, each) for each in _FUSES)]
         if fused:
             raise ValueError(f"FakeQuantize would round branches, but the export makes one convolution of {fused[0]}")
-        image = torch.zeros(1, 3, *data_module(trainer).size, device=pl_module.device)
+        floats = float_layers(network)
+        if not floats:
+            raise ValueError(
+                f"FakeQuantize leaves heads in float, and {type(network).__name__} has no part called heads"
+            )
         rounding = self._rounding
-        rounding.float_nodes = head_weights(network, image) | stem_weights(network)
+        rounding.float_nodes = {id(network.get_submodule(name).weight) for name in floats}
         rounding.ranges = {key: each.to(pl_module.device) for key, each in rounding.ranges.items()}
         for name, part in parts.items():
             self._hooks.append(part.register_forward_pre_hook(lambda *_, name=name: rounding.enter(name)))
@@ -149,29 +153,3 @@ class _Rounding(TorchFunctionMode):
         low, high = self.ranges[key]
         scale = (high - low).clamp_min(1e-12) / 255
         return torch.fake_quantize_per_tensor_affine(x, scale, (-low / scale).round().int(), 0, 255)
-
-
-def stem_weights(network: nn.Module) -> set[int]:
-    """The ids of the weights that read the image, where ``pocketdepth quantize`` leaves them in float, too."""
-    weights = [each for each in network.parameters() if each.dim() == 4 and each.shape[1] == 3]
-    return {id(each) for each in weights if each[0].numel() <= STEM}
-
-
-def head_weights(network: DepthNetwork, image: Tensor) -> set[int]:
-    """The ids of the weights of each prediction's last convolution, which ``pocketdepth quantize`` leaves in float."""
-    training = {part: part.training for part in network.modules()}
-    with torch.enable_grad():
-        predictions = network.eval().multiscale(image.requires_grad_())
-    for part, mode in training.items():
-        part.training = mode
-    addresses = {_last_convolution(each.grad_fn)._saved_weight.data_ptr() for each in predictions}
-    return {id(parameter) for parameter in network.parameters() if parameter.data_ptr() in addresses}
-
-
-def _last_convolution(node: Any) -> Any:
-    nodes = [node]
-    for each in nodes:  # breadth first
-        if each.name().startswith("Convolution"):
-            return each
-        nodes += [parent for parent, _ in each.next_functions if parent is not None]
-    raise ValueError("a prediction of the network comes from no convolution")

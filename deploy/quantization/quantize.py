@@ -10,17 +10,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from deploy.inference.images import read_image, to_input
 from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.measure.sqnr import fidelity, predictions
+from deploy.measure.sqnr import Fp32Reference
 from deploy.quantization.auto_float_layers import auto_float_nodes
 from deploy.quantization.calibration import Images, Method, ranges, read_images, validation_inputs
 from deploy.quantization.calibration_shift import warn_if_calibration_shifted, warn_if_ranges_differ
-from deploy.quantization.quantizer import Scheme, head_nodes, open_fp32, prepared, quantized
+from deploy.quantization.quantizer import Scheme, open_fp32, prepared, quantized
 from lightning_app.files import atomic_write, refuse_existing
-
-__all__ = ["head_nodes", "quantize", "signal_to_noise", "write_int8"]
 
 SUFFIX = {"static": "int8", "dynamic": "dynamic", "a16w8": "a16w8"}
 _SAYS = {
@@ -99,12 +96,13 @@ def quantize(
         onnx.helper.set_model_props(result, network.metadata | own.to_metadata())
         return result
 
-    if auto is not None and chosen is not None:
-        float_nodes = auto_float_nodes(made, network, chosen.judge, auto, list(float_nodes), data)
+    reference = Fp32Reference(network, chosen.judge) if chosen is not None else None
+    if auto is not None and reference is not None:
+        float_nodes = auto_float_nodes(made, model, reference, auto, list(float_nodes), data)
     with atomic_write(output) as temporary:
         onnx.save(made(float_nodes), temporary)
         smaller = OnnxNetwork(temporary, threads=1)
-        known = fidelity(predictions(network, chosen.judge), smaller, chosen.judge) if chosen is not None else None
+        known = reference.compare(smaller) if reference is not None else None
     print(f"{model} -> {output}: {model.stat().st_size / 1e6:.2f} -> {output.stat().st_size / 1e6:.2f} MB")
     print(f"  {_description(scheme, method, chosen, float_nodes)}")
     if known is not None and chosen is not None:
@@ -119,12 +117,6 @@ def write_int8(model: Path, inputs: Iterator[NDArray[np.float32]], output: Path)
     int8 = quantized(fp32, "static", ranges(fp32, inputs, title=None))
     int8.metadata_props.extend(onnx.load(model).metadata_props)
     onnx.save(int8, output)
-
-
-def signal_to_noise(reference: OnnxNetwork, other: OnnxNetwork, images: list[Path], most: int = 8) -> float:
-    """Signal to quantization noise of depth in dB over the first images."""
-    inputs = [to_input(read_image(path), reference.size) for path in images[:most]]
-    return fidelity(predictions(reference, inputs), other, inputs).sqnr_db
 
 
 def _check(scheme: str, method: str, auto: float | None) -> None:

@@ -19,13 +19,15 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from deploy.export.strip_model import strip_model
+from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork, read_model
 from deploy.measure.macs import is_int8
 from deploy.quantization.calibration import QUANTIZED
 
 Scheme: TypeAlias = Literal["static", "dynamic", "a16w8"]
 _ACTIVATIONS = ("Relu", "Clip")  # the quantizer makes them part of the range of what comes before
-STEM = 27  # products an output, at most, of a first convolution that stays in float: 3x3 of three channels
+_CONVOLUTIONS = ("Conv", "ConvTranspose")
+_STEM_PRODUCTS = 27  # as in models.float_layers, which imports torch
 _OPSET_16_BIT = 21  # the first whose QuantizeLinear knows 16 bits
 
 
@@ -90,7 +92,7 @@ def quantized(
     Raises:
         ValueError: no convolution, or no node of such a name.
     """
-    excluded = [*head_nodes(model.graph), *stem_nodes(model.graph)] if scheme == "static" else head_nodes(model.graph)
+    excluded = [*head_nodes(model), *stem_nodes(model)] if scheme == "static" else head_nodes(model)
     excluded += [name for node in float_nodes for name in layer_nodes(model.graph, node)]
     with _quiet():
         if scheme == "dynamic":
@@ -112,25 +114,38 @@ def quantized(
         return strip_model(quantizer.model.model)
 
 
-def head_nodes(graph: onnx.GraphProto) -> list[str]:
-    """The names of the last convolution and of all nodes after it."""
-    kinds = [node.op_type for node in graph.node]
-    convolutions = [index for index, kind in enumerate(kinds) if kind in ("Conv", "ConvTranspose")]
+def head_nodes(model: onnx.ModelProto) -> list[str]:
+    """The names of the head's convolution, the last that stays in float, and of all nodes after it."""
+    nodes, floats = list(model.graph.node), _float_weights(model)
+    start = len(nodes)
+    for index in reversed([index for index, node in enumerate(nodes) if node.op_type in _CONVOLUTIONS]):
+        if nodes[index].input[1] not in floats:
+            break
+        start = index
+    return [node.name for node in nodes[start:]]
+
+
+def stem_nodes(model: onnx.ModelProto) -> list[str]:
+    """The names of the other convolutions that stay in float, and of the activations after them."""
+    head, floats = head_nodes(model), _float_weights(model)
+    stem = [node for node in model.graph.node if node.op_type in _CONVOLUTIONS and node.input[1] in floats]
+    return [name for node in stem if node.name not in head for name in layer_nodes(model.graph, node.name)]
+
+
+def _float_weights(model: onnx.ModelProto) -> set[str]:
+    """The names of the weights that stay in float: those of ``float_layers`` in the metadata, see
+    :mod:`models.float_layers`; by the same rule, applied to the graph, in a file that does not name them.
+    """
+    convolutions = [node for node in model.graph.node if node.op_type in _CONVOLUTIONS]
     if not convolutions:
         raise ValueError("the model has no convolution, so no head to keep in float")
-    return [node.name for node in list(graph.node)[convolutions[-1] :]]
-
-
-def stem_nodes(graph: onnx.GraphProto) -> list[str]:
-    """The names of the convolution that reads the image and of the activation after it, where its kernel is 3x3 at
-    most: so few products are no faster in int8, and every later layer inherits their noise. A kernel of 7x7 does pay.
-    """
-    weights = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    first = next((node for node in graph.node if node.op_type == "Conv"), None)
-    if first is None:
-        return []
-    kernel = weights.get(first.input[1], [])[1:]
-    return layer_nodes(graph, first.name) if kernel[:1] == [3] and prod(kernel) <= STEM else []
+    info = ModelInfo.from_metadata({each.key: each.value for each in model.metadata_props}, "the model")
+    named, last = {f"{layer}.weight" for layer in info.float_layers or ()}, convolutions[-1].input[1]
+    if last in named:
+        return named
+    first = next((node.input[1] for node in convolutions if node.op_type == "Conv"), "")
+    kernel = next((list(tensor.dims)[1:] for tensor in model.graph.initializer if tensor.name == first), [])
+    return {last, first} if kernel[:1] == [3] and prod(kernel) <= _STEM_PRODUCTS else {last}
 
 
 def layer_nodes(graph: onnx.GraphProto, name: str) -> list[str]:

@@ -19,7 +19,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deploy.measure.sqnr import Fidelity
+from deploy.measure.sqnr import Deviation, Fp32Reference
 from deploy.measure.timing import cpu_name
 from deploy.quantization.calibration import Method, ranges, read_images
 from deploy.quantization.calibration_shift import warn_if_calibration_shifted
@@ -105,19 +105,20 @@ def sensitivity(
     found = ranges(fp32, chosen.calibrate, method)
     with TemporaryDirectory() as name:
         make = partial(quantized, fp32, "static", found)
-        tried = variants(make, network, chosen.judge, Path(name))
-        alone = alone_db(make, network, chosen.judge, [each.node for each in tried[1:]], [])
+        reference = Fp32Reference(network, chosen.judge)
+        tried = variants(make, reference, Path(name))
+        alone = alone_db(make, reference, [each.node for each in tried[1:]], [])
         base_ms, costs = costs_ms(tried[0].path, [each.path for each in tried[1:]], runs, threads)
     nodes = {node.name: node for node in fp32.graph.node}
     layers = []
     for each, cost_ms in zip(tried[1:], costs, strict=True):
-        gain_db = each.fidelity.sqnr_db - tried[0].fidelity.sqnr_db
+        gain_db = each.deviation.sqnr_db - tried[0].deviation.sqnr_db
         kind, weights = _describe(nodes[each.node], fp32)
         cost_mb = (each.size - tried[0].size) / 1e6
         per_ms = gain_db / max(cost_ms, RESOLUTION * base_ms)
         layers.append(Layer(each.node, kind, weights, gain_db, alone[each.node], cost_ms, cost_mb, per_ms))
     layers.sort(key=lambda layer: -layer.gain_db_per_ms)
-    how = _conditions(tried[0].fidelity, tried[0].size, base_ms, str(chosen), runs, threads)
+    how = _conditions(tried[0].deviation, tried[0].size, base_ms, str(chosen), runs, threads)
     table = _table(layers, how)
     with atomic_write(files[0]) as temporary, temporary.open("w") as stream:
         Console(file=stream, width=130).print(table)
@@ -125,7 +126,7 @@ def sensitivity(
         content: dict[str, Any] = {
             "model": str(model),
             "how": how,
-            "int8": tried[0].fidelity._asdict() | {"ms": base_ms, "mb": tried[0].size / 1e6},
+            "int8": tried[0].deviation._asdict() | {"ms": base_ms, "mb": tried[0].size / 1e6},
             "layers": [asdict(layer) for layer in layers],
         }
         temporary.write_text(json.dumps(content, indent=2) + "\n")
@@ -147,7 +148,7 @@ def _describe(node: onnx.NodeProto, model: onnx.ModelProto) -> tuple[str, str]:
     return kind, re.sub(r"\.weight$", "", own)
 
 
-def _conditions(base: Fidelity, size: int, base_ms: float, images: str, runs: int, threads: int) -> str:
+def _conditions(base: Deviation, size: int, base_ms: float, images: str, runs: int, threads: int) -> str:
     host = f"{cpu_name()}, {threads} thread{'s'[: threads != 1]}, onnxruntime {onnxruntime.__version__}"
     return (
         f"each layer of the int8 file ({base.sqnr_db:.1f} dB, {base_ms:.2f} ms, {size / 1e6:.2f} MB) in float alone; "

@@ -16,9 +16,11 @@ from deploy.export.model_card import write_card
 from deploy.inference.evaluate import evaluate
 from deploy.inference.images import find_images
 from deploy.inference.onnx_network import OnnxNetwork
+from deploy.measure.agreement import read_inputs
 from deploy.measure.layer_times import layer_times
+from deploy.measure.sqnr import Fp32Reference
 from deploy.pruning.prune import prune
-from deploy.quantization.quantize import quantize, signal_to_noise
+from deploy.quantization.quantize import quantize
 from deploy.quantization.sensitivity import sensitivity
 from deploy.shipping.plan import below_data_root
 from deploy.shipping.ship_folder import ShipFolder
@@ -26,6 +28,8 @@ from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write, write_json
 from lightning_app.step_cache import StepCache
 from lightning_app.training.fit_process import as_inputs, fit
+
+COMPARED = 8  # photographs on which an int8 file is compared with its float one
 
 
 class Pipeline:
@@ -167,7 +171,8 @@ class Pipeline:
 
     def _measure_sqnr(self, name: str) -> None:
         float_file, file = OnnxNetwork(self.output.float_file(name)), OnnxNetwork(self.output.file(name))
-        write_json(self.output.sqnr(name), {"sqnr_db": signal_to_noise(float_file, file, self.photographs)})
+        reference = Fp32Reference(float_file, read_inputs(self.photographs[:COMPARED], float_file.size))
+        write_json(self.output.sqnr(name), {"sqnr_db": reference.compare(file).sqnr_db})
 
     def _check_budgets(self, files: list[Path], measured: list[Path], output: Path) -> None:
         results = [result for path in measured for result in read_measured(path)]

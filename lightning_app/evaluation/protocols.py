@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from datamodules.geometry import View
 from datamodules.reader import Reader
+from losses.masked import resize
 
 GARG_CROP = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
 NYU_CROP = (45 / 480, 471 / 480, 41 / 640, 601 / 640)
@@ -71,9 +72,10 @@ class Protocol:
         """
         top, bottom, left, right = box
         size = (bottom - top, right - left)
-        if inverse.shape != size:
-            straight = None if self.resize == "nearest" else False
-            inverse = F.interpolate(inverse[None, None], size, mode=self.resize, align_corners=straight)[0, 0]
+        if self.resize == "nearest":
+            inverse = F.interpolate(inverse[None, None], size, mode="nearest")[0, 0]
+        else:
+            inverse = resize(inverse[None, None], size)[0, 0]
         return F.pad(inverse, (left, truth.shape[1] - right, top, truth.shape[0] - bottom))
 
     def apply(self, inverse: Tensor, truth: Tensor) -> Tensor:
@@ -112,7 +114,7 @@ class OrdinalProtocol:
         """1.0 where the prediction, (h, w), orders a pair wrongly, 0.0 where it does not, NaN where it is not
         finite.
         """
-        full = F.interpolate(inverse[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        full = resize(inverse[None, None], size)[0, 0]
         full = full.float()  # or rounding in the interpolation would decide ties
         row_a, column_a, row_b, column_b, order = pair.tolist()
         nearer_by = full[row_a, column_a] - full[row_b, column_b]

@@ -17,10 +17,12 @@ from deploy.export.export import disagreement
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.images import to_image_size, to_input
 from deploy.inference.onnx_network import OnnxNetwork
+from deploy.measure.agreement import read_inputs
 from deploy.measure.macs import count_macs
 from deploy.measure.mobile_partitions import mobile_partitions
 from deploy.measure.peak import dense_convolution
-from deploy.quantization.quantize import head_nodes, signal_to_noise
+from deploy.measure.sqnr import Fp32Reference
+from deploy.quantization.quantizer import head_nodes
 from models import DepthNet, LightDecoder, UpConvDecoder
 from tests.conftest import EXPERIMENTS, Cli
 from tests.helpers.fake_data import picture
@@ -76,7 +78,7 @@ def test_int8_file_keeps_its_head_in_float_and_agrees(exported: Path, data_root:
     assert result.status == 0, result.err
     path = exported.with_name("depth-int8.onnx")
     model = onnx.load(path)
-    head = set(head_nodes(model.graph))
+    head = set(head_nodes(model))
     inputs = {name for node in model.graph.node if node.name in head for name in node.input}
     produced = {output: node.op_type for node in model.graph.node for output in node.output}
     assert not any(produced.get(name) == "QuantizeLinear" for name in inputs)
@@ -86,7 +88,8 @@ def test_int8_file_keeps_its_head_in_float_and_agrees(exported: Path, data_root:
         .startswith("int8 QDQ, a small stem and the head in float, 3 calibration images")
     )
     images = sorted((data_root / "photos").glob("*.*"))
-    assert signal_to_noise(OnnxNetwork(exported), OnnxNetwork(path), images) > 25
+    reference = Fp32Reference(OnnxNetwork(exported), read_inputs(images, (64, 96)))
+    assert reference.compare(OnnxNetwork(path)).sqnr_db > 25
     again = cli("quantize", path, data_root / "photos")
     assert again.status == 2
     assert "is quantized already" in again.err

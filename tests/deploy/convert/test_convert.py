@@ -91,7 +91,14 @@ def test_libraries_are_quiet_and_their_errors_are_not(capfd: pytest.CaptureFixtu
 
 def test_agreement_in_figures() -> None:
     images = random_images((4, 6))
-    assert largest_difference(lambda x: x + 1, lambda x: 1.01 * (x + 1), images) == pytest.approx(0.01, rel=1e-3)
+
+    def tenth_more(x: Any) -> Any:
+        return 1.01 * (x + 1)
+
+    assert largest_difference(lambda x: x + 1, tenth_more, images, "depth") == pytest.approx(0.01, rel=1e-3)
+    # Of inverse depth a share of the image's largest, 2: x + 1 is off by 0.01 of it there.
+    assert largest_difference(lambda x: x + 1, tenth_more, images, "inverse_depth") == pytest.approx(0.01, rel=0.05)
+    assert np.isnan(largest_difference(lambda x: x, lambda x: x * np.nan, images, "inverse_depth"))
     assert sqnr_db((image, 0.9 * image) for image in images) == pytest.approx(20, rel=1e-3)
 
 
@@ -187,7 +194,7 @@ def test_source_says_what_it_is(fitted: Path) -> None:
     source = open_source(fitted / "checkpoints" / "last.ckpt", (32, 64))
     assert source.reference.size == source.size == (32, 64)
     assert source.info.predicts == "depth"
-    assert largest_difference(_torch(source.network), source.reference, random_images(source.size)) < 1e-4
+    assert largest_difference(_torch(source.network), source.reference, random_images(source.size), "depth") < 1e-4
 
 
 def needs(module: str, extra: str) -> Any:
@@ -204,7 +211,7 @@ def _same(file: Path, exported: Path) -> Any:
     assert network.size == reference.size
     assert network.predicts == "depth"
     assert network.canonical_focal_px is None
-    assert largest_difference(reference, network, random_images(reference.size)) < 1e-3
+    assert largest_difference(reference, network, random_images(reference.size), "depth") < 1e-3
     return network
 
 

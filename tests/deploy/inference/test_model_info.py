@@ -29,6 +29,7 @@ FULL = ModelInfo(
     canonical_focal_px=517.25,
     stem_mean=(0.1234, -2.0),
     stem_std=(1.0, 12.5),
+    float_layers=("encoder.conv_stem", "decoder.heads.0"),
     warning="shifted",
     chip="SM8650",
 )

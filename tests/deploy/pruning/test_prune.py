@@ -19,12 +19,13 @@ from deploy import load
 from deploy.export.export import disagreement
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.measure.macs import count_macs as count_onnx_macs
-from deploy.pruning.structured import changed_channels, count_macs, narrow_to, narrower
+from deploy.measure.macs import count_macs
+from deploy.pruning.structured import changed_channels, narrow_to, narrower
 from lightning_app.checkpoints import Checkpoint
 from models import DepthNet, LightDecoder, NNConv5Decoder, PyDNet, SubpixelDecoder, UpConvDecoder, with_pruned_channels
 from models.pruned import network_channels
 from tests.conftest import EXPERIMENTS, Cli
+from tests.helpers.torch_macs import macs_in_torch
 
 BASE = EXPERIMENTS / "base.yaml"
 SIZE = (64, 128)
@@ -50,6 +51,10 @@ def trained(name: str) -> torch.nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def macs(network: torch.nn.Module, size: tuple[int, int] = SIZE) -> int:
+    return count_macs(to_onnx(network, size))
+
+
 QUICK = ("small", "description", "PyDNet")
 CASES = [(name, across_layers) for name in NETWORKS for across_layers in (False, True)]
 
@@ -65,7 +70,7 @@ def test_every_network_gets_narrower_and_is_built_anew(name: str, across_layers:
     depth = pruned(image)
     assert depth.shape == network(image).shape
     assert torch.isfinite(depth).all()
-    assert 0.1 < count_macs(pruned, SIZE) / count_macs(network, SIZE) < 0.75
+    assert 0.1 < macs(pruned) / macs(network) < 0.75
     channels = changed_channels(network, pruned)
     if "concat" not in name:  # there, what is joined is a multiple of 8
         heads = {key for key in channels if "heads" in key}
@@ -85,24 +90,24 @@ def test_every_pruned_network_exports(name: str, tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "n.onnx")
     assert disagreement(pruned, OnnxNetwork(tmp_path / "n.onnx")) < 1e-4
     # Only in torch the heads of training are computed, too.
-    assert count_onnx_macs(model) == pytest.approx(count_macs(pruned, SIZE), rel=0.01)
+    assert count_macs(model) == pytest.approx(macs_in_torch(pruned, SIZE), rel=0.01)
 
 
 @pytest.mark.slow
 def test_the_widest_network_below_the_target_is_taken() -> None:
     network = trained("PyDNet")
-    whole = count_macs(network, SIZE)
+    whole = macs(network)
     shares = []
 
     def share(candidate: torch.nn.Module) -> float:
-        shares.append(count_macs(candidate, SIZE) / whole)
+        shares.append(macs(candidate) / whole)
         return shares[-1]
 
-    reached = count_macs(narrow_to(network, SIZE, 0.5, share), SIZE) / whole
+    reached = macs(narrow_to(network, SIZE, 0.5, share)) / whole
     assert reached == max(each for each in shares if each <= 0.5)
     with pytest.raises(ValueError, match=r"pruning does not reach 0.001: with 96% of the channels gone it is 0\.0"):
         narrow_to(network, SIZE, 0.001, share)
-    assert count_macs(network, SIZE) == whole
+    assert macs(network) == whole
 
 
 @pytest.mark.parametrize(
@@ -133,8 +138,8 @@ def test_a_pruned_checkpoint_opens_alone(fitted: Path, tmp_path: Path, cli: Cli)
     subprocess.run([sys.executable, "-c", OPEN, output, tmp_path / "depth.npy"], check=True, cwd=EXPERIMENTS.parent)
     depth = load(output)(np.full((64, 96, 3), 99, np.uint8))
     np.testing.assert_allclose(np.load(tmp_path / "depth.npy"), depth, rtol=1e-6)
-    macs = [count_macs(Checkpoint.open(path).network, (64, 96)) for path in (checkpoint, output)]
-    assert macs[1] <= 0.6 * macs[0]
+    before, after = (macs(Checkpoint.open(path).network, (64, 96)) for path in (checkpoint, output))
+    assert after <= 0.6 * before
     resumed = cli(
         "fit", "-c", BASE, "-c", fitted.parents[1] / "tiny.yaml", "-c", tmp_path / "a.yaml", "--ckpt_path", output
     )
@@ -166,9 +171,9 @@ def test_a_pruned_checkpoint_is_pruned_again_and_becomes_int8(
         result = cli(*call)
         assert result.status == 0, result.err
     paths = (checkpoint, tmp_path / "a.ckpt", tmp_path / "b.ckpt")
-    macs = [count_macs(Checkpoint.open(path).network, (64, 96)) for path in paths]
-    assert macs[1] <= 0.8 * macs[0]
-    assert macs[2] <= 0.8 * macs[1]
+    counted = [macs(Checkpoint.open(path).network, (64, 96)) for path in paths]
+    assert counted[1] <= 0.8 * counted[0]
+    assert counted[2] <= 0.8 * counted[1]
     assert (tmp_path / "b-int8.onnx").is_file()
 
 

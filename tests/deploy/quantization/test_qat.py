@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from deploy.export.to_onnx import to_onnx
 from deploy.inference.onnx_network import OnnxNetwork
-from deploy.quantization.qat import FakeQuantize, head_weights
+from deploy.quantization.qat import FakeQuantize
 from deploy.quantization.quantize import write_int8
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.training.depth_module import DepthModule
 from losses import SILog
-from models import DepthNet, LightDecoder, PyDNet, UpConvDecoder
+from models import DepthNet, LightDecoder, UpConvDecoder
 from tests.conftest import EXPERIMENTS, Cli
 
 BASE = EXPERIMENTS / "base.yaml"
@@ -30,9 +30,7 @@ QAT = ("--trainer.callbacks+=deploy.quantization.FakeQuantize", "--trainer.callb
 def rounded(network: nn.Module, **settings: Any) -> tuple[FakeQuantize, Any, Any]:
     """A callback on a network, with what Lightning hands it."""
     callback, module = FakeQuantize(**settings), DepthModule(network, SILog())
-    trainer: Any = SimpleNamespace(
-        datamodule=SimpleNamespace(size=(64, 96)), global_step=0, estimated_stepping_batches=10
-    )
+    trainer: Any = SimpleNamespace(global_step=0, estimated_stepping_batches=10)
     callback.on_fit_start(trainer, module)
     return callback, trainer, module
 
@@ -94,11 +92,17 @@ def test_every_layer_but_the_heads_gets_a_gradient_through_the_rounding() -> Non
     assert all(isinstance(each, Tensor) and each.isfinite().all() for each in gradients)
 
 
-@pytest.mark.parametrize("network", [DepthNet("mobilenetv4_conv_small", heads=3), PyDNet(heads=3)])
-def test_heads_are_what_no_convolution_follows(network: Any) -> None:
-    heads = network.heads if isinstance(network, PyDNet) else network.decoder.heads
-    assert head_weights(network, torch.zeros(1, 3, 64, 128)) == {id(head.weight) for head in heads}
-    assert network.training
+def test_stem_and_heads_are_not_rounded() -> None:
+    network = network_of("mobilenetv4_conv_small", LightDecoder)
+    floats = (network.encoder.backbone.conv_stem, network.decoder.heads[0])  # type: ignore[operator, union-attr, index]
+    assert rounded(network)[0]._rounding.float_nodes == {id(layer.weight) for layer in floats}  # type: ignore[union-attr]
+
+
+def test_a_network_without_heads_is_refused() -> None:
+    network = network_of("mobilenetv4_conv_small", LightDecoder)
+    network.decoder.outputs = network.decoder._modules.pop("heads")  # type: ignore[union-attr, assignment]
+    with pytest.raises(ValueError, match="DepthNet has no part called heads"):
+        rounded(network)
 
 
 def test_batchnorm_commutes_with_the_rounding_of_weights() -> None:

@@ -24,9 +24,9 @@ def test_sensitivity_writes_text_json_and_picture(
     content = json.loads((output / "sensitivity.json").read_text())
     layers = content["layers"]
     nodes = [layer["node"] for layer in layers]
-    graph = onnx.load(model).graph
-    convolutions = {node.name for node in graph.node if node.op_type == "Conv"}
-    floats = {*head_nodes(graph), *stem_nodes(graph)}
+    content_fp32 = onnx.load(model)
+    convolutions = {node.name for node in content_fp32.graph.node if node.op_type == "Conv"}
+    floats = {*head_nodes(content_fp32), *stem_nodes(content_fp32)}
     assert set(nodes) & convolutions == convolutions - floats
     assert not set(nodes) & floats
     gains = [layer["gain_db_per_ms"] for layer in layers]
