@@ -21,7 +21,7 @@ class OnnxNetwork:
 
     Attributes:
         size: (height, width) of its input.
-        takes_frames: whether that is a camera's frame, uint8 (height, width, 3), as ``pocketdepth camera`` makes it.
+        takes_frames: whether that is a camera's frame, uint8 (height, width, 3): ``pocketdepth export --camera``.
         metadata: what the file says of itself.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift. A file that does not say is taken for
             depth of RGB in [0, 1], which is said once on standard error.

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.benchmark.benchmark import benchmark
-from deploy.devices.budget_check import judge
+from deploy.devices.budget_check import check_budgets
 from deploy.devices.gates import check_gates
 from deploy.devices.targets import TARGETS, Device, read_measured, read_targets
 from deploy.export.export import export
@@ -123,7 +123,7 @@ class Pipeline:
         if self.devices:
             files, output = self._files(), self.folder / "devices.json"
             paths = [Path(path) for path in self.plan.measured]
-            made_from = [self.plan.devices, TARGETS, self.threads, *paths, *files]
+            made_from = [self.plan.devices, TARGETS, *paths, *files]
             self.stages.once("devices", made_from, output, partial(self._judge, files, paths, output))
 
     def _once(self, name: str, step: str, made_from: object, output: Path, do: Callable[[], object]) -> None:
@@ -173,7 +173,7 @@ class Pipeline:
 
     def _judge(self, files: list[Path], measured: list[Path], output: Path) -> None:
         results = [result for path in measured for result in read_measured(path)]
-        _write(output, [asdict(each) for each in judge(files, self.devices, results, threads=self.threads)])
+        _write(output, [asdict(each) for each in check_budgets(files, self.devices, results)])
 
     def _time_layers(self, name: str) -> None:
         times = layer_times(self.shipped.file(name), self.threads)

@@ -88,7 +88,7 @@ class Shipped:
 
     @property
     def verdicts(self) -> list[dict[str, Any]]:
-        """What :func:`deploy.devices.budget_check.judge` said of the plan's devices."""
+        """What :func:`deploy.devices.budget_check.check_budgets` found on the plan's devices."""
         return read_json(self.folder / "devices.json") if self.plan.devices else []
 
     def _measured(self, name: str, row: dict[str, Any]) -> Measured:

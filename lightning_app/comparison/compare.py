@@ -14,6 +14,7 @@ from rich.progress import Progress, TimeElapsedColumn, track
 from lightning_app.comparison.frame_scores import Scorer, Scores, mean_depth
 from lightning_app.comparison.plots import draw_bars, draw_panels
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
+from lightning_app.comparison.variants import read_config, read_variants, write_variants
 from lightning_app.config import read_data_module
 from lightning_app.files import atomic_write
 from lightning_app.training.depth_module import DepthModule
@@ -43,6 +44,7 @@ def compare(
     jobs: int = 1,
     output: Path = Path("runs/compare"),
     overwrite: bool = False,
+    only: Sequence[str] = (),
 ) -> None:
     """Train each variant with each seed, score the best checkpoints on each frame of a split, and draw the result.
 
@@ -50,7 +52,7 @@ def compare(
     looks at no image, the mean depth map of the training frames.
 
     Args:
-        variants: a YAML each; the first is what the others are compared with.
+        variants: a YAML each, or tables of them (:mod:`lightning_app.comparison.variants`); the first is the baseline.
         config: the YAMLs below all of them.
         arguments: further ones for each ``fit``, ``["--trainer.max_steps", "500"]``.
         seeds: how many, from 0.
@@ -58,29 +60,26 @@ def compare(
         jobs: runs at the same time.
         output: folder of ``<variant>/<seed>/``, and of the table, JSON and pictures of a split.
         overwrite: replace the table, JSON and pictures of other variants or seeds; runs are kept.
+        only: names of the variants to run, in this order; all if left out.
 
     Raises:
         FileNotFoundError: no such YAML or data.
         FileExistsError: ``output`` is a file, or holds the result of other variants or seeds.
-        ValueError: less than two variants, or two of one name, a split that is not val or test, or runs in ``output``
-            of other settings.
+        ValueError: less than two variants, two of one name or an unknown one, a split that is not val or test, or runs
+            in ``output`` of other settings.
         RuntimeError: runs that failed.
     """
-    if len(variants) < 2:
+    chosen, below = read_variants(variants, only), read_config(config)
+    if len(chosen) < 2:
         raise ValueError("name at least two variants: the first is what the others are compared with")
-    names = [variant.stem for variant in variants]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"two variants are called {twice[0]}: their runs would share a folder")
-    for path in (*config, *variants):
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such YAML")
+    names = [variant.name for variant in chosen]
     if split not in ("val", "test"):
         raise ValueError(f"split {split!r} is not val or test")
     if output.is_file():
         raise FileExistsError(f"{output} is a file; --output is a folder")
     if not overwrite:
         _refuse_other_result(output / f"{split}.json", names, seeds)
+    variants, config = write_variants(chosen, output / "variants"), write_variants(below, output / "config")
     runs = [Run(variant, seed, output / variant.stem / str(seed)) for seed in range(seeds) for variant in variants]
     for run in runs:
         _claim(run, [*arguments, *(path.read_text() for path in (*config, run.variant))])

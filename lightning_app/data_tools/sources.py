@@ -1,4 +1,4 @@
-"""Which data a verb of ``pocketdepth data`` is about: a YAML's readers, or one reader with its arguments."""
+"""Which data a verb is about: a YAML's readers, or one reader with its arguments."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ def read_source(
         ValueError: neither or both are given, or something that does not fit.
     """
     if (reader is None) == (not data):
-        raise ValueError("name a reader with its arguments (VirtualKitti --root streets), or else give --data YAML")
+        raise ValueError(
+            "name a reader with its arguments (VirtualKitti --root streets), or else a YAML with a data section"
+        )
     if reader is not None:
         return {reader.rpartition(".")[2]: build_reader(reader, arguments)}, None
     if arguments:
-        raise ValueError(f"{' '.join(arguments)}: no such option beside --data")
+        raise ValueError(f"{' '.join(arguments)}: no such option beside a YAML")
     module = read_data_module(data)
     splits = {"train": module.train, "val": module.val, "test": module.test}
     names = {

@@ -1,4 +1,4 @@
-"""``pocketdepth data benchmark``: the loader against the floor of reading and decoding the same files."""
+"""``pocketdepth profile --loader``: the loader against the floor of reading and decoding the same files."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
+from deploy.devices.transfer import Pair, explain, leave_one_out, speed
 
 from deploy.devices.budget_check import judge
 from deploy.devices.targets import Device, Measured, Reference, read_targets
-from deploy.devices.transfer import Pair, explain, leave_one_out, speed
 from deploy.measure.timing import Row
 from tests.conftest import Cli
 

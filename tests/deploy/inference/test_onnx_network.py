@@ -127,7 +127,7 @@ def test_bad_files_are_one_line(make: object, tmp_path: Path, data_root: Path, c
         ("predict", path, data_root / "photos", "--output", tmp_path / "p"),
         ("benchmark", path, "--output", tmp_path / "b"),
         ("quantize", path, data_root / "photos"),
-        ("camera", path, "--size", 64, 96),
+        ("export", path, "--camera", "64x96"),
     ):
         result = cli(*verb)
         assert result.status == 2, result
