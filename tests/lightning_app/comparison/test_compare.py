@@ -85,6 +85,8 @@ def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) ->
         ((wrong,), "name at least two variants"),
         ((wrong, wrong), "two variants are called wrong"),
         ((wrong, tmp_path / "nowhere.yaml"), "no such YAML"),
+        ((wrong, also, "--only", "wrong"), "name at least two variants"),
+        ((wrong, also, "--only", "wronk"), "--only: no variant 'wronk'; did you mean wrong?"),
         ((wrong, also, "--split", "train"), "is not val or test"),
         ((wrong, also, "--output", wrong), "wrong.yaml is a file; --output is a folder"),
     ):
