@@ -24,10 +24,12 @@ def benchmark(
         ),
     ] = None,
     reference: Annotated[
-        list[str] | None, typer.Option(help="Published network to compare: pydnet, fastdepth, resnet18; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Published network to compare: pydnet, fastdepth, resnet18; repeatable."),
     ] = None,
     encoder: Annotated[
-        list[str] | None, typer.Option(help="timm backbone to time as encoder instead of files; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="timm backbone to time as encoder instead of files; repeatable."),
     ] = None,
     size: Annotated[str, typer.Option(**SIZE, help="With --encoder: input size.")] = "192x640",
     threads: Threads = 1,
@@ -65,9 +67,10 @@ def pareto(
 def profile(
     context: typer.Context,
     config: Annotated[
-        list[Path] | None, typer.Option("--config", "-c", help="Experiment YAML; repeatable, the last one wins.")
+        list[Path] | None,
+        typer.Option("--config", "-c", metavar="YAML", help="Experiment YAML; repeatable, the last one wins."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Timed steps of each measurement.")] = 50,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Timed steps of each measurement.")] = 50,
     trace: Annotated[Path | None, typer.Option(help="Write a trace (JSON) for Perfetto.")] = None,
     loader: Annotated[
         bool, typer.Option("--loader", help="Profile data loading: of -c YAML, or of READER and its arguments.")
@@ -75,7 +78,9 @@ def profile(
     size: Annotated[
         str | None, typer.Option(**SIZE, help="With --loader: sample size (default: the YAML's or 192x640).")
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="With --loader: timed runs per stage, interleaved.")] = 9,
+    runs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="With --loader: timed runs per stage, interleaved.")
+    ] = 9,
     shards: Annotated[str | None, typer.Option(help="With --loader: the same frames as shards, to compare.")] = None,
     output: Json = None,
     overwrite: Overwrite = False,

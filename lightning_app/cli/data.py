@@ -20,7 +20,8 @@ ReaderName = Annotated[
     ),
 ]
 ReaderData = Annotated[
-    list[Path] | None, typer.Option("--data", help="YAML with a data section, instead of a reader; repeatable.")
+    list[Path] | None,
+    typer.Option("--data", metavar="YAML", help="YAML with a data section, instead of a reader; repeatable."),
 ]
 
 
@@ -72,7 +73,7 @@ def stylize(
     seed: Annotated[int, typer.Option(help="Random seed of a stylized copy.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Precompute a style bank, or write a stylized copy of synthetic data.
+    """Write a style bank, or a stylized copy of synthetic data.
 
     Train from a bank with --data.style.bank FILE.npz.
     """

@@ -51,7 +51,7 @@ def export(
     ort: Annotated[bool, typer.Option("--ort", help="Also write .ort files for minimal ONNX Runtime builds.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Export a checkpoint to ONNX, or add a camera input to an ONNX file."""
+    """Export a checkpoint to ONNX, or add a camera input."""
     if model.suffix in (".onnx", ".ort"):
         refuse_given(context, ("size", "precision", "ort"), f"applies to checkpoints; {model} is exported already")
         if camera is None:
@@ -72,7 +72,7 @@ def convert(
     images: Annotated[
         Path | None, typer.Option(help="litert: folder of calibration images; qnn: of images to compare on.")
     ] = None,
-    number: Annotated[int, typer.Option(min=1, help="litert: number of calibration images.")] = 64,
+    number: Annotated[int, typer.Option(min=1, metavar="N", help="litert: number of calibration images.")] = 64,
     chip: Annotated[str, typer.Option(help="qnn: SM8450, SM8550, SM8650, SM8750 or SM8850.")] = "SM8650",
     overwrite: Overwrite = False,
 ) -> None:
@@ -107,9 +107,11 @@ def prune(
     ] = False,
     config: Annotated[
         list[Path] | None,
-        typer.Option("--config", "-c", help="Experiment YAML to fine-tune on; repeatable, the last one wins."),
+        typer.Option(
+            "--config", "-c", metavar="YAML", help="Experiment YAML to fine-tune on; repeatable, the last one wins."
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="With -c: number of prune and fine-tune rounds.")] = 1,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="With -c: number of prune and fine-tune rounds.")] = 1,
     threads: Threads = 1,
     output: Annotated[Path | None, typer.Option(help="Checkpoint (default: NAME-pruned.ckpt).")] = None,
     overwrite: Overwrite = False,
@@ -142,31 +144,38 @@ def quantize(
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Experiment YAML: calibrate on its training frames, check on its validation split; repeatable."
+            metavar="YAML",
+            help="Experiment YAML: calibrate on its training frames, check on its validation split; repeatable.",
         ),
     ] = None,
     scheme: Annotated[str, typer.Option(help="static, dynamic or a16w8 (int8 weights, 16-bit activations).")] = (
         "static"
     ),
     method: Annotated[str, typer.Option(help="Calibration: minmax, percentile or entropy.")] = "minmax",
-    number: Annotated[int, typer.Option(min=1, help="Number of calibration images.")] = 64,
-    float_nodes: Annotated[list[str] | None, typer.Option("--float", help="Node to keep in float; repeatable.")] = None,
+    number: Annotated[int, typer.Option(min=1, metavar="N", help="Number of calibration images.")] = 64,
+    float_nodes: Annotated[
+        list[str] | None, typer.Option("--float", metavar="NAME", help="Node to keep in float; repeatable.")
+    ] = None,
     auto: Annotated[
         float | None,
-        typer.Option(help="Keep layers in float until the relative depth error (with --data: abs_rel) is below this."),
+        typer.Option(
+            help="Keep the fewest layers in float that limit the change of depth (with --data: of abs_rel), e.g. 0.01."
+        ),
     ] = None,
     sensitivity: Annotated[
         Path | None, typer.Option(help="Write a per-layer report to this folder instead of a quantized file.")
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="With --sensitivity: timed runs per layer.")] = 20,
-    threads: Annotated[int, typer.Option(min=1, help="With --sensitivity: threads per inference session.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, metavar="N", help="With --sensitivity: timed runs per layer.")] = 20,
+    threads: Annotated[
+        int, typer.Option(min=1, metavar="N", help="With --sensitivity: threads per inference session.")
+    ] = 1,
     output: Annotated[
         Path | None, typer.Option(help="ONNX file (default: NAME-int8.onnx, -dynamic or -a16w8).")
     ] = None,
     overwrite: Overwrite = False,
     skip_corrupt: SkipCorrupt = False,
 ) -> None:
-    """Quantize an ONNX file to int8, or report each layer's sensitivity."""
+    """Quantize an ONNX file to int8, or report sensitivity."""
     if sensitivity is not None:
         refuse_given(context, ("scheme", "float_nodes", "auto", "output"), "does not apply to --sensitivity")
         options = (method, number, runs, threads, sensitivity, overwrite, skip_corrupt)
@@ -181,20 +190,20 @@ def quantize(
 def targets(
     files: Annotated[list[Path], typer.Argument(help="ONNX or converted files.", show_default=False)],
     device: Annotated[
-        list[str] | None, typer.Option(help="Device of the targets file; repeatable (default: all).")
+        list[str] | None, typer.Option(metavar="NAME", help="Device of the targets file; repeatable (default: all).")
     ] = None,
     measured: Annotated[
-        list[Path] | None, typer.Option(help="JSON of latencies measured on devices; repeatable.")
+        list[Path] | None, typer.Option(metavar="JSON", help="JSON of latencies measured on devices; repeatable.")
     ] = None,
     budget_ms: Annotated[
-        float | None, typer.Option(min=0.01, help="Latency budget per frame (default: the device's).")
+        float | None, typer.Option(min=0.01, metavar="MS", help="Latency budget per frame (default: the device's).")
     ] = None,
     targets: Annotated[Path | None, typer.Option(help="Targets file (default: deploy/devices/targets.yaml).")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images to compare ARM on (default: noise).")] = None,
     output: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Check files for phones: operators, accelerators, latency budgets.
+    """Check files for phones: operators and latency budgets.
 
     Exit status 1 if a check fails or a measured latency misses its budget.
     """
@@ -212,7 +221,7 @@ def ship(
     threads: Threads = 1,
     runs: Runs = 50,
 ) -> None:
-    """Export, score, time and check all variants of a plan; one report.
+    """Export, score and time all variants of a plan.
 
     An interrupted run resumes when the same command is run again. Exit status 1 if a limit is exceeded.
     """

@@ -92,7 +92,7 @@ def compare(
         typer.Argument(
             help="YAML per variant, or table of variants (FILE.yaml, or FILE.yaml:NAME for one); the first variant is "
             "the baseline. Other arguments are passed to fit, e.g. --trainer.max_steps 500.",
-            metavar="VARIANTS... [--key value]...",
+            metavar="VARIANT",
             show_default=False,
         ),
     ],
@@ -101,18 +101,21 @@ def compare(
         typer.Option(
             "--config",
             "-c",
+            metavar="YAML",
             help="Experiment YAML below all variants; repeatable, the last one wins.",
             show_default=False,
         ),
     ],
-    only: Annotated[list[str] | None, typer.Option(help="Name of a variant to run; repeatable (default: all).")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds per variant.")] = 3,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Name of a variant to run; repeatable (default: all).")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Seeds per variant.")] = 3,
     split: Split = "val",
-    jobs: Annotated[int, typer.Option(min=1, help="Parallel runs.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Parallel runs.")] = 1,
     output: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/compare"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Train variants of an experiment over several seeds and compare them.
+    """Train and compare variants of an experiment over seeds.
 
     Finished runs are cached, interrupted ones resume when the same command is run again.
     """
@@ -181,7 +184,7 @@ def predict(
         float | None, typer.Option(help="Focal length in pixels, for networks with a canonical camera.")
     ] = None,
 ) -> None:
-    """Predict depth of images: NAME.npy in metres and NAME.png in colour."""
+    """Predict depth of images: NAME.npy (metres) and NAME.png."""
     call("deploy.inference.predict:predict", model, images, output, overwrite, skip_corrupt, focal_px)
 
 
@@ -195,10 +198,10 @@ def label(
     ] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Average with the flipped image.")] = False,
     scale: Annotated[
-        list[float] | None, typer.Option(help="Input scale; repeatable, predictions are averaged.")
+        list[float] | None, typer.Option(metavar="FACTOR", help="Input scale; repeatable, predictions are averaged.")
     ] = None,
     shard: Annotated[str, typer.Option(help="Part to label, e.g. 2/4.")] = "1/1",
-    jobs: Annotated[int, typer.Option(min=1, help="Parallel processes.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Parallel processes.")] = 1,
     skip_corrupt: SkipCorrupt = False,
 ) -> None:
     """Pseudo-label images with a teacher's inverse depth."""

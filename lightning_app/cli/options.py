@@ -53,19 +53,21 @@ def _read_sizes(value: Any) -> Any:
 
 SIZE: dict[str, Any] = {"metavar": "HxW", "callback": _read_sizes}  # of any option that is a size
 Data = Annotated[
-    list[Path], typer.Option(help="YAML with a data section; repeatable, the last one wins.", show_default=False)
+    list[Path],
+    typer.Option(metavar="YAML", help="YAML with a data section; repeatable, the last one wins.", show_default=False),
 ]
 Model = Annotated[Path, typer.Argument(help="Checkpoint (.ckpt) or ONNX file (.onnx).", show_default=False)]
 Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint (.ckpt).", show_default=False)]
 Split = Annotated[str, typer.Option(help="Validation (val) or test split (test).")]
 Protocols = Annotated[
-    list[str] | None, typer.Option("--protocol", help="Comma-separated or repeated (default: from the YAML).")
+    list[str] | None,
+    typer.Option("--protocol", metavar="NAME", help="Comma-separated or repeated (default: from the YAML)."),
 ]
 Json = Annotated[Path | None, typer.Option("--output", help="Also write the results to this JSON file.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing output.")]
 SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Skip and report corrupt images.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads per inference session.")]
-Runs = Annotated[int, typer.Option(min=1, help="Timed runs per file, interleaved.")]
+Threads = Annotated[int, typer.Option(min=1, metavar="N", help="Threads per inference session.")]
+Runs = Annotated[int, typer.Option(min=1, metavar="N", help="Timed runs per file, interleaved.")]
 
 
 def refuse_given(context: typer.Context, names: Iterable[str], reason: str) -> None:

@@ -31,7 +31,7 @@ def test_help_of_each_verb(cli: Cli, verb: str) -> None:
     assert "--" in result.out
 
 
-def test_verbs_stand_in_panels_of_one_line_each(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verbs_stand_in_panels(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
     lines = cli("--help").out.splitlines()
     panels = [line.split()[1] for line in lines if line.startswith("╭─")]
