@@ -84,7 +84,7 @@ def benchmark_loader(
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
-    named, module = read_source(reader, arguments, data)
+    named, module = read_source(reader, arguments, data, option="-c")
     readers = list(named.values()) if module is None else module.train
     size = size or (module.size if module else (192, 640))
     if not readers:

@@ -20,12 +20,13 @@ from tests.helpers.fake_data import road
 @pytest.mark.slow
 def test_variants_are_trained_scored_and_drawn(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     tiny, output = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "compare"
-    variants = [tmp_path / "plain.yaml", tmp_path / "deep.yaml"]
-    variants[0].write_text("model: {init_args: {network: {init_args: {output_stride: 2}}}}")
-    variants[1].write_text("model: {init_args: {network: {init_args: {output_stride: 16}}}}")
+    plain, table = tmp_path / "plain.yaml", tmp_path / "table.yaml"
+    plain.write_text("model: {init_args: {network: {init_args: {output_stride: 2}}}}")
+    table.write_text("variants: {shallow: {}, deep: {model.network.output_stride: 16}}")
     call = (
         "compare",
-        *variants,
+        plain,
+        f"{table}:deep",
         "-c",
         EXPERIMENTS / "base.yaml",
         "-c",

@@ -50,7 +50,7 @@ def test_options_of_the_step_and_of_the_loader_are_apart(cli: Cli) -> None:
         (("--loader", "-c", "x.yaml", "--steps", 3), "--steps does not apply to --loader"),
         (
             ("--loader",),
-            "name a reader with its arguments (VirtualKitti --root streets), or else a YAML with a data section",
+            "name a reader with its arguments (VirtualKitti --root streets), or else give -c YAML",
         ),
     ):
         result = cli("profile", *options)
