@@ -41,7 +41,7 @@ lint: .venv/ready  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-arm: .venv/arm/python  ## an ARM Python under qemu, for `pocketdepth gates`
+arm: .venv/arm/python  ## an ARM Python under qemu, for `pocketdepth targets`
 
 .venv/arm/python: deploy/devices/arm.sh | .venv/ready
 	PYTHON=$(BIN)/python deploy/devices/arm.sh .venv/arm

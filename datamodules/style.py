@@ -54,7 +54,7 @@ def read_bank(path: Path) -> StyleBank:
         ValueError: another kind of file, or a corrupt one.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such style bank; pocketdepth style bank makes one")
+        raise FileNotFoundError(f"{path}: no such style bank; pocketdepth data stylize makes one")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             statistics, sources = torch.from_numpy(arrays["statistics"]), arrays["sources"].tolist()
@@ -70,7 +70,7 @@ class StyleTransfer:
     Args:
         network: a style network, see ``models.StyleNetwork``; given by class_path, e.g. ``models.ImageAdaIN``.
         images: the style images, real training frames; only their statistics are kept in memory.
-        bank: a file of ``pocketdepth style bank`` that stands in for them.
+        bank: a file of ``pocketdepth data stylize`` that stands in for them.
         probability: share of the synthetic frames that change.
         strength: lowest and highest strength; drawn evenly between them.
         max_images: how many images are looked at, at most, where there is no bank; spread evenly over the reader.

@@ -13,14 +13,19 @@ import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
+import losses
+from lightning_app.comparison.variants import read_variants, write_variants
 from tests.conftest import EXPERIMENTS, SMALLEST, Cli
+from tests.helpers.fake_data import write_diw
 
 ROOT = EXPERIMENTS.parent
 NEEDS_DATA = ("quickstart", "streets_to_kitti", "description", "paper_distill", "seven_scenes")
 OVERLAYS = ("small", "wandb")
 STYLIZER = "adain"  # tests/lightning_app/training/test_style_module.py trains it
-STYLES = [path.stem for path in sorted((EXPERIMENTS / "ablation" / "style").glob("*.yaml"))]
-OTHERS = [f"{path.parent.name}/{path.stem}" for path in sorted((EXPERIMENTS / "ablation").glob("[!s]*/*.yaml"))]
+ABLATIONS = [path for path in sorted((EXPERIMENTS / "ablation").glob("*.yaml")) if path.stem != "common"]
+TABLES = {path.stem: read_variants([path]) for path in ABLATIONS}
+VARIANTS = [f"{table}:{variant.name}" for table, variants in TABLES.items() for variant in variants]
+STYLES = {variant.name: variant.overrides for variant in TABLES["styles"]}
 INT8 = [path.stem for path in sorted((EXPERIMENTS / "int8").glob("*.yaml"))]
 NETWORKS = [path.stem for path in sorted((EXPERIMENTS / "networks").glob("*.yaml")) if path.stem != "common"]
 DATA_ONLY = ("cross_data", "ship")  # no experiments: test_evaluate.py and test_ship.py read them
@@ -30,14 +35,38 @@ def test_every_yaml_is_known_here() -> None:
     assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"base", *NEEDS_DATA, *OVERLAYS, STYLIZER, *DATA_ONLY}
     alone = {"none", "photometric", "image_adain", "histogram", "fourier", "adain"}
     assert set(INT8) == {"control", "qat"}
+    assert set(TABLES) == {"cameras", "decoders", "losses", "styles"}
     assert set(STYLES) == alone | {"adain_photometric", "image_adain_photometric"}
 
 
-@pytest.mark.parametrize("variant", [*(f"style/{name}" for name in STYLES), *OTHERS])
-def test_every_variant_is_parsed(variant: str, cli: Cli) -> None:
-    files = ("base", "streets_to_kitti", "ablation/common", f"ablation/{variant}")
-    result = cli("fit", *(part for file in files for part in ("-c", EXPERIMENTS / f"{file}.yaml")), "--print_config")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_is_parsed(variant: str, tmp_path: Path, cli: Cli) -> None:
+    table, _, name = variant.partition(":")
+    (own,) = write_variants(read_variants([EXPERIMENTS / "ablation" / f"{table}.yaml:{name}"]), tmp_path)
+    files = (EXPERIMENTS / f"{file}.yaml" for file in ("base", "streets_to_kitti", "ablation/common"))
+    result = cli("fit", *(part for file in (*files, own) for part in ("-c", file)), "--print_config")
     assert result.status == 0, result.err
+
+
+def test_every_loss_is_in_an_experiment() -> None:
+    text = "".join(path.read_text() for path in EXPERIMENTS.rglob("*.yaml"))
+    assert not [name for name in losses.__all__ if f"losses.{name}" not in text]
+
+
+def test_ordinal_pairs_are_trained_beside_depth(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    (data_root / "vkitti").rename(data_root / "streets")
+    write_diw(data_root / "diw")
+    (data_root / "diw" / "DIW_test.csv").rename(data_root / "diw" / "DIW_train_val.csv")
+    (data_root / "kitti" / "splits").mkdir()
+    for split in ("val", "test"):
+        shutil.copy(data_root / "kitti" / f"{split}.txt", data_root / "kitti" / "splits" / f"{split}_files.txt")
+    own = write_variants(read_variants([EXPERIMENTS / "ablation" / "losses.yaml:ordinal"]), tmp_path)
+    files = (EXPERIMENTS / f"{file}.yaml" for file in ("base", "streets_to_kitti", "ablation/common"))
+    chain = [part for file in (*files, *own) for part in ("-c", file)]
+    result = cli("fit", *chain, *SMALLEST, "--trainer.default_root_dir", tmp_path / "run")
+    assert result.status == 0, result.err
+    header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"train/silog", "train/ordinal"} <= set(header)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -73,9 +102,10 @@ def test_int8_is_trained_after_any_network(name: str, cli: Cli) -> None:
 
 @pytest.mark.parametrize("name", STYLES)
 def test_styles_differ_in_one_place(name: str) -> None:
-    own = yaml.safe_load((EXPERIMENTS / "ablation" / "style" / f"{name}.yaml").read_text())
-    assert list(own) == ["data"]
-    assert len(own["data"]["init_args"]) == (2 if name.endswith("_photometric") else 1)
+    own = STYLES[name]
+    assert own is not None
+    assert all(key.startswith("data.") for key in own)
+    assert len(own) == (2 if name.endswith("_photometric") else 1)
 
 
 @pytest.mark.parametrize("name", [*NEEDS_DATA, *OVERLAYS])

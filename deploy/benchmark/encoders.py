@@ -1,4 +1,4 @@
-"""``pocketdepth encoders``: what timm's backbones cost as encoders of one network."""
+"""``pocketdepth benchmark --encoder``: what timm's backbones cost as encoders of one network."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def encoders(
     names: Sequence[str],
     size: tuple[int, int] = (192, 640),
     threads: int = 1,
-    runs: int = 30,
-    output: Path | None = None,
+    runs: int = 50,
+    output: Path = Path("runs/benchmark"),
     overwrite: bool = False,
 ) -> None:
     """Measure backbones below base's decoder, at half of the input's size; nothing is trained or downloaded.
@@ -34,24 +34,24 @@ def encoders(
         size: (height, width).
         threads: of each session.
         runs: timed runs of each file, interleaved.
-        output: a JSON file of the figures.
-        overwrite: replace an ``output`` that exists.
+        output: folder of ``encoders.json``.
+        overwrite: replace a file that exists.
 
     Raises:
-        FileExistsError: ``output`` exists.
+        FileExistsError: a file that exists.
         ValueError: a backbone that timm does not know or that gives no pyramid of feature maps, or a size that its
             stride does not divide.
     """
-    if output is not None:
-        refuse_existing(output, overwrite=overwrite)
+    file = output / "encoders.json"
+    refuse_existing(file, overwrite=overwrite)
     networks = {name: reset_zero_init_batchnorm(DepthNet(name, decoder=SubpixelDecoder)) for name in names}
     measured = costs(networks, size, None, threads, runs)
     caption = f"at {size[0]}x{size[1]}, {conditions(threads, runs)}"
     Console().print(_table(measured, caption))
-    if output is not None:
-        with atomic_write(output) as temporary:
-            content = {"how": caption, "costs": {name: asdict(cost) for name, cost in measured.items()}}
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
+    with atomic_write(file) as temporary:
+        content = {"how": caption, "costs": {name: asdict(cost) for name, cost in measured.items()}}
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"table: {file}")
 
 
 def _table(measured: dict[str, Cost], caption: str) -> Table:

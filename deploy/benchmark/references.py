@@ -4,54 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import cast
 
 import onnx
 import torch
 from rich.progress import track
-from torch import Tensor, nn
+from torch import nn
 
 from deploy.benchmark.network_cost import noise, reset_zero_init_batchnorm
 from deploy.export.to_onnx import to_onnx
 from deploy.quantization.quantize import write_int8
-from models import DepthNet, DepthNetwork, Encoder, NNConv5Decoder, PyDNet, UpConvDecoder
-from models.prediction import check_multiple
+from models import DepthNet, DepthNetwork, NNConv5Decoder, PyDNet, UpConvDecoder
 
-
-class Classifier(nn.Module):
-    """An ImageNet classifier, whose latency vendors publish for many devices.
-
-    RGB (B, 3, H, W) -> (B, 1, 1, 1000): in the shape of a map, as all that is deployed here gives one.
-
-    Args:
-        encoder: a timm backbone.
-        hidden: channels of a 1x1 convolution between backbone and pooling; none if 0.
-    """
-
-    predicts = "depth"
-
-    def __init__(self, encoder: str, hidden: int = 0) -> None:
-        super().__init__()
-        self.encoder = Encoder(encoder)
-        channels = self.encoder.features[-1].channels
-        layers = [nn.Conv2d(channels, hidden, 1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU6()] if hidden else []
-        self.head = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(hidden or channels, 1000, 1))
-
-    def forward(self, image: Tensor) -> Tensor:
-        return cast(Tensor, self.head(self.encoder(image)[-1])).reshape(-1, 1, 1, 1000)
-
-    def check_size(self, size: tuple[int, int]) -> None:
-        """Raise ValueError where the backbone's stride does not divide (height, width)."""
-        check_multiple(size, self.encoder.features[-1].stride, self.encoder.name)
-
-
-NETWORKS: dict[str, Callable[[], DepthNetwork | Classifier]] = {
+NETWORKS: dict[str, Callable[[], DepthNetwork]] = {
     "pydnet": PyDNet,  # arXiv 1806.11430, 2006.05724
     "fastdepth": lambda: DepthNet("mobilenetv1_100", decoder=NNConv5Decoder, output_stride=1),  # arXiv 1903.03273
     "resnet18": lambda: DepthNet("resnet18", decoder=UpConvDecoder),  # the description's
-    "resnet18_classifier": lambda: Classifier("resnet18"),  # arXiv 1512.03385
-    "resnet50_classifier": lambda: Classifier("resnet50"),
-    "mobilenet_v2_classifier": lambda: Classifier("mobilenetv2_100", hidden=1280),  # arXiv 1801.04381
 }
 Reference = tuple[str, tuple[int, int], str]  # name, (height, width), fp32 or int8
 
@@ -77,7 +44,7 @@ def write_references(wanted: Iterable[Reference], folder: Path) -> list[Path]:
     return paths
 
 
-def _build(name: str, size: tuple[int, int]) -> DepthNetwork | Classifier:
+def _build(name: str, size: tuple[int, int]) -> DepthNetwork:
     if name not in NETWORKS:
         raise ValueError(f"no reference network {name!r}; known are {', '.join(NETWORKS)}")
     with torch.random.fork_rng(devices=[]):

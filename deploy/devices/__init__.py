@@ -1,1 +1,1 @@
-"""What is known of phones: measured there, predicted from here, or checked without one."""
+"""Checks for phones: what needs no device, and latency budgets against what was measured."""

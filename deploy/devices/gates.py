@@ -1,30 +1,24 @@
-"""``pocketdepth gates``: what can be known of a phone without one."""
+"""Checks of ONNX files for phones that need no phone. Imports torch for partitions alone."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import onnx
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
 from deploy.devices.arm_comparison import CPUS, agreement, arm_python, noise
 from deploy.inference.images import find_images, read_image, to_input
 from deploy.inference.onnx_network import open_session
 from deploy.measure.macs import is_int8
-from lightning_app.files import atomic_write, refuse_existing
 
 Status = Literal["passed", "failed", "skipped"]
 
@@ -34,10 +28,8 @@ DOMAINS = ("", "ai.onnx", "com.microsoft")
 IMAGES = 2  # for the comparison on ARM
 LEAST_DB = 45.0  # ten times less noise than int8 itself makes (33 to 37 dB)
 _COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
-_COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
 _ARM = {f"ARM ({cpu})": cpu for cpu in CPUS}
 GATES = ("static shapes", "operators", "NNAPI", *_COREML, "Snapdragon (QNN)", *_ARM)
-_COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -57,48 +49,17 @@ class Gate:
     detail: str
 
 
-def gates(
-    models: list[Path], images: Path | None = None, output: Path | None = None, overwrite: bool = False
-) -> list[Gate]:
-    """Check files for phones, and print the table.
+def check_gates(model: Path, images: Path | None = None) -> list[Gate]:
+    """Check one ONNX file: shapes, operators, accelerators, ARM.
 
     Args:
-        models: ONNX files.
-        images: a folder, of which two are run on ARM; noise at all scales if left out.
-        output: JSON file.
-        overwrite: replace an ``output`` that exists.
-
-    Returns:
-        What each gate found of each file.
+        model: ONNX file.
+        images: folder, two images of which are run on ARM; noise at all scales if left out.
 
     Raises:
         FileNotFoundError: no such file or folder.
-        FileExistsError: ``output`` exists.
         ValueError: not an ONNX file.
-        RuntimeError: a gate failed.
     """
-    if output is not None:
-        refuse_existing(output, overwrite=overwrite)
-    found = [gate for model in models for gate in check_gates(model, images)]
-    table = Table(box=SIMPLE_HEAD)
-    for column in ("file", "gate", "", "what was found"):
-        table.add_column(column, overflow="fold")
-    for gate in found:
-        colour = _COLOURS[gate.status]
-        table.add_row(Path(gate.file).name, gate.gate, f"[{colour}]{gate.status}[/]", escape(gate.detail))
-    Console().print(table)
-    if output is not None:
-        with atomic_write(output) as temporary:
-            temporary.write_text(json.dumps([asdict(gate) for gate in found], indent=2) + "\n")
-    failed = [gate for gate in found if gate.status == "failed"]
-    if failed:
-        first = f"{failed[0].file}: {failed[0].gate}: {failed[0].detail}"
-        raise RuntimeError(f"{len(failed)} of {len(found)} gates failed: {first}")
-    return found
-
-
-def check_gates(model: Path, images: Path | None = None) -> list[Gate]:
-    """Check one file; raises as :func:`gates` does, but for a gate that failed."""
     open_session(model)
     graph = onnx.load(model)
     with suppress(onnx.shape_inference.InferenceError):  # what has no shape then is what the gates say
@@ -112,7 +73,7 @@ def check_gates(model: Path, images: Path | None = None) -> list[Gate]:
     }
     found = []
     with Progress(transient=True) as progress:
-        for name, check in progress.track(checks.items(), description=f"gates of {model.name}"):
+        for name, check in progress.track(checks.items(), description=f"check {model.name}"):
             found.append(Gate(str(model), name, *check()))
     return found
 

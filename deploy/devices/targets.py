@@ -1,11 +1,11 @@
-"""Devices, what they may take for a frame, and what was measured on them: what may stand in two files. No torch.
+"""Devices with their latency budgets, and latencies measured on them: the formats of two files. No torch.
 
-``targets.yaml`` says itself how it is read. A **measured** file is JSON, as a page or a test on a device writes it::
+``targets.yaml`` documents its own format. A **measured** file is JSON, as a page or a test on a device writes it::
 
     {"results": [{"device": "galaxy_s25_npu", "file": "depth-int8.onnx", "sha256": "3f…", "runtime": "onnxruntime 1.30",
                   "runs": 100, "p50_ms": 4.2, "date": "2026-01-31"}]}
 
-``device`` is a key of ``targets.yaml``. ``sha256`` is that of the file that ran; ``file`` alone, its name, will do.
+``device`` is a key of ``targets.yaml``. The file that ran is named by ``sha256``, or by ``file``, its name.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Reference:
     """A network that somebody timed on a device.
 
     Attributes:
-        network: one of :data:`deploy.devices.transfer.BUILT`, or a network that cannot be built here.
+        network: its name.
         size: (height, width).
         precision: ``fp32``, ``fp16`` or ``int8``, as it ran on the device.
         latency_ms: of one frame.
-        source: who says so.
-        checked: whether the figure was read at its source, or is from memory.
+        source: where the figure is published.
+        checked: whether it was verified at its source.
     """
 
     network: str
@@ -52,9 +52,9 @@ class Device:
     Attributes:
         key: its short name.
         name: its name.
-        budget_ms: what a frame may take.
+        budget_ms: latency budget per frame.
         reason: why.
-        references: what was published about it.
+        references: published latencies, for context.
     """
 
     key: str

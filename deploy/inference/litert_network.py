@@ -18,7 +18,7 @@ METADATA = "pocketdepth"  # the name of our entry in the file's own metadata
 
 
 class LiteRtNetwork(Network):
-    """A file that ``pocketdepth convert litert`` wrote.
+    """A file that ``pocketdepth convert --to litert`` wrote.
 
     Args:
         path: the file.
@@ -62,7 +62,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a file.
 
     Raises:
-        ValueError: not a file of ``pocketdepth convert litert``.
+        ValueError: not a file of ``pocketdepth convert --to litert``.
     """
     content = path.read_bytes()
     if content[4:8] == b"TFL3":
@@ -72,7 +72,7 @@ def read_metadata(path: Path) -> dict[str, str]:
                     return cast(dict[str, str], json.loads(_buffer(content, each.buffer)))
         except Exception as error:  # a truncated flatbuffer fails in as many ways as it has fields
             raise ValueError(f"{path}: a corrupt LiteRT file ({type(error).__name__})") from error
-    raise ValueError(f"{path}: not a LiteRT file of `pocketdepth convert litert`")
+    raise ValueError(f"{path}: not a LiteRT file of `pocketdepth convert --to litert`")
 
 
 def add_metadata(content: bytes, metadata: dict[str, str]) -> bytes:

@@ -24,7 +24,8 @@ class OnnxNetwork(Network):
 
     Attributes:
         size: (height, width) of its input.
-        takes_frames: whether that is a camera's frame, uint8 (height, width, 3), as ``pocketdepth camera`` makes it.
+        takes_frames: whether that is a camera's frame, uint8 (height, width, 3), as ``pocketdepth export --camera``
+            makes it.
         metadata: all entries of the file.
         info: those of PocketDepth. A file that does not say what it predicts is taken for depth of RGB in [0, 1], which
             is said once on standard error.

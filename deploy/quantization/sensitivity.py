@@ -1,5 +1,5 @@
-"""``pocketdepth sensitivity``: what each layer of an int8 file takes, in accuracy, time and bytes. Imports torch for a
-data module alone."""
+"""``pocketdepth quantize --sensitivity``: what each layer of an int8 file takes, in accuracy, time and bytes. Imports
+torch for a data module alone."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.benchmark.benchmark import benchmark
-from deploy.devices.budget_check import judge
+from deploy.devices.budget_check import check_budgets
 from deploy.devices.gates import check_gates
 from deploy.devices.targets import TARGETS, Device, read_measured, read_targets
 from deploy.export.export import export
@@ -126,7 +126,7 @@ class Pipeline:
         if self.devices:
             files, output = self._files(), self.folder / "devices.json"
             paths = [Path(path) for path in self.plan.measured]
-            inputs = [self.plan.devices, TARGETS, self.threads, *paths, *self._named_files()]
+            inputs = [self.plan.devices, TARGETS, *paths, *self._named_files()]
             self.steps.run("devices", inputs, output, partial(self._check_budgets, files, paths, output))
 
     def _calibration(self) -> tuple[Path | None, list[Path]]:
@@ -176,7 +176,7 @@ class Pipeline:
 
     def _check_budgets(self, files: list[Path], measured: list[Path], output: Path) -> None:
         results = [result for path in measured for result in read_measured(path)]
-        write_json(output, [asdict(each) for each in judge(files, self.devices, results, threads=self.threads)])
+        write_json(output, [asdict(each) for each in check_budgets(files, self.devices, results)])
 
     def _time_layers(self, name: str) -> None:
         times = layer_times(self.output.file(name), self.threads)

@@ -23,7 +23,7 @@ class Limits:
         size_mb: of the file, at most, in 10^6 bytes.
         latency_ms: the median on this machine, at most.
         times_as_fast: at least how many times as fast as other variants or references, by name.
-        gates: those of `pocketdepth gates` that it must pass, by name: one that is skipped here is not passed.
+        gates: checks of `pocketdepth targets` that it must pass, by name: one that is skipped here is not passed.
     """
 
     accuracy_loss: float | None = None

@@ -89,7 +89,7 @@ class ShipFolder:
 
     @property
     def verdicts(self) -> list[dict[str, Any]]:
-        """The results of :func:`deploy.devices.budget_check.judge` for the plan's devices."""
+        """The results of :func:`deploy.devices.budget_check.check_budgets` for the plan's devices."""
         return read_json(self.folder / "devices.json") if self.plan.devices else []
 
     def _measured(self, name: str, row: dict[str, Any]) -> Measured:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_app.cli.options import Json, Overwrite, call
+from lightning_app.cli.options import Data, Overwrite, call, refuse_given
 
 data = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -15,22 +15,23 @@ _READER: dict[str, Any] = {"context_settings": {"allow_extra_args": True, "ignor
 ReaderName = Annotated[
     str | None,
     typer.Argument(
-        help="A name that `data readers` lists; its own arguments follow: VirtualKitti --root streets.",
+        help="Reader listed by `data readers`, followed by its arguments: VirtualKitti --root streets.",
         metavar="READER",
     ),
 ]
 ReaderData = Annotated[
-    list[Path] | None, typer.Option("--data", help="Instead of a reader: YAML with a data section; may be repeated.")
+    list[Path] | None,
+    typer.Option("--data", metavar="YAML", help="YAML with a data section, instead of a reader; repeatable."),
 ]
 
 
 @data.command()
 def readers(
     reader: Annotated[
-        str | None, typer.Argument(help="Show this one's layout and arguments.", metavar="READER")
+        str | None, typer.Argument(help="Reader to describe (default: list all).", metavar="READER")
     ] = None,
 ) -> None:
-    """List the readers, or show all about one."""
+    """List the readers, or describe one: layout and arguments."""
     call("lightning_app.data_tools.sources:show_readers", reader)
 
 
@@ -41,41 +42,43 @@ def check(
     yaml: ReaderData = None,
     output: Annotated[Path, typer.Option(help="Folder of the contact sheets.")] = Path("runs/check"),
 ) -> None:
-    """Read every frame: what is there, what is broken (then exit status 1), and contact sheets."""
+    """Read all frames, report corrupt ones and draw contact sheets.
+
+    Exit status 1 if a frame is corrupt.
+    """
     call("lightning_app.data_tools.check:check_data", reader, context.args, yaml or [], output)
-
-
-@data.command("benchmark", **_READER)
-def benchmark_loader(
-    context: typer.Context,
-    reader: ReaderName = None,
-    yaml: ReaderData = None,
-    size: Annotated[
-        tuple[int, int] | None,
-        typer.Option(
-            help="Height and width of the samples, e.g. --size 192 640, which it is too if left out.", metavar="H W"
-        ),
-    ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each stage, interleaved.")] = 9,
-    shards: Annotated[str | None, typer.Option(help="The same frames as shards, to be timed beside.")] = None,
-    output: Json = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Time loading on one core, stage by stage, against reading and decoding the same files."""
-    options = (size, runs, shards, output, overwrite)
-    call("lightning_app.profiling.data_loading:benchmark_loader", reader, context.args, yaml or [], *options)
 
 
 @data.command(**_READER)
 def shard(
     context: typer.Context,
-    output: Annotated[str, typer.Option(help="A folder, or a URL: s3://… or gs://….", show_default=False)],
+    output: Annotated[str, typer.Option(help="Folder or URL (s3://..., gs://...).", show_default=False)],
     reader: ReaderName = None,
     yaml: ReaderData = None,
-    skip_corrupt: Annotated[
-        bool, typer.Option("--skip-corrupt", help="Report corrupt frames and leave them out.")
-    ] = False,
+    skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Skip and report corrupt frames.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a reader's frames, or those of a YAML's readers, as shards that train from anywhere."""
+    """Convert frames to shards, for training from disk or a URL."""
     call("lightning_app.data_tools.shard:shard_data", reader, context.args, yaml or [], output, skip_corrupt, overwrite)
+
+
+@data.command()
+def stylize(
+    context: typer.Context,
+    data: Data,
+    output: Annotated[
+        Path,
+        typer.Option(help="Style bank to write (.npz), or folder of a stylized copy of the data.", show_default=False),
+    ],
+    seed: Annotated[int, typer.Option(help="Random seed of a stylized copy.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a style bank, or a stylized copy of synthetic data.
+
+    Train from a bank with --data.style.bank FILE.npz.
+    """
+    if output.suffix == ".npz":
+        refuse_given(context, ("seed",), "does not apply to a style bank, which is not random")
+        call("lightning_app.data_tools.stylize:make_bank", data, output, overwrite)
+    else:
+        call("lightning_app.data_tools.stylize:stylise", data, output, seed, overwrite)

@@ -1,4 +1,4 @@
-"""The verbs that make a checkpoint into what a phone runs."""
+"""The verbs that turn a checkpoint into what a phone runs."""
 
 from __future__ import annotations
 
@@ -7,81 +7,118 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_app.cli.options import Overwrite, RepeatedSize, Sizes, call, read_sizes
+from lightning_app.cli.options import (
+    SIZE,
+    Checkpoint,
+    Json,
+    Overwrite,
+    Runs,
+    SizeCommand,
+    SkipCorrupt,
+    Threads,
+    call,
+    refuse_given,
+)
 
 deploy = typer.Typer(pretty_exceptions_enable=False)
 
-_PANEL: dict[str, Any] = {"rich_help_panel": "To a phone"}
-Fp32 = Annotated[Path, typer.Argument(help="An fp32 ONNX file.", show_default=False)]
-Images = Annotated[Path | None, typer.Argument(help="Folder of images to calibrate on.", show_default=False)]
-CalibrationData = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--data",
-        help="YAML with a data section: its training frames to calibrate on if no folder is given, its val frames to "
-        "check with; may be repeated.",
-    ),
-]
-Method = Annotated[str, typer.Option(help="minmax, percentile or entropy.")]
-Number = Annotated[int, typer.Option(min=1, help="How many images to calibrate on, spread over all.")]
-SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Report corrupt images and go on.")]
+_PANEL: dict[str, Any] = {"rich_help_panel": "Deploy"}
+# Options of `convert` that only some targets have.
+_CONVERT = {
+    "coreml": ("size",),
+    "litert": ("size", "int8", "images", "number"),
+    "executorch": ("size",),
+    "qnn": ("images", "chip"),
+}
 
 
-@deploy.command(**_PANEL, cls=RepeatedSize)
+@deploy.command(**_PANEL, cls=SizeCommand)
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
-    output: Annotated[Path | None, typer.Option(help="ONNX file; beside the checkpoint if left out.")] = None,
-    size: Sizes = None,
-    precision: Annotated[str, typer.Option(help="fp32, or fp16: smaller, for GPUs, NPUs and CoreML.")] = "fp32",
-    camera: Annotated[
-        tuple[int, int] | None,
-        typer.Option(help="Height and width of a camera's frames: the file takes them as they are, uint8 (H, W, 3)."),
+    context: typer.Context,
+    model: Annotated[
+        Path,
+        typer.Argument(help="Checkpoint (.ckpt), or ONNX file (.onnx) to add a camera input to.", show_default=False),
+    ],
+    output: Annotated[Path | None, typer.Option(help="ONNX file (default: next to the input).")] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(**SIZE, help="Input size, e.g. 192x640; repeatable (default: training size)."),
     ] = None,
-    ort: Annotated[
-        bool, typer.Option("--ort", help="Write a .ort file beside each: what minimal builds of ONNX Runtime open.")
-    ] = False,
+    precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
+    camera: Annotated[
+        str | None, typer.Option(**SIZE, help="Take uint8 camera frames of this size, e.g. 480x640.")
+    ] = None,
+    ort: Annotated[bool, typer.Option("--ort", help="Also write .ort files for minimal ONNX Runtime builds.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write fused, static ONNX files that agree with the checkpoint, and a model card."""
-    call("deploy.export.export:export", checkpoint, output, read_sizes(size), precision, camera, ort, overwrite)
+    """Export a checkpoint to ONNX, or add a camera input."""
+    if model.suffix in (".onnx", ".ort"):
+        refuse_given(context, ("size", "precision", "ort"), f"applies to checkpoints; {model} is exported already")
+        if camera is None:
+            raise ValueError(f"{model}: is exported already; give --camera HEIGHTxWIDTH to add a camera input")
+        call("deploy.export.camera_input:add_camera", model, camera, output, overwrite)
+    else:
+        call("deploy.export.export:export", model, output, size, precision, camera, ort, overwrite)
 
 
-@deploy.command(**_PANEL)
-def camera(
-    model: Annotated[Path, typer.Argument(help="An ONNX file of any precision.", show_default=False)],
-    size: Annotated[tuple[int, int], typer.Option(help="Height and width of the frames.", show_default=False)],
-    output: Annotated[Path | None, typer.Option(help="ONNX file; NAME-camera.onnx if left out.")] = None,
+@deploy.command(**_PANEL, cls=SizeCommand)
+def convert(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="Checkpoint (.ckpt); for qnn ONNX file (.onnx).", show_default=False)],
+    to: Annotated[str, typer.Option(help="coreml, litert, executorch or qnn.", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,
+    size: Annotated[str | None, typer.Option(**SIZE, help="Input size (default: training size).")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="litert: quantize to static int8.")] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="litert: folder of calibration images; qnn: of images to compare on.")
+    ] = None,
+    number: Annotated[int, typer.Option(min=1, metavar="N", help="litert: number of calibration images.")] = 64,
+    chip: Annotated[str, typer.Option(help="qnn: SM8450, SM8550, SM8650, SM8750 or SM8850.")] = "SM8650",
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a file that takes a camera's frames, uint8 (H, W, 3), and gives depth of their size."""
-    call("deploy.export.camera_input:add_camera", model, size, output, overwrite)
+    """Convert to Core ML, LiteRT, ExecuTorch or QNN (optional extras)."""
+    if to not in _CONVERT:
+        raise ValueError(f"--to {to} is not {', '.join(list(_CONVERT)[:-1])} or {list(_CONVERT)[-1]}")
+    others = {name for names in _CONVERT.values() for name in names} - set(_CONVERT[to])
+    refuse_given(context, others, f"does not apply to --to {to}")
+    if to == "coreml":
+        call("deploy.convert.to_coreml:to_coreml", model, output, size, overwrite)
+    elif to == "litert":
+        call("deploy.convert.to_litert:to_litert", model, output, size, int8, images, number, overwrite)
+    elif to == "executorch":
+        call("deploy.convert.to_executorch:to_executorch", model, output, size, overwrite)
+    else:
+        call("deploy.convert.to_qnn:to_qnn", model, output, chip, images, overwrite)
 
 
 @deploy.command(**_PANEL, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def prune(
     context: typer.Context,
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
-    macs: Annotated[float | None, typer.Option(help="Share of multiply-accumulates to reach, e.g. 0.5; or")] = None,
+    checkpoint: Checkpoint,
+    macs: Annotated[float | None, typer.Option(help="Target MACs as a fraction of the original, e.g. 0.5.")] = None,
     latency: Annotated[
-        float | None, typer.Option(help="share of the latency to reach, in fp32 on this machine; or")
+        float | None, typer.Option(help="Target latency as a fraction of the original; excludes --macs.")
     ] = None,
     unstructured: Annotated[
-        float | None, typer.Option(help="share of the weights to set to zero, e.g. 0.8: smaller when compressed only.")
+        float | None, typer.Option(help="Fraction of weights to zero, e.g. 0.8; excludes --macs and --latency.")
     ] = None,
     across_layers: Annotated[
-        bool, typer.Option("--global", help="The weakest channels of all layers, not the same share of every layer.")
+        bool, typer.Option("--global", help="Rank channels across all layers, not per layer.")
     ] = False,
     config: Annotated[
-        list[Path] | None, typer.Option("--config", "-c", help="Fine-tune on this experiment; the later YAML wins.")
+        list[Path] | None,
+        typer.Option(
+            "--config", "-c", metavar="YAML", help="Experiment YAML to fine-tune on; repeatable, the last one wins."
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="With -c: prune and fine-tune so many times.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each session that is timed.")] = 1,
-    output: Annotated[Path | None, typer.Option(help="Checkpoint; NAME-pruned.ckpt if left out.")] = None,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="With -c: number of prune and fine-tune rounds.")] = 1,
+    threads: Threads = 1,
+    output: Annotated[Path | None, typer.Option(help="Checkpoint (default: NAME-pruned.ckpt).")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make a network narrower: structured magnitude pruning, in steps with fine-tuning between them if you like.
+    """Prune channels by magnitude; with -c fine-tune in between.
 
-    With -c, the other arguments are those of fit. Interrupt it as you like: the same command goes on.
+    With -c, other arguments are passed to fit. An interrupted run resumes when the same command is run again.
     """
     if config and unstructured is not None:
         raise ValueError("--unstructured takes no -c: fine-tuning would fill the zeros again")
@@ -101,76 +138,91 @@ def prune(
 
 @deploy.command(**_PANEL)
 def quantize(
-    model: Fp32,
-    images: Images = None,
-    data: CalibrationData = None,
-    scheme: Annotated[
-        str, typer.Option(help="static (int8), dynamic (smaller, not faster on a CPU) or a16w8 (for NPUs).")
-    ] = "static",
-    method: Method = "minmax",
-    number: Number = 64,
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="fp32 ONNX file.", show_default=False)],
+    images: Annotated[Path | None, typer.Argument(help="Folder of calibration images.", show_default=False)] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="YAML",
+            help="Experiment YAML: calibrate on its training frames, check on its validation split; repeatable.",
+        ),
+    ] = None,
+    scheme: Annotated[str, typer.Option(help="static, dynamic or a16w8 (int8 weights, 16-bit activations).")] = (
+        "static"
+    ),
+    method: Annotated[str, typer.Option(help="Calibration: minmax, percentile or entropy.")] = "minmax",
+    number: Annotated[int, typer.Option(min=1, metavar="N", help="Number of calibration images.")] = 64,
     float_nodes: Annotated[
-        list[str] | None, typer.Option("--float", help="A node that stays in float, too; repeat it.")
+        list[str] | None, typer.Option("--float", metavar="NAME", help="Node to keep in float; repeatable.")
     ] = None,
     auto: Annotated[
         float | None,
         typer.Option(
-            help="Keep the fewest layers in float that lose no more: 0.01 is a mean change of depth by 1 %, or, with "
-            "--data, of abs_rel on its val frames."
+            help="Keep the fewest layers in float that limit the change of depth (with --data: of abs_rel), e.g. 0.01."
         ),
     ] = None,
+    sensitivity: Annotated[
+        Path | None, typer.Option(help="Write a per-layer report to this folder instead of a quantized file.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, metavar="N", help="With --sensitivity: timed runs per layer.")] = 20,
+    threads: Annotated[
+        int, typer.Option(min=1, metavar="N", help="With --sensitivity: threads per inference session.")
+    ] = 1,
     output: Annotated[
-        Path | None, typer.Option(help="ONNX file; NAME-int8.onnx, -dynamic or -a16w8 if left out.")
+        Path | None, typer.Option(help="ONNX file (default: NAME-int8.onnx, -dynamic or -a16w8).")
     ] = None,
     overwrite: Overwrite = False,
     skip_corrupt: SkipCorrupt = False,
 ) -> None:
-    """Write an int8 file, static unless you say otherwise; its head and a small stem stay in float."""
-    options = (scheme, method, number, float_nodes or [], auto, output, overwrite, skip_corrupt)
-    call("deploy.quantization.quantize:quantize", model, images, data or [], *options)
+    """Quantize an ONNX file to int8, or report sensitivity."""
+    if sensitivity is not None:
+        refuse_given(context, ("scheme", "float_nodes", "auto", "output"), "does not apply to --sensitivity")
+        options = (method, number, runs, threads, sensitivity, overwrite, skip_corrupt)
+        call("deploy.quantization.sensitivity:sensitivity", model, images, data or [], *options)
+    else:
+        refuse_given(context, ("runs", "threads"), "needs --sensitivity")
+        settings = (scheme, method, number, float_nodes or [], auto, output, overwrite, skip_corrupt)
+        call("deploy.quantization.quantize:quantize", model, images, data or [], *settings)
 
 
 @deploy.command(**_PANEL)
-def sensitivity(
-    model: Fp32,
-    images: Images = None,
-    data: CalibrationData = None,
-    method: Method = "minmax",
-    number: Number = 64,
-    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each layer's file, interleaved.")] = 20,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each session.")] = 1,
-    output: Annotated[Path, typer.Option(help="Folder of the table as text, JSON and PNG.")] = Path("runs/sensitivity"),
-    overwrite: Overwrite = False,
-    skip_corrupt: SkipCorrupt = False,
-) -> None:
-    """Show what each layer of the int8 file takes: gain in SQNR and cost in time of putting it back to float."""
-    options = (method, number, runs, threads, output, overwrite, skip_corrupt)
-    call("deploy.quantization.sensitivity:sensitivity", model, images, data or [], *options)
-
-
-@deploy.command(**_PANEL)
-def gates(
-    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
-    images: Annotated[Path | None, typer.Option(help="Folder of images to compare ARM on; noise if left out.")] = None,
-    output: Annotated[Path | None, typer.Option(help="A JSON file of what was found.")] = None,
+def targets(
+    files: Annotated[list[Path], typer.Argument(help="ONNX or converted files.", show_default=False)],
+    device: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Device of the targets file; repeatable (default: all).")
+    ] = None,
+    measured: Annotated[
+        list[Path] | None, typer.Option(metavar="JSON", help="JSON of latencies measured on devices; repeatable.")
+    ] = None,
+    budget_ms: Annotated[
+        float | None, typer.Option(min=0.01, metavar="MS", help="Latency budget per frame (default: the device's).")
+    ] = None,
+    targets: Annotated[Path | None, typer.Option(help="Targets file (default: deploy/devices/targets.yaml).")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of images to compare ARM on (default: noise).")] = None,
+    output: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Check files for phones without one: operators, accelerators, Snapdragon, ARM; exit status 1 if a gate fails."""
-    call("deploy.devices.gates:gates", models, images, output, overwrite)
+    """Check files for phones: operators and latency budgets.
+
+    Exit status 1 if a check fails or a measured latency misses its budget.
+    """
+    options = (device or [], measured or [], budget_ms, targets, images, output, overwrite)
+    call("deploy.devices.check_targets:check_targets", files, *options)
 
 
 @deploy.command(**_PANEL)
 def ship(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint (.ckpt).", show_default=False)],
+    checkpoint: Checkpoint,
     config: Annotated[
-        Path, typer.Option("--config", "-c", help="The plan: a YAML of variants and limits.", show_default=False)
+        Path, typer.Option("--config", "-c", help="Plan: a YAML of variants and limits.", show_default=False)
     ],
-    output: Annotated[Path, typer.Option(help="Folder of the files and the report.")] = Path("runs/ship"),
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each session that is timed.")] = 1,
-    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each file, interleaved.")] = 50,
+    output: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/ship"),
+    threads: Threads = 1,
+    runs: Runs = 50,
 ) -> None:
-    """Make, score, time and judge every variant of a plan: files, and one page to believe.
+    """Export, score and time all variants of a plan.
 
-    Interrupt it as you like: the same command goes on. It ends with status 1 where a limit is broken.
+    An interrupted run resumes when the same command is run again. Exit status 1 if a limit is exceeded.
     """
     call("deploy.shipping.ship:ship", checkpoint, config, output, threads, runs)

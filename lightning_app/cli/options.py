@@ -3,53 +3,82 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand
 
-Data = Annotated[
-    list[Path], typer.Option(help="YAML with a data section; repeat it, the later wins.", show_default=False)
-]
-Model = Annotated[Path, typer.Argument(help="A checkpoint (.ckpt) or an ONNX file (.onnx).", show_default=False)]
-Split = Annotated[str, typer.Option(help="Split to evaluate: val or test.")]
-Protocols = Annotated[
-    list[str] | None, typer.Option("--protocol", help="Names, by commas or repeated; the YAML's if left out.")
-]
-Json = Annotated[Path | None, typer.Option("--output", help="Write the metrics as JSON, too.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Sizes = Annotated[
-    list[str] | None,
-    typer.Option("--size", help="Height and width, e.g. --size 192 640; repeat it for several.", metavar="H W"),
-]
+
+class Size(NamedTuple):
+    """Height and width in pixels."""
+
+    height: int
+    width: int
 
 
-class RepeatedSize(TyperCommand):
-    """A command whose ``--size H W`` may be repeated, which Typer knows for options of one value alone."""
+def read_size(text: str) -> Size:
+    """``192x640``, ``192,640`` or ``192 640`` as a size.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"(\d+)[x, ](\d+)", text.strip())
+    if found is None or 0 in (size := Size(*map(int, found.groups()))):
+        raise ValueError(f"size {text!r} is not HEIGHTxWIDTH, e.g. 192x640")
+    return size
+
+
+class SizeCommand(TyperCommand):
+    """A command whose sizes may be two words, ``--size 192 640``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Joins the two words of a size."""
+        names = {name for param in self.params if param.metavar == SIZE["metavar"] for name in param.opts}
         joined: list[str] = []
-        while args:
-            joined.append(args.pop(0))
-            if joined[-1] == "--size":
-                joined.append(" ".join(args[:2]))
-                del args[:2]
+        for word in args:
+            if joined[1:] and joined[-2] in names and joined[-1].isdigit() and word.isdigit():
+                joined[-1] += f"x{word}"
+            else:
+                joined.append(word)
         return super().parse_args(ctx, joined)
 
 
-def read_sizes(sizes: list[str] | None) -> list[tuple[int, int]]:
-    """What :class:`RepeatedSize` joined, as (height, width).
+def _read_sizes(value: Any) -> Any:
+    """An option's value or values; a callback, as Typer wraps a parser's error in several lines."""
+    return read_size(value) if isinstance(value, str) else value and [read_size(each) for each in value]
+
+
+SIZE: dict[str, Any] = {"metavar": "HxW", "callback": _read_sizes}  # of any option that is a size
+Data = Annotated[
+    list[Path],
+    typer.Option(metavar="YAML", help="YAML with a data section; repeatable, the last one wins.", show_default=False),
+]
+Model = Annotated[Path, typer.Argument(help="Checkpoint (.ckpt) or ONNX file (.onnx).", show_default=False)]
+Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint (.ckpt).", show_default=False)]
+Split = Annotated[str, typer.Option(help="Validation (val) or test split (test).")]
+Protocols = Annotated[
+    list[str] | None,
+    typer.Option("--protocol", metavar="NAME", help="Comma-separated or repeated (default: from the YAML)."),
+]
+Json = Annotated[Path | None, typer.Option("--output", help="Also write the results to this JSON file.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing output.")]
+SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Skip and report corrupt images.")]
+Threads = Annotated[int, typer.Option(min=1, metavar="N", help="Threads per inference session.")]
+Runs = Annotated[int, typer.Option(min=1, metavar="N", help="Timed runs per file, interleaved.")]
+
+
+def refuse_given(context: typer.Context, names: Iterable[str], reason: str) -> None:
+    """Refuse options that do not apply to what was asked for.
 
     Raises:
-        ValueError: something else than two whole numbers.
+        ValueError: one of them stands on the command line.
     """
-    pairs = [tuple(map(int, size.split())) if size.replace(" ", "").isdigit() else () for size in sizes or []]
-    for size, pair in zip(sizes or [], pairs, strict=True):
-        if len(pair) != 2 or 0 in pair:
-            raise ValueError(f"--size {size} is not a height and a width, e.g. --size 192 640")
-    return [(pair[0], pair[1]) for pair in pairs]
+    for param in context.command.params:
+        if param.name in names and str(context.get_parameter_source(param.name)).endswith("COMMANDLINE"):
+            raise ValueError(f"{param.opts[0]} {reason}")
 
 
 def call(function: str, *args: Any) -> None:

@@ -16,6 +16,7 @@ from lightning_app.checkpoints import Checkpoint
 from lightning_app.comparison.plots import draw_bars, draw_panels
 from lightning_app.comparison.scorer import Scorer, Scores, mean_depth
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
+from lightning_app.comparison.variants import read_config, read_variants, write_variants
 from lightning_app.config import read_data_module
 from lightning_app.files import write_json
 from lightning_app.step_cache import StepCache, claim
@@ -53,6 +54,7 @@ def compare(
     jobs: int = 1,
     output: Path = Path("runs/compare"),
     overwrite: bool = False,
+    only: Sequence[str] = (),
 ) -> None:
     """Train each variant with each seed, score the best checkpoints on each frame of a split, and draw the result.
 
@@ -60,7 +62,7 @@ def compare(
     mean-depth baseline, too: the mean depth map of the training frames.
 
     Args:
-        variants: a YAML each; the first is the baseline.
+        variants: a YAML each, or tables of them (:mod:`lightning_app.comparison.variants`); the first is the baseline.
         config: YAMLs that all variants share; a variant overrides them.
         arguments: further arguments of each ``fit``, ``["--trainer.max_steps", "500"]``.
         seeds: number of seeds, from 0.
@@ -68,29 +70,26 @@ def compare(
         jobs: runs at the same time.
         output: folder of ``<variant>/<seed>/``, and of the table, JSON and pictures of a split.
         overwrite: replace the table, JSON and pictures of other variants or seeds; runs are kept.
+        only: names of the variants to run, in this order; all if left out.
 
     Raises:
         FileNotFoundError: no such YAML or data.
         FileExistsError: ``output`` is a file, or holds the result of other variants or seeds.
-        ValueError: fewer than two variants, two variants of one name, a split that is not val or test, arguments that
-            ``fit`` does not accept, or runs with other settings in ``output``.
+        ValueError: fewer than two variants, two variants of one name or an unknown one, a split that is not val or
+            test, arguments that ``fit`` does not accept, or runs with other settings in ``output``.
         RuntimeError: a run failed.
     """
-    if len(variants) < 2:
+    chosen, below = read_variants(variants, only), read_config(config)
+    if len(chosen) < 2:
         raise ValueError("name at least two variants: the first is the baseline")
-    names = [variant.stem for variant in variants]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"two variants are called {twice[0]}: their runs would share a folder")
-    for path in (*config, *variants):
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such YAML")
+    names = [variant.name for variant in chosen]
     if split not in ("val", "test"):
         raise ValueError(f"split {split!r} is not val or test")
     if output.is_file():
         raise FileExistsError(f"{output} is a file; --output is a folder")
     if not overwrite:
         _refuse_other_result(output / f"{split}.json", names, seeds)
+    variants, config = write_variants(chosen, output / "variants"), write_variants(below, output / "config")
     runs = [Run(variant, seed, output / variant.stem / str(seed)) for seed in range(seeds) for variant in variants]
     _claim(runs, config, arguments, jobs)
     untrained = [run for run in runs if not is_trained(run.folder)]

@@ -1,4 +1,4 @@
-"""Which data a verb of ``pocketdepth data`` is about: a YAML's readers, or one reader with its arguments."""
+"""Which data a verb is about: a YAML's readers, or one reader with its arguments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightning_app.config import read_data_module
 
 
 def read_source(
-    reader: str | None, arguments: Sequence[str], data: Sequence[Path]
+    reader: str | None, arguments: Sequence[str], data: Sequence[Path], option: str = "--data"
 ) -> tuple[dict[str, Reader], DepthDataModule | None]:
     """The readers, by a name that tells them apart, and their data module where they come from YAMLs.
 
@@ -24,17 +24,18 @@ def read_source(
         reader: a class of ``datamodules``, or a class path.
         arguments: its own, as on the command line: ``["--root", "streets"]``.
         data: YAMLs with a ``data`` section instead, the later wins.
+        option: that names the YAMLs on the command line.
 
     Raises:
         FileNotFoundError: no such YAML.
         ValueError: neither or both are given, or something that does not fit.
     """
     if (reader is None) == (not data):
-        raise ValueError("name a reader with its arguments (VirtualKitti --root streets), or else give --data YAML")
+        raise ValueError(f"name a reader with its arguments (VirtualKitti --root streets), or else give {option} YAML")
     if reader is not None:
         return {reader.rpartition(".")[2]: build_reader(reader, arguments)}, None
     if arguments:
-        raise ValueError(f"{' '.join(arguments)}: no such option beside --data")
+        raise ValueError(f"{' '.join(arguments)}: no such option beside {option}")
     module = read_data_module(data)
     splits = {"train": module.train, "val": module.val, "test": module.test}
     names = {

@@ -1,24 +1,20 @@
-"""``pocketdepth style``: banks of style statistics, stylised copies of data sets, and what style transfer costs."""
+"""``pocketdepth data stylize``: style banks, and stylized copies of data sets."""
 
 from __future__ import annotations
 
 import shutil
-import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pytorch_lightning import LightningModule
 from rich.progress import track
 
 from datamodules import DepthDataModule, Frame, Reader, StyleTransfer
-from lightning_app.config import build, read_data_module, read_sections
+from lightning_app.config import read_data_module
 from lightning_app.evaluation.pictures import to_picture
 from lightning_app.files import atomic_write, inside, refuse_existing
 
@@ -35,10 +31,8 @@ def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> No
         FileNotFoundError: no such YAML or image.
         FileExistsError: ``output`` exists.
         CorruptFrameError: an image that cannot be used, unless the data section says ``on_corrupt: skip``.
-        ValueError: another suffix, no style in the data section, or a style image that is a frame of its val or test.
+        ValueError: no style in the data section, or a style image that is a frame of its val or test.
     """
-    if output.suffix != ".npz":
-        raise ValueError(f"{output}: a bank is a .npz file; give --output NAME.npz")
     refuse_existing(output, overwrite=overwrite)
     module, style = _read(data)
 
@@ -95,47 +89,6 @@ def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool =
         print(f"{copy}: {len(reader)} frames, {count} of them stylised; train on it as on {reader}, without style")
 
 
-def measure_cost(config: Sequence[Path], runs: int = 20) -> None:
-    """Time the style transfer of an experiment's batch beside its training step, in turn, and print medians.
-
-    Args:
-        config: the experiment's YAMLs, the later wins.
-        runs: how often each is timed.
-
-    Raises:
-        FileNotFoundError: no such YAML or data.
-        ValueError: no style in the data section, or a section that does not fit.
-    """
-    module, style = _read(config)
-    learner: Any = build(LightningModule, read_sections(config, "model"), ", ".join(map(str, config)))
-    learner.network.check_size(module.size)
-    module.setup("fit")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    batch = {name: value.to(device) if torch.is_tensor(value) else value for name, value in _first(module).items()}
-    batch |= {"image": batch["image"].float() / 255, "valid": batch["depth"] > 0}
-    learner.to(device, memory_format=torch.channels_last)
-    optimizer = learner.optimisation.optimizer(learner.parameters())
-
-    def step() -> None:
-        learner.train()
-        optimizer.zero_grad()
-        learner.supervise(batch)[1]["loss"].backward()
-        optimizer.step()
-
-    seconds: dict[str, list[float]] = {"step": [], "style": []}
-    for run in track(range(-3, runs), "style cost"):
-        for name, call in (("step", step), ("style", lambda: style(batch))):
-            taken = _seconds(call, device)
-            if run >= 0:  # the first ones warm up
-                seconds[name].append(taken)
-    step_ms, style_ms = (1000 * statistics.median(seconds[name]) for name in ("step", "style"))
-    size = f"{len(batch['image'])} frames of {module.size[0]}x{module.size[1]}"
-    print(
-        f"{type(style.network).__name__}, {size}, on {device.type} with {torch.get_num_threads()} threads: step "
-        f"{step_ms:.1f} ms, style {style_ms:.1f} ms, {100 * style_ms / step_ms:.1f} % of the step (medians of {runs})"
-    )
-
-
 def _read(data: Sequence[Path]) -> tuple[DepthDataModule, StyleTransfer]:
     module = read_data_module(data, training=True)
     if module.style is None:
@@ -176,15 +129,3 @@ def _atomic_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _first(module: DepthDataModule) -> dict[str, Any]:
-    return next(iter(module.train_dataloader()))
-
-
-def _seconds(call: Callable[[], Any], device: torch.device) -> float:
-    start = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start

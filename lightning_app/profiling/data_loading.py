@@ -1,4 +1,4 @@
-"""``pocketdepth data benchmark``: the loader against the floor of reading and decoding the same files."""
+"""``pocketdepth profile --loader``: the loader against the floor of reading and decoding the same files."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def benchmark_loader(
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
-    named, module = read_source(reader, arguments, data)
+    named, module = read_source(reader, arguments, data, option="-c")
     readers = list(named.values()) if module is None else module.train
     size = size or (module.size if module else (192, 640))
     if not readers:

@@ -22,6 +22,7 @@ from torch.profiler import ProfilerActivity
 from lightning_app.data_of_trainer import data_module
 from lightning_app.files import atomic_write, refuse_existing
 from lightning_app.profiling.plain_loop import Batch, bare_step
+from lightning_app.profiling.style_cost import style_step
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.lightning_cli import PocketDepthCLI, run
 
@@ -33,7 +34,8 @@ def profile(args: Sequence[str], steps: int = 50, trace: Path | None = None, ove
     """Time an experiment's training step in three ways, and show where the time goes.
 
     On batches that are kept in memory, blocks of Lightning's steps and of a bare PyTorch loop's take turns: the same
-    network, loss, optimizer, precision and transforms on the device, nothing logged. Then the experiment's own loader
+    network, loss, optimizer, precision and transforms on the device, nothing logged; and so does the style transfer
+    alone, where the experiment has one. Then the experiment's own loader
     delivers the batches, and what is waited for it is measured. Last, a few steps run under torch's profiler.
     Nothing is kept of the training; its validation, loggers and callbacks are left out.
 
@@ -106,10 +108,11 @@ class _Clock(Callback):
         self.total = self.loaded_steps + PROFILED
         self.kept: list[Batch] = []
         self.waited = 0.0
-        self.seconds: dict[str, list[float]] = {"lightning": [], "bare": [], "loader": []}
+        self.seconds: dict[str, list[float]] = {"lightning": [], "bare": [], "style": [], "loader": []}
         self.memory: dict[str, float] = {}
         self._since = self._waited_before = 0.0
-        self._bare: Callable[[Batch], torch.Tensor] | None = None
+        self._bare: Callable[[Batch], object] | None = None
+        self._style: Callable[[Batch], object] | None = None
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
@@ -119,10 +122,10 @@ class _Clock(Callback):
             if step > WARMUP:
                 self._end("lightning", device)
             assert isinstance(pl_module, DepthModule)
-            self._run_bare(trainer, pl_module)
+            self._run_beside(trainer, pl_module)
             self._begin(device)
         elif step == self.cached_steps + WARMUP:
-            self._bare = None  # whose memory is not the training's
+            self._bare = self._style = None  # whose memory is not the training's
             self._waited_before = self.waited
             self._begin(device)
         elif (
@@ -154,19 +157,30 @@ class _Clock(Callback):
             self.memory[name] = torch.cuda.max_memory_allocated(device) / 2**20
             torch.cuda.reset_peak_memory_stats(device)
 
-    def _run_bare(self, trainer: Trainer, module: DepthModule) -> None:
+    def _run_beside(self, trainer: Trainer, module: DepthModule) -> None:
+        """A block of the bare loop, and one of the style transfer if there is one."""
         if self._bare is None:
             self._bare = bare_step(trainer, module)
-            for batch in itertools.islice(itertools.cycle(self.kept), WARMUP):
-                self._bare(batch)
+            style = data_module(trainer).style
+            self._style = style_step(style, module.device) if style is not None else None
+            self._repeat(self._bare, WARMUP)
         self._begin(module.device)
-        for batch in itertools.islice(itertools.cycle(self.kept), BLOCK):
-            self._bare(batch)
+        self._repeat(self._bare, BLOCK)
         self._end("bare", module.device)
+        if self._style is not None:
+            if not self.seconds["style"]:
+                self._repeat(self._style, WARMUP)
+            self._begin(module.device)
+            self._repeat(self._style, BLOCK)
+            self._end("style", module.device)
+
+    def _repeat(self, step: Callable[[Batch], object], times: int) -> None:
+        for batch in itertools.islice(itertools.cycle(self.kept), times):
+            step(batch)
 
     def _report(self, trainer: Trainer, module: LightningModule, batch: int, wall: float) -> None:
         data = data_module(trainer)
-        median = {name: statistics.median(values) for name, values in self.seconds.items()}
+        median = {name: statistics.median(values) for name, values in self.seconds.items() if values}
         device = module.device
         threads = f" with {torch.get_num_threads()} threads" if device.type == "cpu" else ""
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
@@ -176,8 +190,11 @@ class _Clock(Callback):
         for key, title in (
             ("lightning", "Lightning, batches in memory"),
             ("bare", "a bare PyTorch loop, the same batches"),
+            ("style", "style transfer alone, the same batches"),
             ("loader", f"Lightning, the loader with {data.workers} workers"),
         ):
+            if key not in median:
+                continue
             memory = f"{self.memory[key]:,.0f} MiB" if key in self.memory else ""
             table.add_row(title, f"{1e3 * median[key]:.1f}", f"{batch / median[key]:.1f}", memory)
         print(
@@ -186,6 +203,8 @@ class _Clock(Callback):
         )
         Console().print(table)
         print(f"Lightning over the bare loop: {median['lightning'] / median['bare'] - 1:+.1%}")
+        if "style" in median:
+            print(f"style transfer: {median['style'] / median['lightning']:.1%} of a step")
         print(f"waiting for data: {self.waited / (self.blocks * BLOCK * statistics.mean(self.seconds['loader'])):.1%}")
         if device.type == "cpu":  # of which torch keeps no account
             print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")

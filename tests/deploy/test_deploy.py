@@ -45,9 +45,9 @@ def test_exported_file_is_fused_static_and_says_what_it_is(exported: Path) -> No
 
 def test_export_at_another_size(fitted: Path, cli: Cli) -> None:
     checkpoint = fitted / "checkpoints" / "last.ckpt"
-    assert cli("export", checkpoint, "--size", 32, 64, "--output", fitted / "s.onnx").status == 0
+    assert cli("export", checkpoint, "--size", "32,64", "--output", fitted / "s.onnx").status == 0
     assert OnnxNetwork(fitted / "s.onnx").size == (32, 64)
-    result = cli("export", checkpoint, "--size", 33, 64, "--output", fitted / "t.onnx")
+    result = cli("export", checkpoint, "--size", "33x64", "--output", fitted / "t.onnx")
     assert result.status == 2
     assert "the nearest that is: 32x64" in result.err
     assert not (fitted / "t.onnx").exists()

@@ -66,8 +66,18 @@ def test_untrained_branches_are_woken_before_they_are_timed() -> None:
 
 @pytest.mark.slow
 def test_encoders_are_measured_without_weights(tmp_path: Path, cli: Cli) -> None:
-    call = ("encoders", "mobilenetv4_conv_small", "resnet10t", "--size", 64, 96, "--runs", 2)
-    result = cli(*call, "--output", tmp_path / "encoders.json")
+    call = (
+        "benchmark",
+        "--encoder",
+        "mobilenetv4_conv_small",
+        "--encoder",
+        "resnet10t",
+        "--size",
+        "64x96",
+        "--runs",
+        2,
+    )
+    result = cli(*call, "--output", tmp_path)
     assert result.status == 0, result.err
     content = json.loads((tmp_path / "encoders.json").read_text())["costs"]
     assert content["mobilenetv4_conv_small"]["parameters"] == 1_501_824
@@ -76,10 +86,21 @@ def test_encoders_are_measured_without_weights(tmp_path: Path, cli: Cli) -> None
 
 
 def test_encoders_refuse_what_cannot_be_measured(cli: Cli) -> None:
-    assert "timm has no backbone 'resnet81'; close are" in cli("encoders", "resnet81").err
-    result = cli("encoders", "resnet18", "--size", 65, 96)
+    assert "timm has no backbone 'resnet81'; close are" in cli("benchmark", "--encoder", "resnet81").err
+    result = cli("benchmark", "--encoder", "resnet18", "--size", 65, 96)
     assert result.status == 2
     assert "the nearest that is: 64x96" in result.err
+
+
+def test_benchmark_needs_models_or_encoders(cli: Cli) -> None:
+    for options, message in (
+        ((), "give models to compare, or else --encoder NAME"),
+        (("m.onnx", "--encoder", "resnet18"), "give models to compare, or else --encoder NAME"),
+        (("--encoder", "resnet18", "--reference", "pydnet"), "--reference does not apply to --encoder"),
+        (("m.onnx", "--size", "64x96"), "--size needs --encoder"),
+    ):
+        result = cli("benchmark", *options)
+        assert (result.status, result.err) == (2, f"pocketdepth: error: {message}\n")
 
 
 def test_costs_check_the_size_first() -> None:

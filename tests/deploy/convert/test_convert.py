@@ -25,14 +25,16 @@ from tests.conftest import EXPERIMENTS, Cli
 MODULES = {"coreml": "coremltools", "litert": "litert_torch", "executorch": "executorch.exir", "qnn": "onnxruntime_qnn"}
 
 
-@pytest.mark.parametrize("verb", MODULES)
-def test_missing_package_is_one_sentence(verb: str, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, MODULES[verb], None)
-    monkeypatch.setitem(sys.modules, MODULES[verb].partition(".")[0], None)
-    result = cli("convert", verb, tmp_path / "any.ckpt")
+@pytest.mark.parametrize("target", MODULES)
+def test_missing_package_is_one_sentence(
+    target: str, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, MODULES[target], None)
+    monkeypatch.setitem(sys.modules, MODULES[target].partition(".")[0], None)
+    result = cli("convert", tmp_path / "any.ckpt", "--to", target)
     assert result.status == 2
     assert result.err.startswith("pocketdepth: error: ")
-    assert f"is not installed: pip install 'pocketdepth[{verb}]'" in result.err
+    assert f"is not installed: pip install 'pocketdepth[{target}]'" in result.err
     assert len(result.err.splitlines()) == 1
 
 
@@ -47,15 +49,22 @@ def test_files_need_their_runtime(suffix: str, module: str, monkeypatch: pytest.
 def test_wrong_use_is_said_before_anything_is_opened(tmp_path: Path, cli: Cli) -> None:
     checkpoint = tmp_path / "a.ckpt"
     for arguments, says in (
-        (("litert", checkpoint, "--int8"), "--int8 needs --images to calibrate on"),
-        (("litert", checkpoint, "--images", tmp_path), "--images are for --int8"),
-        (("litert", checkpoint, "--output", tmp_path / "a.onnx"), "name ends in .tflite"),
-        (("executorch", checkpoint, "--output", tmp_path / "a.onnx"), "name ends in .pte"),
-        (("coreml", checkpoint, "--output", tmp_path / "a.onnx"), "name ends in .mlpackage"),
+        (("litert", "--int8"), "--int8 needs --images to calibrate on"),
+        (("litert", "--images", tmp_path), "--images are for --int8"),
+        (("litert", "--output", tmp_path / "a.onnx"), "name ends in .tflite"),
+        (("executorch", "--output", tmp_path / "a.onnx"), "name ends in .pte"),
+        (("coreml", "--output", tmp_path / "a.onnx"), "name ends in .mlpackage"),
+        (("coreml", "--int8"), "--int8 does not apply to --to coreml"),
+        (("executorch", "--images", tmp_path), "--images does not apply to --to executorch"),
+        (("litert", "--chip", "SM8650"), "--chip does not apply to --to litert"),
+        (("qnn", "--number", 64), "--number does not apply to --to qnn"),
+        (("qnn", "--size", "64x96"), "--size does not apply to --to qnn"),
+        (("tflite",), "--to tflite is not coreml, litert, executorch or qnn"),
     ):
-        result = cli("convert", *arguments)
+        result = cli("convert", checkpoint, "--to", *arguments)
         assert result.status == 2
         assert says in result.err
+        assert len(result.err.splitlines()) == 1
 
 
 def test_folder_is_never_half_written(tmp_path: Path) -> None:
@@ -121,7 +130,7 @@ def test_batchnorm_behind_a_transposed_convolution_is_fused() -> None:
 def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     needs("litert_torch", "litert")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
-    result = cli("convert", "litert", checkpoint)
+    result = cli("convert", checkpoint, "--to", "litert")
     assert result.status == 0, result.err
     assert "of the depth of ONNX" in result.out
     assert len(result.out.splitlines()) == 1
@@ -130,7 +139,7 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
     assert network.info.precision == "fp32"
     assert len(network.info.checkpoint_sha256 or "") == 64
     int8 = fitted / "int8.tflite"
-    arguments = ("convert", "litert", checkpoint, "--output", int8, "--int8", "--images", data_root / "photos")
+    arguments = ("convert", checkpoint, "--to", "litert", "--output", int8, "--int8", "--images", data_root / "photos")
     result = cli(*arguments)
     assert result.status == 0, result.err
     assert "dB against fp32 in ONNX" in result.out
@@ -156,7 +165,7 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
 def test_executorch(fitted: Path, exported: Path, data_root: Path, cli: Cli) -> None:
     needs("executorch", "executorch")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
-    result = cli("convert", "executorch", checkpoint)
+    result = cli("convert", checkpoint, "--to", "executorch")
     assert result.status == 0, result.err
     assert "of the depth of ONNX" in result.out
     assert not result.err
@@ -171,7 +180,7 @@ def test_executorch(fitted: Path, exported: Path, data_root: Path, cli: Cli) -> 
 def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = needs("coremltools", "coreml")
     checkpoint = fitted / "checkpoints" / "last.ckpt"
-    result = cli("convert", "coreml", checkpoint)
+    result = cli("convert", checkpoint, "--to", "coreml")
     assert result.status == 0, result.err
     assert "computed in torch, within" in result.out
     assert "runs on Apple's systems alone" in result.out
@@ -180,12 +189,12 @@ def test_coreml(fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     image = spec.description.input[0].type.imageType
     assert (image.height, image.width) == (64, 96)
     assert spec.description.metadata.userDefined["predicts"] == "depth"
-    assert cli("convert", "coreml", checkpoint).status == 2
+    assert cli("convert", checkpoint, "--to", "coreml").status == 2
     monkeypatch.setattr("deploy.convert.to_coreml.TOLERANCE", 0)
-    assert cli("convert", "coreml", checkpoint, "--output", fitted / "b.mlpackage").status == 1
+    assert cli("convert", checkpoint, "--to", "coreml", "--output", fitted / "b.mlpackage").status == 1
     assert not (fitted / "b.mlpackage").exists()
     monkeypatch.setattr("deploy.convert.coreml_in_torch.OPERATIONS", {})
-    result = cli("convert", "coreml", checkpoint, "--output", fitted / "c.mlpackage")
+    result = cli("convert", checkpoint, "--to", "coreml", "--output", fitted / "c.mlpackage")
     assert "not compared with ONNX: add, cast, " in result.out
 
 

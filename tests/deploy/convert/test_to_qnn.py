@@ -18,7 +18,7 @@ def test_qnn(exported: Path, data_root: Path, cli: Cli) -> None:
     needs("onnxruntime_qnn", "qnn")
     assert cli("quantize", exported, data_root / "photos").status == 0
     for model, kind in ((exported.with_name("depth-int8.onnx"), "int8"), (exported, "fp16")):
-        result = cli("convert", "qnn", model, "--images", data_root / "photos")
+        result = cli("convert", model, "--to", "qnn", "--images", data_root / "photos")
         assert result.status == 0, (kind, result.err)
         assert "the whole graph on its NPU" in result.out
         assert float(result.out.partition("agree on 3 images to ")[2].split()[0]) > 15
@@ -26,7 +26,7 @@ def test_qnn(exported: Path, data_root: Path, cli: Cli) -> None:
     assert [node.op_type for node in context.graph.node] == ["EPContext"]
     says = {each.key: each.value for each in context.metadata_props}
     assert (says["predicts"], says["chip"]) == ("depth", "SM8650")
-    assert "no chip SM1" in cli("convert", "qnn", exported, "--chip", "SM1").err
+    assert "no chip SM1" in cli("convert", exported, "--to", "qnn", "--chip", "SM1").err
 
 
 @pytest.mark.slow
@@ -45,7 +45,7 @@ def test_qnn_names_what_would_fall_back(tmp_path: Path, cli: Cli) -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, tmp_path / "a.onnx")
-    result = cli("convert", "qnn", tmp_path / "a.onnx")
+    result = cli("convert", tmp_path / "a.onnx", "--to", "qnn")
     assert result.status == 1
     assert "Erf gelu would run on the CPU, not on the NPU of SM8650" in result.err
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]

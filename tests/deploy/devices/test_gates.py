@@ -36,9 +36,11 @@ def found(gates: list[Gate]) -> dict[str, Gate]:
 
 @pytest.mark.usefixtures("no_arm")
 def test_fp32_and_int8_pass_what_is_for_them(exported: Path, int8: Path, tmp_path: Path, cli: Cli) -> None:
-    result = cli("gates", exported, int8, "--output", tmp_path / "gates.json")
+    result = cli("targets", exported, int8, "--output", tmp_path / "t.json")
     assert result.status == 0, result.err
-    rows = [Gate(**row) for row in json.loads((tmp_path / "gates.json").read_text())]
+    content = json.loads((tmp_path / "t.json").read_text())
+    assert {row["status"] for row in content["budgets"]} == {"not measured"}
+    rows = [Gate(**row) for row in content["checks"]]
     float32, quantized = (found([row for row in rows if row.file == str(file)]) for file in (exported, int8))
     assert all(float32[name].status == "passed" for name in ("static shapes", "operators", *ACCELERATORS))
     assert quantized["NNAPI"].detail == "1 partition"
@@ -47,7 +49,7 @@ def test_fp32_and_int8_pass_what_is_for_them(exported: Path, int8: Path, tmp_pat
     for cpu in CPUS:
         assert "for int8 files" in float32[f"ARM ({cpu})"].detail
         assert "`make arm` sets one up" in quantized[f"ARM ({cpu})"].detail
-    assert cli("gates", exported, "--output", tmp_path / "gates.json").status == 2
+    assert cli("targets", exported, "--output", tmp_path / "t.json").status == 2
 
 
 @pytest.mark.usefixtures("no_arm")
@@ -60,16 +62,16 @@ def test_a_gate_that_fails_is_named(exported: Path, tmp_path: Path, cli: Cli) ->
     assert "image has no static shape" in rows["static shapes"].detail
     assert "opset 22" in rows["operators"].detail
     assert {rows[name].status for name in ACCELERATORS} == {"failed"}
-    result = cli("gates", tmp_path / "dynamic.onnx")
+    result = cli("targets", tmp_path / "dynamic.onnx", "--output", tmp_path / "t.json")
     assert result.status == 1
-    assert "gates failed" in result.err
+    assert "5 of 8 checks failed: " in result.err
     assert "dynamic.onnx: static shapes: image has no static shape" in result.err
 
 
 def test_what_is_no_model_is_one_line(tmp_path: Path, exported: Path, cli: Cli) -> None:
     (tmp_path / "half.onnx").write_bytes(exported.read_bytes()[:3000])
-    for path, message in ((tmp_path / "half.onnx", "or a truncated one"), (tmp_path / "x.onnx", "no such ONNX file")):
-        result = cli("gates", path)
+    for path, message in ((tmp_path / "half.onnx", "or a truncated one"), (tmp_path / "x.onnx", "no such file")):
+        result = cli("targets", path)
         assert result.status == 2
         assert message in result.err
 

@@ -91,7 +91,7 @@ def test_a_canonical_camera_is_one_of_the_frames_pixels(exported: Path, tmp_path
 def test_int8_files_take_frames_too(exported: Path, data_root: Path, cli: Cli) -> None:
     assert cli("quantize", exported, data_root / "photos").status == 0
     int8 = exported.with_name("depth-int8.onnx")
-    result = cli("camera", int8, "--size", *FRAME)
+    result = cli("export", int8, "--camera", "90x150")
     assert result.status == 0, result.err
     assert "frames of 90x150" in result.out
     made = exported.with_name("depth-int8-camera.onnx")
@@ -119,21 +119,31 @@ def test_what_cannot_take_frames_is_one_line(exported: Path, camera: Path, tmp_p
         (exported.with_name("absent.onnx"), "no such ONNX file"),
         (packed, "is in ONNX Runtime's own format; give the .onnx file that it was made of"),
     ):
-        result = cli("camera", model, "--size", *FRAME, "--output", tmp_path / "made.onnx")
+        result = cli("export", model, "--camera", *FRAME, "--output", tmp_path / "made.onnx")
         assert result.status == 2, result
         assert message in result.err
         assert not (tmp_path / "made.onnx").exists()
-    for given, message in (((0, 64), "frames of 0x64 have no pixel"), (FRAME, "depth-camera.onnx exists already")):
-        result = cli("camera", exported, "--size", *given, *(() if given == FRAME else ("--overwrite",)))
+    for options, message in (
+        (("--camera", "0x64"), "size '0x64' is not HEIGHTxWIDTH, e.g. 192x640"),
+        (("--camera", "90x150"), "depth-camera.onnx exists already"),
+        ((), "depth.onnx: is exported already; give --camera HEIGHTxWIDTH to add a camera input"),
+        (("--camera", "90x150", "--size", "64x96"), "--size applies to checkpoints"),
+        (("--camera", "90x150", "--precision", "fp32"), "--precision applies to checkpoints"),
+        (("--camera", "90x150", "--ort"), "--ort applies to checkpoints"),
+    ):
+        result = cli("export", exported, *options)
         assert result.status == 2
         assert message in result.err
+        assert len(result.err.splitlines()) == 1
+    with pytest.raises(ValueError, match="frames of 0x64 have no pixel"):
+        with_camera(onnx.load(exported), (0, 64))
 
 
 def test_a_file_that_disagrees_is_not_written(exported: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     from deploy.export import camera_input
 
     monkeypatch.setattr(camera_input, "_BEFORE", camera_input._BEFORE.replace("255.0", "200.0"))
-    result = cli("camera", exported, "--size", *FRAME)
+    result = cli("export", exported, "--camera", *FRAME)
     assert result.status == 1
     assert "of white (0.2% is allowed)" in result.err
     assert not exported.with_name("depth-camera.onnx").exists()

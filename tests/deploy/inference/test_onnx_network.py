@@ -128,7 +128,7 @@ def test_bad_files_are_one_line(make: Callable[[Path], Path], tmp_path: Path, da
         ("predict", path, data_root / "photos", "--output", tmp_path / "p"),
         ("benchmark", path, "--output", tmp_path / "b"),
         ("quantize", path, data_root / "photos"),
-        ("camera", path, "--size", 64, 96),
+        ("export", path, "--camera", "64x96"),
     ):
         result = cli(*verb)
         assert result.status == 2, result

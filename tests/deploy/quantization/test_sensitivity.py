@@ -19,7 +19,7 @@ def test_sensitivity_writes_text_json_and_picture(
     trained: bool, exported: Path, data_root: Path, tmp_path: Path, cli: Cli
 ) -> None:
     model, output = exported if trained else write_few_layers(tmp_path / "few.onnx"), tmp_path / "s"
-    result = cli("sensitivity", model, data_root / "photos", "--runs", 2, "--output", output)
+    result = cli("quantize", model, data_root / "photos", "--runs", 2, "--sensitivity", output)
     assert result.status == 0, result.err
     content = json.loads((output / "sensitivity.json").read_text())
     layers = content["layers"]
@@ -39,7 +39,24 @@ def test_sensitivity_writes_text_json_and_picture(
     assert "judged by the same" in content["how"]
     text = (output / "sensitivity.txt").read_text()
     assert all(node in text for node in nodes)
+    assert not list(model.parent.glob("*-int8.onnx"))
     assert Image.open(output / "sensitivity.png").size[0] > 1000
-    again = cli("sensitivity", model, data_root / "photos", "--output", output)
+    again = cli("quantize", model, data_root / "photos", "--sensitivity", output)
     assert again.status == 2
     assert "exists already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--sensitivity", "s", "--scheme", "a16w8"), "--scheme does not apply to --sensitivity"),
+        (("--sensitivity", "s", "--float", "head"), "--float does not apply to --sensitivity"),
+        (("--sensitivity", "s", "--auto", 0.01), "--auto does not apply to --sensitivity"),
+        (("--sensitivity", "s", "--output", "m.onnx"), "--output does not apply to --sensitivity"),
+        (("--runs", 3), "--runs needs --sensitivity"),
+        (("--threads", 1), "--threads needs --sensitivity"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line(options: tuple[object, ...], message: str, cli: Cli) -> None:
+    result = cli("quantize", "model.onnx", "photos", *options)
+    assert (result.status, result.err) == (2, f"pocketdepth: error: {message}\n")

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lightning_app.cli.options import read_size
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 
-VERBS = ("fit", "validate", "test", "compare", "evaluate", "predict", "label", "export", "quantize", "benchmark")
+VERBS = (
+    *("fit", "validate", "test", "compare", "evaluate", "score", "predict", "label", "data"),
+    *("export", "convert", "prune", "quantize", "targets", "ship", "benchmark", "pareto", "profile"),
+)
 
 
 def test_help_lists_every_verb(cli: Cli) -> None:
@@ -25,6 +29,64 @@ def test_help_of_each_verb(cli: Cli, verb: str) -> None:
     result = cli(verb, "--help")
     assert result.status == 0, result.err
     assert "--" in result.out
+
+
+def test_verbs_stand_in_panels(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+    lines = cli("--help").out.splitlines()
+    panels = [line.split()[1] for line in lines if line.startswith("╭─")]
+    assert panels == ["Options", "Train", "Evaluate", "Data", "Deploy", "Measure"]
+
+
+@pytest.mark.parametrize(
+    ("former", "use"),
+    [
+        (("camera", "m.onnx"), "export FILE.onnx --camera HEIGHTxWIDTH"),
+        (("gates", "m.onnx"), "targets FILE.onnx"),
+        (("encoders", "resnet18"), "benchmark --encoder NAME"),
+        (("sensitivity", "m.onnx"), "quantize FILE.onnx IMAGES --sensitivity FOLDER"),
+        (("style", "bank"), "data stylize --output bank.npz"),
+        (("style", "apply"), "data stylize --output FOLDER"),
+        (("style", "cost"), "profile -c YAML"),
+        (("data", "benchmark"), "profile --loader"),
+        (("convert", "coreml", "a.ckpt"), "convert FILE --to coreml"),
+    ],
+)
+def test_former_verbs_name_their_replacement(former: tuple[str, ...], use: str, cli: Cli) -> None:
+    result = cli(*former)
+    assert result.status == 2
+    assert result.err.endswith(f"'; use pocketdepth {use}\n")
+    assert len(result.err.splitlines()) == 1
+
+
+def test_an_unknown_verb_is_refused(cli: Cli) -> None:
+    result = cli("fitt")
+    assert result.status == 2
+    assert "No such command 'fitt'" in result.err
+
+
+@pytest.mark.parametrize("text", ["192x640", "192,640", "192 640"])
+def test_sizes_are_written_in_three_ways(text: str) -> None:
+    assert read_size(text) == (192, 640)
+
+
+@pytest.mark.parametrize("text", ["abc", "192", "192x", "0x640", "192x640x3", "-1x5", "192*640"])
+def test_a_wrong_size_is_one_line(text: str, cli: Cli) -> None:
+    result = cli("export", "a.ckpt", f"--size={text}")
+    message = f"pocketdepth: error: size {text!r} is not HEIGHTxWIDTH, e.g. 192x640\n"
+    assert (result.status, result.err) == (2, message)
+
+
+def test_sizes_of_one_and_of_two_words_repeat(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+    monkeypatch.setattr("lightning_app.cli.deploy.call", lambda *args: calls.append(args))
+    assert cli("export", "a.ckpt", "--size", 192, 640, "--size", "96x320", "--camera", "480,640").status == 0
+    assert cli("export", "a.ckpt").status == 0
+    assert cli("export", "a.onnx", "--camera", 480, 640).status == 0
+    assert calls[0][3:6] == ([(192, 640), (96, 320)], "fp32", (480, 640))
+    assert not calls[1][3]
+    assert calls[1][5] is None
+    assert calls[2][:3] == ("deploy.export.camera_input:add_camera", Path("a.onnx"), (480, 640))
 
 
 def test_a_verb_without_torch_does_not_import_it() -> None:

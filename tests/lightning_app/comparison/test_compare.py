@@ -22,12 +22,13 @@ def test_variants_are_trained_scored_and_drawn(
     data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny, output = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "compare"
-    variants = [tmp_path / "plain.yaml", tmp_path / "deep.yaml"]
-    variants[0].write_text("model: {init_args: {network: {init_args: {output_stride: 2}}}}")
-    variants[1].write_text("model: {init_args: {network: {init_args: {output_stride: 16}}}}")
-    call = (
+    plain, table = tmp_path / "plain.yaml", tmp_path / "table.yaml"
+    plain.write_text("model: {init_args: {network: {init_args: {output_stride: 2}}}}")
+    table.write_text("variants: {shallow: {}, deep: {model.network.output_stride: 16}}")
+    call: tuple[object, ...] = (
         "compare",
-        *variants,
+        plain,
+        f"{table}:deep",
         "-c",
         EXPERIMENTS / "base.yaml",
         "-c",
@@ -99,6 +100,8 @@ def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) ->
         ((wrong,), "name at least two variants"),
         ((wrong, wrong), "two variants are called wrong"),
         ((wrong, tmp_path / "nowhere.yaml"), "no such YAML"),
+        ((wrong, also, "--only", "wrong"), "name at least two variants"),
+        ((wrong, also, "--only", "wronk"), "--only: no variant 'wronk'; did you mean wrong?"),
         ((wrong, also, "--split", "train"), "is not val or test"),
         ((wrong, also, "--output", wrong), "wrong.yaml is a file; --output is a folder"),
     ):

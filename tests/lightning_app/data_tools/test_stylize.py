@@ -1,4 +1,4 @@
-"""``pocketdepth style``."""
+"""``pocketdepth data stylize``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def data(data_root: Path, tmp_path: Path) -> tuple[object, ...]:
 
 def test_a_bank_is_made_and_trained_from(data: tuple[object, ...], data_root: Path, tmp_path: Path, cli: Cli) -> None:
     path = tmp_path / "bank.npz"
-    made = cli("style", "bank", *data, "--output", path)
+    made = cli("data", "stylize", *data, "--output", path)
     assert made.status == 0, made.err
     assert re.search(r"bank\.npz: 3 styles, \d\.\d kB, for ImageAdaIN", made.out)
     assert read_bank(path).statistics.shape == (3, 2, 3)
-    refused = cli("style", "bank", *data, "--output", path)
+    seeded = cli("data", "stylize", *data, "--output", tmp_path / "b.npz", "--seed", 1)
+    assert (seeded.status, "--seed does not apply to a style bank" in seeded.err) == (2, True)
+    refused = cli("data", "stylize", *data, "--output", path)
     assert refused.status == 2
     assert "exists already" in refused.err
     for image in (data_root / "photos").rglob("*.*"):
@@ -42,7 +44,7 @@ def test_a_bank_of_evaluated_frames_is_refused(
 ) -> None:
     frames = data_root / "kitti" / "2011_09_26" / "2011_09_26_drive_0001_sync" / "image_02"
     (data_root / "photos" / "link.png").symlink_to(next(frames.rglob("*.png")))
-    result = cli("style", "bank", *data, "--output", tmp_path / "other.npz")
+    result = cli("data", "stylize", *data, "--output", tmp_path / "other.npz")
     assert result.status == 2
     assert "style images are frames of the evaluation split" in result.err
     assert not (tmp_path / "other.npz").exists()
@@ -51,7 +53,7 @@ def test_a_bank_of_evaluated_frames_is_refused(
 def test_a_stylised_copy_has_the_same_layout(
     data: tuple[object, ...], data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = cli("style", "apply", *data, "--output", tmp_path / "copy")
+    result = cli("data", "stylize", *data, "--output", tmp_path / "copy")
     assert result.status == 0, result.err
     ours, theirs = VirtualKitti("vkitti"), VirtualKitti(str(tmp_path / "copy" / "vkitti"))
     assert [p.relative_to(data_root) for p in ours.paths] == [p.relative_to(tmp_path / "copy") for p in theirs.paths]
@@ -60,37 +62,27 @@ def test_a_stylised_copy_has_the_same_layout(
         assert entry.camera.read_bytes() == copy.camera.read_bytes()
     changed = [(one.image != two.image).any() for one, two in zip(ours, theirs, strict=True)]
     assert np.mean(changed) > 0.5
-    again = cli("style", "apply", *data, "--output", tmp_path / "again")
+    again = cli("data", "stylize", *data, "--output", tmp_path / "again")
     assert again.status == 0
     files = [path.relative_to(tmp_path / "copy") for path in (tmp_path / "copy").rglob("*.*") if path.is_file()]
     assert all((tmp_path / "copy" / f).read_bytes() == (tmp_path / "again" / f).read_bytes() for f in files)
-    refused = cli("style", "apply", *data, "--output", tmp_path / "copy")
+    refused = cli("data", "stylize", *data, "--output", tmp_path / "copy")
     assert refused.status == 2
     for lost in (data_root, tmp_path / "copy"):  # what holds the data itself, and what holds something else
         (tmp_path / "copy" / "mine.txt").touch()
-        kept = cli("style", "apply", *data, "--output", lost, "--overwrite")
+        kept = cli("data", "stylize", *data, "--output", lost, "--overwrite")
         assert kept.status == 2
         assert "is no stylised copy and would be lost" in kept.err
     Image.new("L", (3, 3)).save(ours.paths[-1])
-    broken = cli("style", "apply", *data, "--output", tmp_path / "broken")
+    broken = cli("data", "stylize", *data, "--output", tmp_path / "broken")
     assert broken.status == 1
     assert not (tmp_path / "broken").exists()
     assert not list(tmp_path.glob(".broken*"))
 
 
-def test_cost_is_printed(data: tuple[object, ...], cli: Cli) -> None:
-    config = ["-c" if part == "--data" else part for part in data]
-    result = cli("style", "cost", *config, "--runs", 2)
-    assert result.status == 0, result.err
-    assert re.search(
-        r"ImageAdaIN, 4 frames of 64x96, on \w+ with \d+ threads: step [\d.]+ ms, style [\d.]+ ms", result.out
-    )
-
-
 def test_data_without_style_is_refused(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     yaml = tiny_yaml(tmp_path / "tiny.yaml")
-    data = ("--data", EXPERIMENTS / "base.yaml", "--data", yaml, "--output", tmp_path / "x.npz")
-    for verb in ("bank", "apply"):
-        result = cli("style", verb, *data)
+    for output in (tmp_path / "x.npz", tmp_path / "x"):
+        result = cli("data", "stylize", "--data", EXPERIMENTS / "base.yaml", "--data", yaml, "--output", output)
         assert result.status == 2
         assert "names no style" in result.err

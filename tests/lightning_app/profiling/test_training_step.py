@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ def test_a_step_is_timed_and_taken_apart(data_root: Path, tmp_path: Path, cli: C
     assert "medians of 2 blocks of 5 steps" in result.out
     for line in ("Lightning, batches in memory", "a bare PyTorch loop, the same batches", "the loader with 0 workers"):
         assert line in result.out
+    assert re.search(r"style transfer alone, the same batches +\d+\.\d +\d+\.\d", result.out)
+    assert re.search(r"style transfer: \d+\.\d% of a step", result.out)
     assert "Lightning over the bare loop: " in result.out
     assert "aten::convolution_backward" in result.out
     assert json.loads(trace.read_text())["traceEvents"]
@@ -38,6 +41,20 @@ def test_what_the_bare_loop_does_not_know_is_refused(data_root: Path, tmp_path: 
     assert "profile knows no accumulate_grad_batches" in result.err
     stylizer = ("profile", "-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "adain.yaml")
     assert "profile times the training of depth, not of StyleModule" in cli(*stylizer).err
+
+
+def test_options_of_the_step_and_of_the_loader_are_apart(cli: Cli) -> None:
+    for options, message in (
+        (("-c", "x.yaml", "--size", "64x96"), "--size needs --loader"),
+        (("-c", "x.yaml", "--shards", "s"), "--shards needs --loader"),
+        (("--loader", "-c", "x.yaml", "--steps", 3), "--steps does not apply to --loader"),
+        (
+            ("--loader",),
+            "name a reader with its arguments (VirtualKitti --root streets), or else give -c YAML",
+        ),
+    ):
+        result = cli("profile", *options)
+        assert (result.status, result.err) == (2, f"pocketdepth: error: {message}\n")
 
 
 def test_memory_is_kept_where_the_library_can(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,136 @@
+"""``pocketdepth targets``: the checks that need no device, and the latency budgets of devices. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from deploy.devices.budget_check import Verdict, check_budgets
+from deploy.devices.gates import Gate, check_gates
+from deploy.devices.targets import TARGETS, Device, read_measured, read_targets
+from lightning_app.files import atomic_write, refuse_existing
+
+_COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow", "met": "green", "missed": "red"}
+
+
+def check_targets(
+    files: Sequence[Path],
+    names: Sequence[str] = (),
+    measured: Sequence[Path] = (),
+    budget_ms: float | None = None,
+    targets: Path | None = None,
+    images: Path | None = None,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> tuple[list[Gate], list[Verdict]]:
+    """Check files for phones and print what was found; ONNX files are checked without a device, too.
+
+    Args:
+        files: ONNX or converted files.
+        names: keys of devices; all if left out.
+        measured: JSON files of results from devices, see :mod:`deploy.devices.targets`.
+        budget_ms: latency budget per frame, instead of each device's own.
+        targets: the devices; ``deploy/devices/targets.yaml`` if left out.
+        images: folder, two images of which are run on ARM; noise if left out.
+        output: JSON file of ``checks`` and ``budgets``.
+        overwrite: replace an ``output`` that exists.
+
+    Returns:
+        The result of each check of each ONNX file, and of each file on each device.
+
+    Raises:
+        FileNotFoundError: no such file or folder.
+        FileExistsError: ``output`` exists.
+        ValueError: not an ONNX file, an unknown device, or a file with a wrong key, unit or value.
+        RuntimeError: a check failed, or a measured latency misses its budget.
+    """
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite)
+    known = read_targets(targets or TARGETS)
+    results = [result for path in measured for result in read_measured(path)]
+    unknown = [name for name in (*names, *(result.device for result in results)) if name not in known]
+    if unknown:
+        raise ValueError(f"{targets or TARGETS}: no device {unknown[0]!r}; known are {', '.join(known)}")
+    devices = [known[name] for name in dict.fromkeys(names or known)]
+    verdicts = check_budgets(files, devices, results, budget_ms)
+    gates = [gate for file in files if file.suffix == ".onnx" for gate in check_gates(file, images)]
+    _show_gates(gates)
+    _show_verdicts(verdicts, devices)
+    if output is not None:
+        with atomic_write(output) as temporary:
+            content = {"checks": list(map(asdict, gates)), "budgets": list(map(asdict, verdicts))}
+            temporary.write_text(json.dumps(content, indent=2) + "\n")
+    failures = _failures(gates, verdicts)
+    if failures:
+        raise RuntimeError("; ".join(failures))
+    return gates, verdicts
+
+
+def _failures(gates: Sequence[Gate], verdicts: Sequence[Verdict]) -> list[str]:
+    """A line each on failed checks and on missed budgets, with the first of them."""
+    failed = [gate for gate in gates if gate.status == "failed"]
+    missed = [verdict for verdict in verdicts if verdict.status == "missed"]
+    lines = []
+    if failed:
+        first = f"{failed[0].file}: {failed[0].gate}: {failed[0].detail}"
+        lines.append(f"{len(failed)} of {len(gates)} checks failed: {first}")
+    if missed:
+        first = (
+            f"{missed[0].file}: {missed[0].latency_ms:.2f} ms on {missed[0].device}, budget {missed[0].budget_ms:g} ms"
+        )
+        lines.append(f"{len(missed)} latency budget{'s'[: len(missed) != 1]} missed: {first}")
+    return lines
+
+
+def _show_gates(gates: Sequence[Gate]) -> None:
+    if not gates:
+        return
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in ("file", "check", "result", "detail"):
+        table.add_column(column, overflow="fold")
+    for gate in gates:
+        table.add_row(Path(gate.file).name, gate.gate, _coloured(gate.status), escape(gate.detail))
+    Console().print(table)
+
+
+def _show_verdicts(verdicts: Sequence[Verdict], devices: Sequence[Device]) -> None:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("device", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for name in ("latency ms", "budget ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("result", no_wrap=True)
+    for each in verdicts:
+        latency = "" if each.latency_ms is None else f"{each.latency_ms:.2f}"
+        table.add_row(each.device, Path(each.file).name, latency, f"{each.budget_ms:g}", _coloured(each.status))
+    console = Console(width=max(Console().width, 80), highlight=False)
+    console.print(table)
+    for device in devices:
+        console.print(f"\n[bold]{escape(device.name)}[/]: {device.budget_ms:g} ms, {escape(device.reason)}")
+        for each in verdicts:
+            if each.device == device.key and each.detail:
+                console.print(Padding(escape(f"{Path(each.file).name}: {each.detail}"), (0, 0, 0, 2)))
+        for source in dict.fromkeys((each.source, each.checked) for each in device.references):
+            console.print(Padding(f"[dim]{escape(_published(device, *source))}[/]", (0, 0, 0, 2)))
+
+
+def _published(device: Device, source: str, checked: bool) -> str:
+    """The latencies that one source publishes for a device."""
+    figures = [
+        f"{each.network} {each.size[0]}x{each.size[1]} {each.precision} {each.latency_ms:g} ms"
+        for each in device.references
+        if each.source == source
+    ]
+    return f"published by {source}{'' if checked else ' (unverified)'}: {', '.join(figures)}"
+
+
+def _coloured(status: str) -> str:
+    return f"[{_COLOURS[status]}]{status}[/]" if status in _COLOURS else status
