@@ -14,6 +14,7 @@ from pytorch_lightning import LightningDataModule
 
 from datamodules import DepthDataModule
 from lightning_app.error_messages import one_line
+from lightning_app.experiments import use_yaml
 
 
 def read_data_module(paths: Sequence[Path], training: bool = False) -> DepthDataModule:
@@ -54,8 +55,7 @@ def read_section(paths: Sequence[Path], name: str) -> dict[str, Any]:
 
 def read_yaml(path: Path) -> Any:
     """What a YAML holds; raises FileNotFoundError where there is none, ValueError where it is something else."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such YAML")
+    path = use_yaml(path)
     try:
         return yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:

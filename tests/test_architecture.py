@@ -56,6 +56,7 @@ TORCH_FREE = (
     "lightning_app/cli/",
     "lightning_app/colormap.py",
     "lightning_app/error_messages.py",
+    "lightning_app/experiments.py",
     "lightning_app/files.py",
 )
 # The folders of a package from the ground up: what lies flat at its root is the ground floor, and a folder imports

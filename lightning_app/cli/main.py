@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentError
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +15,11 @@ from lightning_app.cli.benchmark import measure
 from lightning_app.cli.convert import convert
 from lightning_app.cli.data import data
 from lightning_app.cli.deploy import deploy
+from lightning_app.cli.experiments import experiments
 from lightning_app.cli.options import Data, Json, Model, Overwrite, Protocols, Split, call
 from lightning_app.cli.style import style
-from lightning_app.error_messages import one_line
+from lightning_app.error_messages import one_line, user_error
+from lightning_app.experiments import import_from
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -41,6 +44,7 @@ app.add_typer(
     convert, name="convert", help="Core ML, LiteRT, ExecuTorch and QNN (optional).", rich_help_panel="To a phone"
 )
 app.add_typer(measure)
+app.add_typer(experiments)
 
 
 def _show_version(wanted: bool) -> None:
@@ -195,20 +199,25 @@ def main(args: list[str] | None = None) -> None:
 
     ``POCKETDEPTH_DEBUG=1`` shows the traceback instead.
     """
+    import_from(Path.cwd())
     try:
         app(args, prog_name="pocketdepth")
     except KeyboardInterrupt:
         sys.exit("pocketdepth: interrupted")
-    except (ValueError, ImportError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+    except (ArgumentError, ValueError, ImportError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
         _fail(error, 2)
     except (RuntimeError, OSError) as error:
+        _fail(error, 1)
+    except Exception as error:
+        if user_error(error) is None:
+            raise
         _fail(error, 1)
 
 
 def _fail(error: Exception, status: int) -> None:
     if os.environ.get("POCKETDEPTH_DEBUG"):
         raise error
-    print(f"pocketdepth: error: {one_line(error)}", file=sys.stderr)
+    print(f"pocketdepth: error: {user_error(error) or one_line(error)}", file=sys.stderr)
     sys.exit(status)
 
 

@@ -15,6 +15,7 @@ from lightning_app.comparison.frame_scores import Scorer, Scores, mean_depth
 from lightning_app.comparison.plots import draw_bars, draw_panels
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
 from lightning_app.config import read_data_module
+from lightning_app.experiments import use_yaml
 from lightning_app.files import atomic_write
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.fit_process import last_line, start_fit, stop_fit
@@ -72,9 +73,7 @@ def compare(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"two variants are called {twice[0]}: their runs would share a folder")
-    for path in (*config, *variants):
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such YAML")
+    config, variants = list(map(use_yaml, config)), list(map(use_yaml, variants))
     if split not in ("val", "test"):
         raise ValueError(f"split {split!r} is not val or test")
     if output.is_file():
