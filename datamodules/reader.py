@@ -160,10 +160,6 @@ def require_folder(folder: Path, layout: str) -> None:
             raise FileNotFoundError(f"{folder}: no such folder; {advice} ({source})")
         packed = next((name for end in _ARCHIVES if (name := folder.with_name(folder.name + end)).is_file()), None)
         advice = f"; {packed} is there: unpack it" if packed else ""
-        if folder.is_relative_to(data_path("quickstart")):
-            advice = (
-                "; it is part of PocketDepth's repository: clone that and set POCKETDEPTH_DATA to the clone's data/"
-            )
         raise FileNotFoundError(f"{folder}: no such folder; looked for {layout} ({source}){advice}")
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-if not sys.flags.safe_path:  # Python puts the working folder first, where a file of any name would shadow a module's
+if not sys.flags.safe_path:  # -m puts the working folder first, where its files would shadow modules
     sys.path.append(sys.path.pop(0))
 
 from lightning_app.cli.main import main

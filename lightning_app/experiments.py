@@ -46,7 +46,7 @@ def use_yaml(path: Path) -> Path:
         FileNotFoundError: no such YAML.
     """
     found = find_yaml(path)
-    if not found.is_relative_to(PACKAGED):
+    if not found.resolve().is_relative_to(PACKAGED.resolve()):
         import_from(found.parent)
     return found
 

@@ -141,6 +141,13 @@ def test_own_classes_are_found_beside_the_yaml_and_in_the_working_folder(elsewhe
     assert not [entry for entry in sys.path if entry.startswith(str(EXPERIMENTS))]
 
 
+def test_the_packaged_folder_is_no_users(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXPERIMENTS.parent)  # a clone
+    before = [*sys.path]
+    assert use_yaml(Path("experiments/networks/small.yaml")) == Path("experiments/networks/small.yaml")
+    assert sys.path == before
+
+
 def test_own_readers_are_found_from_data(elsewhere: Path, cli: Cli) -> None:
     mine = elsewhere / "mine"
     mine.mkdir()
