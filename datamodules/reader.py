@@ -155,6 +155,9 @@ def require_folder(folder: Path, layout: str) -> None:
     if not folder.is_dir():
         root = os.environ.get("POCKETDEPTH_DATA")
         source = f"POCKETDEPTH_DATA is {root}" if root else "POCKETDEPTH_DATA is not set, so the data root is data/"
+        if folder.is_relative_to(data_path("quickstart")):
+            advice = "clone the repository, which holds the quickstart's data, and set POCKETDEPTH_DATA=CLONE/data"
+            raise FileNotFoundError(f"{folder}: no such folder; {advice} ({source})")
         packed = next((name for end in _ARCHIVES if (name := folder.with_name(folder.name + end)).is_file()), None)
         advice = f"; {packed} is there: unpack it" if packed else ""
         raise FileNotFoundError(f"{folder}: no such folder; looked for {layout} ({source}){advice}")

@@ -1,5 +1,10 @@
 """``python -m lightning_app`` is ``pocketdepth``."""
 
+import sys
+
+if not sys.flags.safe_path:  # -m puts the working folder first, where its files would shadow modules
+    sys.path.append(sys.path.pop(0))
+
 from lightning_app.cli.main import main
 
 main()

@@ -12,6 +12,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from lightning_app.error_messages import one_line
+from lightning_app.experiments import use_yaml
 from lightning_app.moved import with_new_names
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def read_sections(paths: Sequence[Path], name: str) -> list[dict[str, Any]]:
 
 def read_yaml(path: Path) -> Any:
     """What a YAML holds; raises FileNotFoundError where there is none, ValueError where it is something else."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such YAML")
+    path = use_yaml(path)
     try:
         return parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:

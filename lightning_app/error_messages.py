@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import traceback
+
+from lightning_app.experiments import is_user_file
 
 # What jsonargparse says around the cause: the types that were tried, and the value, which can be a page long.
 _AROUND = (
@@ -54,4 +57,25 @@ def one_line(error: Exception) -> str:
     message = _CHOICE.sub(lambda match: f"expected one of {match[1]}, got ", message)
     if "is not accepted" in message:
         message += "; --print_config shows every key"
+    if keys and re.search(r"No module named '\w+'$", message):
+        message += ": not installed, and no file of that name beside the YAMLs or in the working folder"
     return f"{'.'.join(keys)}: {message}" if keys else message
+
+
+def user_error(error: BaseException) -> str | None:
+    """``FILE:LINE: TYPE: MESSAGE`` of an error that a user's own Python file caused; None for any other."""
+    found: str | None = None
+    current: BaseException | None = error
+    while current is not None:  # from the outermost to the first cause
+        message, places = f"{type(current).__name__}: {current}", []
+        if isinstance(current, SyntaxError):  # its file was not run
+            message, places = f"{type(current).__name__}: {current.msg}", [(current.filename or "", current.lineno)]
+        elif "Original Traceback" in message:  # passed on by a loading process, as text
+            places = re.findall(r'File "(.+)", line (\d+)', message)
+            message = message.strip().splitlines()[-1]
+        else:
+            places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(current.__traceback__)]
+        own = [f"{file}:{line}" for file, line in places if is_user_file(file)]
+        found = f"{own[-1]}: {' '.join(message.split())}" if own else found
+        current = current.__cause__ or current.__context__
+    return found

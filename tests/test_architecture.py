@@ -59,6 +59,7 @@ TORCH_FREE = (
     "lightning_app/colormap.py",
     "lightning_app/config.py",
     "lightning_app/error_messages.py",
+    "lightning_app/experiments.py",
     "lightning_app/files.py",
     "lightning_app/moved.py",
     "lightning_app/step_cache.py",

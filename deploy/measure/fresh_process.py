@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -46,9 +47,12 @@ def start(path: Path, threads: int) -> Start:
         RuntimeError: a process failed.
     """
     command = [sys.executable, "-m", "deploy.measure.fresh_process", str(path.resolve()), "--threads", str(threads)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # a user's own network is found there, too
     starts = []
     for _ in range(PROCESSES):
-        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=Path(__file__).parents[2], env=environment, check=False
+        )
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
             raise RuntimeError(f"{path}: failed in a process of its own ({reason})")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deploy.pruning.prune import Pruning, prune, require_target
 from lightning_app.checkpoints import Checkpoint
+from lightning_app.experiments import use_yaml
 from lightning_app.files import atomic_write, refuse_existing, write_json
 from lightning_app.step_cache import StepCache, claim
 from lightning_app.training.fit_process import as_inputs, check_arguments, fit
@@ -54,9 +55,7 @@ def prune_in_steps(
     """
     require_target(macs, latency)
     Checkpoint.open(checkpoint)  # raises if it is none, before anything is claimed
-    for path in config:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such YAML")
+    config = list(map(use_yaml, config))
     output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
     refuse_existing(output, overwrite=overwrite)
     yamls = [part for path in config for part in ("-c", str(path))]

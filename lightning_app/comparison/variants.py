@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from lightning_app.config import read_yaml
+from lightning_app.experiments import use_yaml
 from lightning_app.files import atomic_write
 
 
@@ -87,10 +88,11 @@ def write_variants(variants: Sequence[Variant], folder: Path) -> list[Path]:
 
 def _read(given: Path) -> list[Variant]:
     file, _, name = str(given).rpartition(":")
-    path = Path(file) if file and not given.is_file() else given
+    one = bool(file) and not given.is_file()
+    path = use_yaml(Path(file) if one else given)
     content = read_yaml(path)
     if not isinstance(content, dict) or "variants" not in content:
-        if path != given:
+        if one:
             raise ValueError(f"{path}: no table of variants, so there is no {name!r} in it")
         return [Variant(path.stem, path)]
     table = content["variants"]
@@ -99,7 +101,7 @@ def _read(given: Path) -> list[Variant]:
             f"{path}: a table of variants is a mapping `variants` from names to overrides, and nothing else"
         )
     variants = {str(key): _entry(path, str(key), overrides) for key, overrides in table.items()}
-    return list(variants.values()) if path == given else [_pick(variants, name, str(path))]
+    return [_pick(variants, name, str(path))] if one else list(variants.values())
 
 
 def _entry(path: Path, name: str, overrides: Any) -> Variant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from lightning_app.callbacks import Results, RunConfig, logger_errors
 from lightning_app.checkpoints import Checkpoint, refuse_other_network, refuse_weights_alone
+from lightning_app.experiments import use_yaml
 from lightning_app.moved import with_new_names
 from lightning_app.training.malloc import keep_freed_memory
 from lightning_app.training.run_folder import run_folder
@@ -113,8 +115,19 @@ def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDept
             parser_class=Parser,
             parser_kwargs={subcommand: {"usage": usage}},
             auto_configure_optimizers=False,
-            args=[subcommand, *args],
+            args=[subcommand, *_with_yamls_found(args)],
         )
+
+
+def _with_yamls_found(args: list[str]) -> list[str]:
+    """The arguments with the path of each YAML of ``-c``; other values of it (JSON, URLs) are left to LightningCLI."""
+    found = []
+    for before, argument in zip(["", *args], args, strict=False):
+        match = re.fullmatch(r"((?:-c|--config)=|)(.+\.ya?ml)", argument)
+        if match and (match[1] or before in ("-c", "--config")) and "://" not in argument:
+            argument = f"{match[1]}{use_yaml(Path(match[2]))}"
+        found.append(argument)
+    return found
 
 
 @contextmanager

@@ -1,0 +1,106 @@
+"""The verbs that predict and evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lightning_app.cli.options import Data, Json, Model, Overwrite, Protocols, SkipCorrupt, Split, call
+
+evaluation = typer.Typer(pretty_exceptions_enable=False)
+
+_PANEL: dict[str, Any] = {"rich_help_panel": "Evaluate"}
+
+
+@evaluation.command(**_PANEL)
+def evaluate(
+    model: Model,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="YAML with a data section; repeat it, the later wins. Required without --per-dataset; "
+            "experiments/cross_data.yaml by default with it.",
+            show_default=False,
+        ),
+    ] = None,
+    per_dataset: Annotated[
+        bool,
+        typer.Option(
+            "--per-dataset", help="Score each reader of the split separately, under every protocol that fits its truth."
+        ),
+    ] = False,
+    split: Split = "test",
+    protocol: Protocols = None,
+    output: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Evaluate a model under evaluation protocols."""
+    if not data and not per_dataset:
+        raise ValueError("evaluate needs --data YAML, the data to evaluate on; only --per-dataset has a default")
+    name = "evaluate_per_dataset" if per_dataset else "evaluate"
+    yamls = data or [Path("experiments/cross_data.yaml")]
+    call(f"deploy.inference.evaluate:{name}", model, yamls, split, _names(protocol), output, overwrite)
+
+
+@evaluation.command(**_PANEL)
+def score(
+    predictions: Annotated[
+        Path, typer.Argument(help="Folder of .npy or 16-bit .png files, named like the frames.", show_default=False)
+    ],
+    data: Data,
+    split: Split = "test",
+    protocol: Protocols = None,
+    predicts: Annotated[str, typer.Option(help="depth (metres) or inverse_depth (relative).")] = "depth",
+    scale: Annotated[float | None, typer.Option(help="Divisor of PNG values, e.g. 256.")] = None,
+    view: Annotated[str, typer.Option(help="Region predictions cover: full or kb (KITTI benchmark crop).")] = "full",
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Count frames without a valid prediction as missing.")
+    ] = False,
+    output: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Evaluate a folder of predictions from any model."""
+    options = (predicts, scale, view, skip_missing, output, overwrite)
+    call("lightning_app.evaluation.score_predictions:score", predictions, data, split, _names(protocol), *options)
+
+
+@evaluation.command(**_PANEL)
+def predict(
+    model: Model,
+    images: Annotated[Path, typer.Argument(help="Image or folder of images.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/predict"),
+    overwrite: Overwrite = False,
+    skip_corrupt: SkipCorrupt = False,
+    focal_px: Annotated[
+        float | None, typer.Option(help="Focal length in pixels, for networks with a canonical camera.")
+    ] = None,
+) -> None:
+    """Predict depth of images: NAME.npy (metres) and NAME.png."""
+    call("deploy.inference.predict:predict", model, images, output, overwrite, skip_corrupt, focal_px)
+
+
+@evaluation.command(**_PANEL)
+def label(
+    teacher: Annotated[Path, typer.Argument(help="Checkpoint (.ckpt) or any ONNX file (.onnx).", show_default=False)],
+    images: Annotated[Path, typer.Argument(help="Folder of images.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder of the labels.", show_default=False)],
+    settings: Annotated[
+        Path | None, typer.Option(help="Input and output of a foreign ONNX file: a YAML of experiments/teachers.")
+    ] = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Average with the flipped image.")] = False,
+    scale: Annotated[
+        list[float] | None, typer.Option(metavar="FACTOR", help="Input scale; repeatable, predictions are averaged.")
+    ] = None,
+    shard: Annotated[str, typer.Option(help="Part to label, e.g. 2/4.")] = "1/1",
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Parallel processes.")] = 1,
+    skip_corrupt: SkipCorrupt = False,
+) -> None:
+    """Pseudo-label images with a teacher's inverse depth."""
+    options = (settings, mirror, scale, shard, jobs, skip_corrupt)
+    call("lightning_app.data_tools.pseudo_label:label", teacher, images, output, *options)
+
+
+def _names(protocols: list[str] | None) -> list[str] | None:
+    return [name.strip() for names in protocols for name in names.split(",")] if protocols else None

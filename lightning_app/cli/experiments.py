@@ -1,0 +1,60 @@
+"""The verb that lists and copies the packaged experiments."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from itertools import groupby, takewhile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lightning_app.cli.options import Overwrite
+from lightning_app.experiments import PACKAGED, packaged_names
+from lightning_app.files import atomic_write
+
+experiments = typer.Typer(pretty_exceptions_enable=False)
+
+
+@experiments.command("experiments", rich_help_panel="Train")
+def show(
+    copy: Annotated[Path | None, typer.Option(help="Copy them into this folder instead.", metavar="DIR")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """List or copy the packaged experiment YAMLs.
+
+    Every verb finds them by these names from anywhere; a file of that name in the working folder comes first.
+    """
+    names = packaged_names()
+    if copy is not None:
+        _copy(names, copy, overwrite)
+        return
+    width = max(map(len, names))
+    for folder, group in groupby(sorted(names, key=_folder), _folder):
+        print(f"\n{folder}/" if folder != "." else "experiments/")
+        for name in group:
+            print(f"  {name:<{width}}  {_description(PACKAGED / name)}")
+
+
+def _folder(name: str) -> str:
+    return Path(name).parent.as_posix()
+
+
+def _description(path: Path) -> str:
+    """The first sentence of the comment that a YAML begins with; deeper lines of that comment are commands."""
+    lines = takewhile(lambda line: line.startswith("# ") and not line.startswith("#  "), path.read_text().splitlines())
+    text = " ".join(line.removeprefix("# ") for line in lines)
+    return re.split(r"(?<=[.?]) |:$", text)[0]
+
+
+def _copy(names: list[str], folder: Path, overwrite: bool) -> None:
+    existing = [name for name in names if (folder / name).exists()]
+    if existing and not overwrite:
+        raise FileExistsError(
+            f"{folder / existing[0]} exists, as do {len(existing) - 1} others: give --overwrite or another folder"
+        )
+    for name in names:
+        with atomic_write(folder / name) as temporary:
+            shutil.copyfile(PACKAGED / name, temporary)
+    print(f"{len(names)} YAMLs -> {folder}")
