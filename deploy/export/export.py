@@ -152,7 +152,7 @@ def _metadata(
         "checkpoint_sha256": opened.sha256,
         "pocketdepth": version("pocketdepth"),
         **({} if focal is None else {"canonical_focal_px": str(focal)}),
-        **{each.key: each.value for each in model.metadata_props},  # of `to_onnx`
+        **{each.key: each.value for each in model.metadata_props if each.key == "float_layers"},
     }
 
 
