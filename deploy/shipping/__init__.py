@@ -1,1 +1,1 @@
-"""The whole pipeline from a checkpoint, and the page that shows what it made."""
+"""The whole pipeline from a checkpoint to measured files and their report."""

@@ -1,4 +1,4 @@
-"""What `pocketdepth ship` is to make of a checkpoint: variants, and the limits that they must keep."""
+"""The plan of `pocketdepth ship`: the variants of a checkpoint, and the limits that they must keep."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lightning_app.config import build, read_yaml
 
 @dataclass(frozen=True)
 class Limits:
-    """What a variant must keep; what is left out is measured all the same.
+    """The limits of a variant; one that is left out is not checked, but measured all the same.
 
     Attributes:
-        accuracy_loss: by how much its abs_rel may exceed the first variant's, as a share of that: 0.01 is one percent.
-        sqnr_db: signal to quantization noise of its depth, at least; against the float file it was quantized from.
-        size_mb: of the file, at most, in 10^6 bytes.
-        latency_ms: the median on this machine, at most.
-        times_as_fast: at least how many times as fast as other variants or references, by name.
+        accuracy_loss: largest relative increase of abs_rel over the first variant's: 0.01 is one percent.
+        sqnr_db: lowest SQNR of its depth against the float file that it was quantized from.
+        size_mb: largest size of the file, in 10^6 bytes.
+        latency_ms: highest median latency on this machine.
+        times_as_fast: lowest speedup over other variants or references, by name.
         gates: checks of `pocketdepth targets` that it must pass, by name: one that is skipped here is not passed.
     """
 
@@ -36,14 +36,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Variant:
-    """One file for a phone, and how it comes about: start, prune, fine-tune, export, quantize.
+    """One file for a phone, and how it is built: start, prune, fine-tune, export, quantize.
 
     Attributes:
-        start: a variant above, whose checkpoint this one starts from; the given checkpoint if left out.
-        prune: the share of multiply-accumulates that stays.
+        start: an earlier variant, whose checkpoint this one starts from; the given checkpoint if left out.
+        prune: share of the multiply-accumulates to keep.
         fine_tune: arguments of `fit` on top of the checkpoint's own YAML: ``[-c, x.yaml, --trainer.max_steps, "300"]``.
         scheme: of the file: ``fp32``, ``fp16``, or how it is quantized.
-        limits: that it must keep.
+        limits: of its file.
     """
 
     start: str | None = None
@@ -54,31 +54,32 @@ class Variant:
 
     @property
     def precision(self) -> Literal["fp32", "fp16"]:
-        """Of the file that is exported."""
+        """The precision of the exported file."""
         return "fp16" if self.scheme == "fp16" else "fp32"
 
     @property
     def quantized(self) -> QuantizedBy | None:
-        """How the file is quantized after that, if it is."""
+        """The quantization scheme; None for a float file."""
         return None if self.scheme == "fp32" or self.scheme == "fp16" else self.scheme
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole pipeline.
+    """Variants of a checkpoint, and the data to measure them on.
 
     Attributes:
-        variants: by name; the first is a float file, which the others are compared with.
+        variants: by name; the first is the baseline, a float file.
         size: (height, width) of all files.
-        data: YAMLs whose data section is scored, the later wins.
+        data: YAMLs whose data section is scored; a later one overrides an earlier one.
         images: folder to calibrate on, below the data root; the data section's training frames if left out.
         split: ``val`` or ``test``.
-        protocols: names, the first decides; the data section's if left out.
-        photographs: folder, below the data root, of what is shown in the report and what the noise of quantization is
-            measured on; ``images`` if left out.
-        references: networks to stand beside, of :data:`deploy.benchmark.references.NETWORKS`: ``resnet18``, ``pydnet``,
-            ``fastdepth``; in int8 their names end in ``-int8``.
-        devices: keys of deploy/devices/targets.yaml, to say what is known of the files there.
+        protocols: names; limits apply to the first; the data section's if left out.
+        photographs: folder, below the data root, of the images that the report shows and that SQNR is measured on;
+            ``images`` if left out.
+        references: published networks to time beside the files, of
+            :data:`deploy.benchmark.references.NETWORKS`: ``resnet18``, ``pydnet``, ``fastdepth``; in int8 their names
+            end in ``-int8``.
+        devices: keys of deploy/devices/targets.yaml, whose latency budgets the files are checked against.
         measured: JSON files of results from devices, see :mod:`deploy.devices.targets`.
     """
 
@@ -95,12 +96,12 @@ class Plan:
 
     @property
     def first(self) -> str:
-        """The name of the variant that the others are compared with."""
+        """The name of the baseline variant."""
         return next(iter(self.variants))
 
     @property
     def names(self) -> list[str]:
-        """Of all files that are timed."""
+        """The names of all files that are timed."""
         return [*self.variants, *(name + suffix for name in self.references for suffix in ("", "-int8"))]
 
 
@@ -109,7 +110,7 @@ def read_plan(path: Path) -> Plan:
 
     Raises:
         FileNotFoundError: no such YAML.
-        ValueError: a key that is unknown or missing, a value of another kind, or a name that no variant has.
+        ValueError: an unknown or missing key, a value of the wrong type, or a name that no variant has.
     """
     content = read_yaml(path)
     variants = content.get("variants") if isinstance(content, dict) else None

@@ -1,4 +1,4 @@
-"""The page that `pocketdepth ship` ends with: everything that was measured, and what it looks like."""
+"""The report of `pocketdepth ship`: all results and example images on one HTML page."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ BARS = 12  # of each list
 
 
 def write_report(output: ShipFolder, checks: Sequence[Check], checkpoint: Path, photographs: Sequence[Path]) -> Path:
-    """Write ``report.html``, which needs no other file, and its pictures as ``report-*.png``.
+    """Write ``report.html``, a self-contained page, and its pictures as ``report-*.png``.
 
     Args:
         output: of the plan; the report is written into it.
         checks: the limits.
-        checkpoint: where all comes from.
-        photographs: of which a few are shown through every file.
+        checkpoint: that the files were built from.
+        photographs: a few of them are shown with the depth of every file.
 
     Returns:
         The page.
@@ -76,7 +76,7 @@ def write_report(output: ShipFolder, checks: Sequence[Check], checkpoint: Path, 
 
 
 def _rows(output: ShipFolder) -> list[dict[str, Any]]:
-    """The table of files, a cell each."""
+    """The rows of the table of files, as text."""
     measured, first = output.measured, output.plan.first
     rows = []
     for name, row in output.rows.items():
@@ -104,7 +104,7 @@ def _rows(output: ShipFolder) -> list[dict[str, Any]]:
 
 
 def _verdicts(output: ShipFolder) -> list[dict[str, str]]:
-    """What is known of the files on devices, a cell each."""
+    """The rows of the table of devices, as text."""
     return [
         {
             "device": verdict["device"],
@@ -119,7 +119,7 @@ def _verdicts(output: ShipFolder) -> list[dict[str, str]]:
 
 
 def _layers(output: ShipFolder, name: str) -> dict[str, Any]:
-    """The slowest layers of a file as bars."""
+    """Bars of the slowest layers of a file."""
     times = read_json(output.layers(name))
     slowest = sorted(times, key=lambda each: -each["time_ms"])[:BARS]
     longest = slowest[0]["time_ms"]
@@ -140,7 +140,7 @@ def _layers(output: ShipFolder, name: str) -> dict[str, Any]:
 
 
 def _sensitivity(output: ShipFolder) -> list[dict[str, Any]]:
-    """The layers that int8 costs most as bars; none where nothing is quantized."""
+    """Bars of the layers that lose most in int8; empty if no variant is in static int8."""
     layers = sorted(output.sensitivity, key=lambda each: -each["gain_db"])[:BARS]
     if not layers:
         return []
@@ -157,7 +157,7 @@ def _sensitivity(output: ShipFolder) -> list[dict[str, Any]]:
 
 
 def _how(output: ShipFolder) -> list[tuple[str, str]]:
-    """Everything that a reader would ask."""
+    """The conditions of the measurements."""
     plan = output.plan
     return [
         ("machine", output.timing["how"]),
@@ -172,7 +172,7 @@ def _how(output: ShipFolder) -> list[tuple[str, str]]:
 
 
 def _calibration(output: ShipFolder) -> list[tuple[str, str]]:
-    """What quantized files say of themselves, and of what they were calibrated on."""
+    """How each quantized file was calibrated, from its metadata."""
     rows = []
     for name, variant in output.plan.variants.items():
         if variant.quantized:
@@ -182,7 +182,7 @@ def _calibration(output: ShipFolder) -> list[tuple[str, str]]:
 
 
 def _recipe(output: ShipFolder, name: str) -> str:
-    """How a variant came about."""
+    """How a variant was built."""
     variant = output.plan.variants[name]
     steps = [f"from {variant.start}"] if variant.start else []
     steps += [f"pruned to {variant.prune:.0%} of the operations"] if variant.prune else []

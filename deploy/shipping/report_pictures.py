@@ -1,4 +1,4 @@
-"""What the report shows: error against latency, and photographs through every file. No torch."""
+"""Pictures of the report: error against latency, and photographs with the depth of every file. No torch."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def draw_pareto(
 
     Args:
         points: latency in ms and abs_rel, by file.
-        references: latency in ms of networks whose error is not known, by name.
-        first: the file that the others are compared with.
+        references: latency in ms of networks with random weights, by name.
+        first: the baseline file.
         protocol: of the error.
     """
     figure = Figure(figsize=(6.4, 3.9), layout="constrained")
@@ -72,8 +72,8 @@ def draw_pareto(
 
 
 def photograph(path: Path, files: Mapping[str, Path]) -> dict[str, list[Picture]]:
-    """A photograph through every file: by caption the photograph, then the depth from each file and, below it, how that
-    differs from the first one's.
+    """A photograph with the depth of every file, by caption: the photograph, then each file's depth and, below it, its
+    relative difference to the first file's.
     """
     image = read_image(path)
     size = (WIDTH, round(WIDTH * image.shape[0] / image.shape[1]))
@@ -113,7 +113,7 @@ def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def as_svg(figure: Figure) -> str:
-    """A figure as an SVG element, without the head of a file."""
+    """A figure as an SVG element, without the XML header."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue().partition("<svg")[1] + stream.getvalue().partition("<svg")[2]
