@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -153,7 +154,7 @@ def test_card_says_how_it_was_trained(exported: Path, checkpoint: Path) -> None:
         "| Virtual KITTI 2, unless these are other renders in its layout | CC BY-NC-SA 3.0 |",
     ):
         assert expected in card
-    data = ModelCard(card).data  # what the Hugging Face hub reads
+    data: Any = ModelCard(card).data  # what the Hugging Face hub reads
     assert data.pipeline_tag == "depth-estimation"
     assert [result.metric_type for result in data.eval_results or []] == ["abs_rel"]
     assert OnnxNetwork(exported).metadata["licence"].startswith("non-commercial: Virtual KITTI 2, unless")
