@@ -118,7 +118,7 @@ def test_weights_beside_the_file_count(exported: Path, tmp_path: Path) -> None:
 
 
 def test_fresh_process_says_why_it_failed(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"absent\.onnx: failed in a process of its own .*no such ONNX file"):
+    with pytest.raises(RuntimeError, match=r"absent\.onnx: failed in a fresh process .*no such ONNX file"):
         start(tmp_path / "absent.onnx", threads=1)
 
 
