@@ -50,7 +50,7 @@ class OnnxModule(DepthNetwork):
         if size != self.network.size:
             height, width = self.network.size
             raise ValueError(
-                f"{self.network.path} takes {height}x{width} (height x width), not {size[0]}x{size[1]}: "
+                f"{self.network.path} accepts {height}x{width} (height x width), not {size[0]}x{size[1]}: "
                 f"give --data.size [{height},{width}]"
             )
 

@@ -113,7 +113,7 @@ def test_weights_beside_the_file_count(exported: Path, tmp_path: Path) -> None:
     whole, divided = measure([exported, tmp_path / "d.onnx"], threads=1, runs=2)
     assert divided.size_mb == pytest.approx(whole.size_mb, rel=0.05)
     (tmp_path / "d.weights").unlink()
-    with pytest.raises(FileNotFoundError, match=r"d\.onnx: its weights lie in .*d\.weights, which is missing"):
+    with pytest.raises(FileNotFoundError, match=r"d\.onnx: its weights are in .*d\.weights, which is missing"):
         measure([tmp_path / "d.onnx"], threads=1, runs=2)
 
 
