@@ -87,7 +87,7 @@ def measure(models: Sequence[Path], threads: int, runs: int) -> list[Row]:
     networks = [load_network(path, threads) for path in models]
     macs = [_count(path) for path in models]
     precisions = [network_precision(network) for network in networks]
-    kinds = sorted({_peak_kind(each) for each, count in zip(precisions, macs, strict=True) if count is not None})
+    kinds = sorted({_peak_kind(each) for each, count in zip(precisions, macs, strict=True) if count})
     peaks = [dense_convolution(int8=kind == "int8") for kind in kinds]
     peak_tasks = [peak_task(model, threads) for model in peaks]
     rounds = _interleave([*map(_network_task, networks), *peak_tasks], runs)
@@ -115,7 +115,7 @@ def measure(models: Sequence[Path], threads: int, runs: int) -> list[Row]:
             p90_ms=float(p90[i] * 1e3),
             p99_ms=float(p99[i] * 1e3),
             gmac_per_s=None if count is None else float(count / p50[i] / 1e9),
-            peak_share=None if count is None else float(count / p50[i] / peak[_peak_kind(kind)]),
+            peak_share=None if not count else float(count / p50[i] / peak[_peak_kind(kind)]),
             speedup=float(p50[0] / p50[i]),
         )
         if row.peak_share is not None and row.peak_share > TOLERANCE:

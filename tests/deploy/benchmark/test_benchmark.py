@@ -97,6 +97,18 @@ def test_precision_is_known_by_the_graph(exported: Path, tmp_path: Path) -> None
     assert precision(helper.make_model(helper.make_graph([], "g", [], [], [half]))) == "fp16"
 
 
+def test_file_without_multiply_accumulates_is_timed(tmp_path: Path) -> None:
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 32, 64])
+    depth = helper.make_tensor_value_info("depth", TensorProto.FLOAT, [1, 1, 32, 64])
+    axes = numpy_helper.from_array(np.array([1], np.int64), "axes")
+    node = helper.make_node("ReduceMean", ["image", "axes"], ["depth"], keepdims=1)
+    graph = helper.make_graph([node], "mean", [image], [depth], [axes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, tmp_path / "mean.onnx")
+    (row,) = measure([tmp_path / "mean.onnx"], threads=1, runs=2)
+    assert (row.gmac, row.peak_share) == (0, None)
+
+
 def test_foreign_file_whose_operations_cannot_be_counted(exported: Path, tmp_path: Path) -> None:
     model = onnx.load(exported)
     node = next(node for node in model.graph.node if node.op_type == "Conv" and len(node.input) == 3)
