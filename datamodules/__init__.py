@@ -1,27 +1,27 @@
-"""Files -> batches.
+"""Data sets, augmentation and batching: files -> batches.
 
-A **reader** finds the frames of one data set and reads each as a :class:`Frame`. The data module turns frames into
-samples and mixes readers.
+A **reader** finds the frames of one data set and reads each as a :class:`Frame`. The data module mixes readers and
+turns frames into samples.
 
-A **sample**, batched along the first dimension:
+The keys of a **sample**, with shapes before batching. A batch stacks samples along a new first dimension.
 
 ==================  ===========================================================================================
-``image``           RGB, (3, H, W); uint8 until the device, then float32 in [0, 1]
+``image``           RGB, (3, H, W); uint8 from the loader, float32 in [0, 1] on the device
 ``depth``           float32 metres along the camera's z axis, (1, H, W); 0 where unknown
-``valid``           from the device on: bool, (1, H, W), where depth is known
+``valid``           added on the device: bool, (1, H, W), True where depth is known
 ``intrinsics``      float32, (3, 3), pixels of *this* image; pixel centres at integer coordinates
 ``domain``          ``"synthetic"`` or ``"real"``
-``path``            the image's file
-``pair``            int64 (5,), the ordinal pair in pixels of *this* image, see :class:`Frame`; zeros if there is none
-``inv_depth``       where a teacher labelled one of the batch: float32, (1, H, W), its inverse depth up to scale and
-                    shift, of the others that of their depth; 0 where unknown
-``key``             training only: the 64-bit number from which every random draw for this sample is made
-``truth``           evaluation only: what the depth is, see :class:`Reader`
-``view``            evaluation only: the part of the frame that ``image`` shows, a name in ``VIEWS``
-``full_depth``      evaluation only: the truth at its own size, (1, h, w), padded with 0 on the right and the bottom
-``full_size``       evaluation only: int64 (2,), the height and width that are not padding
-``box``             evaluation only: int64 (4,), the view's top, bottom, left and right in pixels of ``full_depth``
-``full_pair``       evaluation only: int64 (5,), the ordinal pair in pixels of ``full_depth``
+``path``            path of the image file
+``pair``            int64, (5,), the ordinal pair in pixels of *this* image, see :class:`Frame`; zeros if there is none
+``inv_depth``       float32, (1, H, W), 0 where unknown; only if a teacher labelled a frame of the batch. The teacher's
+                    inverse depth up to scale and shift, or 1 / ``depth`` for frames without a label.
+``key``             training only: the 64-bit seed of every random draw for this sample
+``truth``           evaluation only: the kind of ground truth, see :class:`Reader`
+``view``            evaluation only: the part of the frame that ``image`` shows, ``full`` or ``kb``
+``full_depth``      evaluation only: ground truth at its own size, (1, h, w), padded with 0 on the right and bottom
+``full_size``       evaluation only: int64, (2,), height and width of ``full_depth`` without padding
+``box``             evaluation only: int64, (4,), top, bottom, left and right of the view in pixels of ``full_depth``
+``full_pair``       evaluation only: int64, (5,), the ordinal pair in pixels of ``full_depth``
 ==================  ===========================================================================================
 """
 

@@ -1,4 +1,4 @@
-"""Frames -> samples of one size: augmented for training, resized for evaluation."""
+"""Frames -> samples of one size: augmentation for training, resizing for evaluation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for its newest version
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # importing it checks for updates online
 
 import albumentations as A
 import cv2
@@ -23,25 +23,26 @@ Sample = dict[str, Any]
 Array = NDArray[Any]
 Shrink = Callable[[Array, tuple[int, int]], Array]
 
-# A decoder's array is read-only; nothing here writes to it.
+# Decoders return read-only arrays. Nothing here writes to them.
 warnings.filterwarnings("ignore", "The given NumPy array is not writable")
 
 
 class Augmentation:
-    """Random turns of the camera, zoom, flip and photometric noise; depth and intrinsics follow the geometry.
+    """Random camera rotation, zoom, flip and photometric noise. Depth and intrinsics are transformed with the image.
 
     Args:
-        zoom: the smallest crop is 1/zoom of the frame's width; 1 crops nothing.
-        flip: probability of a left-right flip.
-        photometric: probability of colour jitter, of gamma, of blur or sharpening and of noise, each drawn by itself;
-            of JPEG's artefacts half, of grey and of swapped channels a fifth of it.
-        pitch: from how many degrees to how many the camera is turned down, which lifts the horizon: for cameras that
-            are mounted, or whose lens is shifted, otherwise than those that the frames were taken with.
-        roll: the same, clockwise.
-        yaw: the same, to the right.
+        zoom: maximum zoom; the smallest crop has 1/zoom of the largest crop's width. 1 disables zooming.
+        flip: probability of a horizontal flip.
+        photometric: probability of each of colour jitter, gamma, blur or sharpening, and noise, drawn independently.
+            JPEG artefacts have half of it, greyscale and channel shuffle a fifth of it each.
+        pitch: range of the downward rotation of the camera in degrees. It covers cameras that are mounted at another
+            angle, or have a shifted lens. A positive pitch moves the horizon up in the image.
+        roll: range of the clockwise rotation of the camera in degrees.
+        yaw: range of the rotation of the camera to the right in degrees.
 
     Raises:
-        ValueError: a zoom below 1, a probability outside [0, 1], or degrees that do not rise within [-45, 45].
+        ValueError: ``zoom`` is below 1, a probability is outside [0, 1], or a range of degrees is not ascending within
+            [-45, 45].
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Augmentation:
             )
         for name, (low, high) in (("pitch", pitch), ("roll", roll), ("yaw", yaw)):
             if not -45 <= low <= high <= 45:
-                raise ValueError(f"augmentation needs {name} [{low}, {high}] to rise within [-45, 45] degrees")
+                raise ValueError(f"augmentation needs {name} [{low}, {high}] to be ascending within [-45, 45] degrees")
         self.zoom, self.flip, self.photometric = zoom, flip, photometric
         self._turns = np.array([pitch, roll, yaw]).T
         self._colours = A.Compose(
@@ -81,13 +82,13 @@ class Augmentation:
         )
 
     def __call__(self, frame: Frame, size: tuple[int, int], key: int) -> Sample:
-        """Augment a frame to (height, width); the same key gives the same sample."""
+        """Augment a frame and resize it to (height, width). The same key always returns the same sample."""
         zoom, top, left, flip, *turns = np.random.default_rng(key).random(7)
         if self._turns.any():
             low, high = self._turns
-            frame = _turned(frame, geometry.turn(*(low + (high - low) * turns)))
+            frame = _rotate_camera(frame, geometry.turn(*(low + (high - low) * turns)))
         box = self._crop(frame.image.shape, size, zoom, top, left)
-        frame = _part(frame, box, size, _shrink_fast, mirrored=flip < self.flip)
+        frame = _crop_and_resize(frame, box, size, _shrink_fast, mirrored=flip < self.flip)
         if self.photometric:
             self._colours.set_random_seed(key % 2**32)
             frame = frame._replace(image=self._colours(image=frame.image)["image"])
@@ -96,7 +97,7 @@ class Augmentation:
     def _crop(
         self, shape: tuple[int, ...], size: tuple[int, int], zoom: float, top: float, left: float
     ) -> geometry.Box:
-        """A box of the aspect ratio of ``size``, of random area and place; the last three are drawn from [0, 1)."""
+        """Random crop with the aspect ratio of ``size``. ``zoom``, ``top`` and ``left`` are uniform in [0, 1)."""
         side = (1 - zoom * (1 - self.zoom**-2)) ** 0.5
         height = min(shape[0], shape[1] * size[0] / size[1]) * side
         rows, columns = max(1, round(height)), max(1, round(height * size[1] / size[0]))
@@ -105,10 +106,10 @@ class Augmentation:
 
 
 def resized(frame: Frame, size: tuple[int, int], view: geometry.View = "full") -> Sample:
-    """A view of a frame at (height, width) as evaluation needs it, with the truth at its own size beside it.
+    """Resize a view of a frame to (height, width) for evaluation, and add the ground truth at its own size.
 
     Raises:
-        ValueError: the frame is too small for the view.
+        ValueError: the frame is smaller than the view.
     """
     try:
         box = geometry.view_box(view, (frame.depth.shape[0], frame.depth.shape[1]))
@@ -121,11 +122,11 @@ def resized(frame: Frame, size: tuple[int, int], view: geometry.View = "full") -
         "box": torch.tensor(box),
         "full_pair": _pair(frame),
     }
-    return _sample(_part(frame, None if view == "full" else box, size, _shrink_by_area)) | truth
+    return _sample(_crop_and_resize(frame, None if view == "full" else box, size, _shrink_by_area)) | truth
 
 
-def _turned(frame: Frame, rotation: Array) -> Frame:
-    """A frame as the turned camera sees it; what it did not see before is mirrored, of unknown depth."""
+def _rotate_camera(frame: Frame, rotation: Array) -> Frame:
+    """A frame as seen by the rotated camera. Pixels outside the original are mirrored and have unknown depth."""
     image: Any
     depth: Any
     inv_depth: Any
@@ -133,24 +134,25 @@ def _turned(frame: Frame, rotation: Array) -> Frame:
     intrinsics = frame.intrinsics.astype(np.float64)
     rays = rotation @ np.linalg.inv(intrinsics)
     columns, rows = np.arange(width), np.arange(height)[:, None]
-    stretch = (rays[2, 0] * columns + rays[2, 1] * rows + rays[2, 2]).astype(np.float32)  # of depth, pixel by pixel
+    # Ratio of new to old depth, (H, W).
+    stretch = (rays[2, 0] * columns + rays[2, 1] * rows + rays[2, 2]).astype(np.float32)
     warp, size = intrinsics @ rays, (width, height)
     image = cv2.warpPerspective(frame.image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     depth = cv2.warpPerspective(frame.depth * stretch, warp, size, flags=cv2.INTER_NEAREST).clip(0)
     pair, inv_depth = frame.pair, frame.inv_depth
     if pair is not None:
-        pair = _moved(pair, warp, depth.shape)
+        pair = _map_pair(pair, warp, depth.shape)
     if inv_depth is not None:
         inv_depth = cv2.warpPerspective(inv_depth / stretch, warp, size, flags=cv2.INTER_NEAREST).clip(0)
     return Frame(image, depth, frame.intrinsics, frame.domain, frame.path, pair, inv_depth)
 
 
-def _part(
+def _crop_and_resize(
     frame: Frame, box: geometry.Box | None, size: tuple[int, int], shrink: Shrink, mirrored: bool = False
 ) -> Frame:
-    """The part of a frame in a box, or all of it, at (height, width).
+    """Crop a frame to a box (or keep all of it) and resize it to (height, width).
 
-    An unknown pixel is never mixed into a known one, so depth is resized by nearest.
+    Depth is resized with nearest-neighbour interpolation, which never mixes known and unknown pixels.
     """
     image: Any = frame.image
     maps: list[Any] = [each for each in (frame.depth, frame.inv_depth) if each is not None]
@@ -169,13 +171,15 @@ def _part(
         intrinsics = geometry.flip(intrinsics, size[1])
     pair = frame.pair
     if pair is not None:
-        pair = _moved(pair, intrinsics @ np.diag([-1 if mirrored else 1, 1, 1]) @ np.linalg.inv(frame.intrinsics), size)
+        pair = _map_pair(
+            pair, intrinsics @ np.diag([-1 if mirrored else 1, 1, 1]) @ np.linalg.inv(frame.intrinsics), size
+        )
     depth, inv_depth = maps if len(maps) == 2 else (maps[0], None)
     return Frame(image, depth, intrinsics, frame.domain, frame.path, pair, inv_depth)
 
 
-def _moved(pair: Array, warp: Array, size: tuple[int, ...]) -> Array:
-    """An ordinal pair whose pixels, (x, y, 1), are mapped by (3, 3); without order where a point leaves the image."""
+def _map_pair(pair: Array, warp: Array, size: tuple[int, ...]) -> Array:
+    """Map an ordinal pair by a homography, (3, 3). The order becomes 0 if a point leaves the image."""
     x, y, scale = warp @ [pair[[1, 3]], pair[[0, 2]], [1, 1]]
     x, y = np.rint(x / scale).astype(np.int64), np.rint(y / scale).astype(np.int64)
     inside = (scale > 0).all() and min(*x, *y) >= 0 and max(y) < size[0] and max(x) < size[1]
@@ -183,12 +187,12 @@ def _moved(pair: Array, warp: Array, size: tuple[int, ...]) -> Array:
 
 
 def _shrink_by_area(image: Array, size: tuple[int, int]) -> Array:
-    """As a deployed network's images are shrunk."""
+    """Downscale as deployed networks downscale their input."""
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _shrink_fast(image: Array, size: tuple[int, int]) -> Array:
-    """Without aliasing like the other one, and twice as fast on this scale."""
+    """Downscale with antialiasing, twice as fast as INTER_AREA at these sizes."""
     pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
     return F.interpolate(pixels, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
 

@@ -1,4 +1,4 @@
-"""A walk through a data set: what is there, and what is broken."""
+"""Check of a data set: read every frame and report its content and errors."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from datamodules.reader import CorruptFrameError, Reader
 
 
 class FrameReport(NamedTuple):
-    """What one frame holds.
+    """Content and problems of one frame.
 
     Attributes:
-        path: the image's file.
-        problem: what is wrong with it; empty where nothing is.
-        size: height and width of the image.
-        valid: share of the depth's pixels that are known.
-        near: smallest known depth, metres; 0 where none is known.
-        far: largest known depth, metres.
+        path: path of the image file.
+        problem: description of the problem; empty if there is none.
+        size: (height, width) of the image.
+        valid: share of pixels with known depth, in [0, 1].
+        near: smallest known depth in metres; 0 if no depth is known.
+        far: largest known depth in metres; 0 if no depth is known.
         intrinsics: fx, fy, cx, cy in pixels.
     """
 
@@ -36,18 +36,18 @@ class FrameReport(NamedTuple):
 
 
 def check(reader: Reader, processes: int | None = None) -> Iterator[FrameReport]:
-    """Read every frame, on all cores, and report each, in order.
+    """Read every frame in parallel and yield one report per frame, in order.
 
     Args:
-        reader: of the frames.
-        processes: that read; one for each core if left out, 0 for this one.
+        reader: reader of the frames.
+        processes: number of worker processes; one per core by default, 0 to read in this process.
     """
     workers = min(len(os.sched_getaffinity(0)), len(reader)) if processes is None else processes
-    yield from DataLoader(_Reports(reader), batch_size=None, num_workers=workers, collate_fn=_as_it_is)
+    yield from DataLoader(_Reports(reader), batch_size=None, num_workers=workers, collate_fn=_identity)
 
 
 def report_frame(reader: Reader, index: int) -> FrameReport:
-    """Read one frame and report it."""
+    """Read one frame and return its report."""
     path = reader.paths[index]
     try:
         frame = reader[index]
@@ -58,9 +58,9 @@ def report_frame(reader: Reader, index: int) -> FrameReport:
     k = frame.intrinsics
     problem = ""
     if expected and not known.size:
-        problem = f"{path}: not one pixel of its depth is known"
+        problem = f"{path}: depth has no known pixel"
     elif np.ptp(frame.image) < 8:
-        problem = f"{path}: the image is of one colour"
+        problem = f"{path}: the image has a single colour"
     return FrameReport(
         path,
         problem,
@@ -72,7 +72,7 @@ def report_frame(reader: Reader, index: int) -> FrameReport:
     )
 
 
-def _as_it_is(report: Any) -> Any:
+def _identity(report: Any) -> Any:
     return report
 
 

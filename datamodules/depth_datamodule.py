@@ -1,4 +1,4 @@
-"""The data module: readers in given proportions for training, one after another for evaluation."""
+"""LightningDataModule of a mixture of readers."""
 
 from __future__ import annotations
 
@@ -27,33 +27,34 @@ _SPLITS = {"fit": "train", "validate": "val", "test": "test"}
 
 
 class DepthDataModule(LightningDataModule):
-    """Any mixture of readers, as samples of one size.
+    """Batches of samples of one size, from one or several readers per split.
+
+    Training mixes the readers in fixed proportions. Evaluation reads them one after another.
 
     Args:
-        train: readers of the training frames.
+        train: readers of the training split.
         val: readers of the validation split.
         test: readers of the test split.
-        proportions: share of each training reader in every batch, rounded to whole frames; by their number of frames
-            if left out.
-        size: (height, width) of what the network sees.
-        batch_size: frames per batch and device.
-        workers: processes that load, 0 for none.
-        augmentation: of the training frames.
-        style: style transfer of the synthetic training frames; none if left out.
-        teacher: RGB in [0, 1], (B, 3, H, W), -> inverse depth up to scale and shift in (0, 1], (B, 1, H, W): what the
-            frames without depth are to show, such as ``deploy.inference.Teacher``; none if left out, or where
-            ``pocketdepth label`` wrote it.
-        protocol: the evaluation protocol of validation and test, or several.
-        on_corrupt: what happens to a frame that cannot be read: ``raise`` stops; ``skip`` reports it, takes another in
-            training and counts it as missing in evaluation.
-        shared_scenes: what happens where validation or test show a scene (a street, a drive, a recording) that is
-            trained on: ``raise``, or ``warn`` for published lists that do so.
+        proportions: share of each training reader in every batch, rounded to whole frames; by default proportional to
+            their number of frames.
+        size: (height, width) of the network's input.
+        batch_size: number of frames per batch and device.
+        workers: number of loader processes; 0 loads in the main process.
+        augmentation: augmentation of the training frames; the defaults of :class:`Augmentation` if left out.
+        style: style transfer for the synthetic training frames; off by default.
+        teacher: network that labels frames without depth during training, e.g. ``deploy.inference.Teacher``. It maps
+            RGB in [0, 1], (B, 3, H, W), to inverse depth up to scale and shift in (0, 1], (B, 1, H, W). Not needed for
+            labels written by ``pocketdepth label``.
+        protocol: evaluation protocol of validation and test, or a list of protocols.
+        on_corrupt: handling of corrupt frames. ``raise`` raises an error. ``skip`` logs a warning; training then uses
+            another frame, and evaluation counts the frame as missing.
+        shared_scenes: handling of scenes (a street, a drive, a recording) that are in training and in evaluation:
+            ``raise``, or ``warn`` for published splits that share scenes.
 
     Raises:
-        FileNotFoundError: files that frames need are not there, unless corrupt frames are skipped.
-        ValueError: a size or batch size that is not positive; as many proportions as readers are needed; a training
-            frame or scene stands in an evaluation split, or a validation frame in the test split; a training reader
-            whose depth is coarser than its images.
+        FileNotFoundError: files of frames are missing and ``on_corrupt`` is ``raise``.
+        ValueError: ``size`` or ``batch_size`` is not positive; the number of proportions differs from the number of
+            training readers; splits share frames or scenes; a training reader has coarser depth than its images.
     """
 
     def __init__(
@@ -86,8 +87,9 @@ class DepthDataModule(LightningDataModule):
         self._views: Mapping[str, Sequence[View]] | None = None
 
     def setup(self, stage: str) -> None:
-        """Find the frames of a stage (``fit``, ``validate`` or ``test``); for training also refuse leaks and read the
-        style images.
+        """Find the frames of a stage (``fit``, ``validate`` or ``test``).
+
+        For ``fit``, also check that the splits are disjoint and load the style images.
         """
         needed = {"fit": self.train, "validate": self.val, "test": self.test}[stage]
         if not needed:
@@ -98,7 +100,7 @@ class DepthDataModule(LightningDataModule):
             coarse = [str(reader) for reader in self.train if reader.truth == "laser_grid"]
             if coarse:
                 raise ValueError(
-                    f"{coarse[0]} has a laser's grid and no depth for each pixel: it is for evaluation alone"
+                    f"{coarse[0]} has a coarse laser grid instead of per-pixel depth: use it for evaluation only"
                 )
             self.refuse_leaks()
             if self.style is not None:
@@ -121,8 +123,12 @@ class DepthDataModule(LightningDataModule):
         return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, **self._loading())
 
     def set_evaluation_views(self, views: Mapping[str, Sequence[View]]) -> None:
-        """Set the views of each frame, by the reader's ``truth``, that validation and test load; called by the
-        LightningModule, which knows what the protocols need. The full frame if never called.
+        """Set the views that validation and test load; by default the full frame.
+
+        The LightningModule calls it with the views that its protocols need.
+
+        Args:
+            views: views of each frame, by the ``truth`` of its reader.
         """
         self._views = views
 
@@ -133,18 +139,16 @@ class DepthDataModule(LightningDataModule):
         return self.evaluation_dataloader(self.test, views=self._views)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """On the device: bring the image to [0, 1], say which depth is known, ask the teacher of frames without any,
-        and stylise in training.
-        """
+        """Convert images to float in [0, 1], add ``valid`` and teacher labels, and stylise training images."""
         batch = batch | {"image": batch["image"].float() / 255, "valid": batch["depth"] > 0}
         if self.teacher is not None:
-            batch = batch | {"inv_depth": self._taught(batch, self.teacher)}
+            batch = batch | {"inv_depth": self._label(batch, self.teacher)}
         if self.style is not None and "key" in batch:
             batch = self.style(batch)
         return batch
 
-    def _taught(self, batch: dict[str, Any], teacher: nn.Module) -> Tensor:
-        """The inverse depth of the labels or of the depth, and the teacher's of frames that have neither."""
+    def _label(self, batch: dict[str, Any], teacher: nn.Module) -> Tensor:
+        """Inverse depth of the labels or the ground truth; predicted by the teacher for frames without either."""
         inv_depth: Tensor = batch["inv_depth"] if "inv_depth" in batch else inverse_of(batch["depth"])
         blank = ~(inv_depth > 0).flatten(1).any(1)
         if not blank.any():
@@ -161,32 +165,39 @@ class DepthDataModule(LightningDataModule):
             log.warning("%s", error)
 
     def _evaluated(self) -> Iterator[Reader]:
-        """The readers of validation and, where they are on this machine, of test."""
+        """Readers of the validation split and those of the test split whose data is available."""
         yield from self.val
-        yield from self._there(self.test)
+        yield from self._available(self.test)
 
-    def _there(self, readers: Sequence[Reader]) -> Iterator[Reader]:
+    def _available(self, readers: Sequence[Reader]) -> Iterator[Reader]:
+        """Readers whose data exists on this machine."""
         for reader in readers:
             with contextlib.suppress(FileNotFoundError):
                 if len(reader):
                     yield reader
 
     def evaluated_paths(self) -> set[Path]:
-        """The files of the validation and, where they are on this machine, of the test frames."""
+        """Resolved image paths of the validation split and of the available part of the test split."""
         return {path.resolve() for reader in self._evaluated() for path in reader.paths}
 
     def refuse_leaks(self) -> None:
-        """Raise ValueError where a frame or a scene is in training and in evaluation, or a frame in both validation and
-        test.
+        """Check that the splits are disjoint.
+
+        Raises:
+            ValueError: a frame is in two splits, or a scene is in training and in evaluation.
         """
         validation = {path.resolve() for reader in self.val for path in reader.paths}
-        twice = [path for reader in self._there(self.test) for path in reader.paths if path.resolve() in validation]
+        twice = [path for reader in self._available(self.test) for path in reader.paths if path.resolve() in validation]
         if twice:
-            raise ValueError(f"{len(twice)} validation frames are test frames too, e.g. {twice[0]}: use disjoint lists")
+            raise ValueError(
+                f"{len(twice)} validation frames are also test frames, e.g. {twice[0]}: use disjoint splits"
+            )
         evaluated = self.evaluated_paths()
         leaks = [path for reader in self.train for path in reader.paths if path.resolve() in evaluated]
         if leaks:
-            raise ValueError(f"{len(leaks)} training frames are validation or test frames too, e.g. {leaks[0]}")
+            raise ValueError(
+                f"{len(leaks)} training frames are also validation or test frames, e.g. {leaks[0]}: use disjoint splits"
+            )
         trained = {scene for reader in self.train for scene in reader.scenes_found}
         shared = sorted({scene for reader in self._evaluated() for scene in reader.scenes_found} & trained)
         if shared:
@@ -203,22 +214,22 @@ class DepthDataModule(LightningDataModule):
         views: Mapping[str, Sequence[View]] | None = None,
         batch_size: int | None = None,
     ) -> DataLoader[Sample]:
-        """Batches of the evaluation samples of all frames, in order; under DDP each frame is on one rank alone.
+        """Loader of the evaluation samples of all frames, in order. Under DDP each frame is on exactly one rank.
 
         Args:
-            readers: of the frames.
-            size: (height, width) of the images; the data module's if left out.
-            views: views of each frame, by the reader's ``truth``; the full frame if left out.
-            batch_size: frames per batch; the data module's if left out.
+            readers: readers of the frames.
+            size: (height, width) of the images; by default that of the data module.
+            views: views of each frame, by the ``truth`` of its reader; by default the full frame.
+            batch_size: frames per batch; by default that of the data module.
 
         Raises:
-            ValueError: fewer frames than processes.
+            ValueError: there are fewer frames than processes.
         """
         dataset = EvaluationFrames(readers, size or self.size, self.on_corrupt, views)
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if len(dataset) < ranks:
             raise ValueError(f"{len(dataset)} frames to evaluate cannot be split over {ranks} processes")
-        mine = range(rank, len(dataset), ranks)  # a DistributedSampler would count some frames twice
+        mine = range(rank, len(dataset), ranks)  # DistributedSampler would duplicate frames to pad
         batch_size = batch_size or self.batch_size
         return DataLoader(dataset, batch_size=batch_size, sampler=mine, collate_fn=collate_padded, **self._loading())
 

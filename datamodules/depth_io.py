@@ -1,4 +1,4 @@
-"""Files -> arrays and back. The only file that knows how depth is encoded."""
+"""Read and write images and depth maps. All depth encodings are defined in this file."""
 
 from __future__ import annotations
 
@@ -26,19 +26,23 @@ _JPEG, _PNG, _PNG_END = b"\xff\xd8", b"\x89PNG", b"IEND\xaeB`\x82"
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as RGB uint8, (H, W, 3). Raises CorruptFrameError."""
+    """Read an image as RGB uint8, (H, W, 3).
+
+    Raises:
+        CorruptFrameError: the file is missing, unreadable or corrupt.
+    """
     return decode_image(_read_bytes(path, "image"), path)
 
 
 def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
-    """Decode a JPEG or a PNG as RGB uint8, (H, W, 3).
+    """Decode an image file as RGB uint8, (H, W, 3).
 
     Args:
-        data: the file's content.
-        path: the file, to name in an error.
+        data: content of the file.
+        path: path of the file for error messages.
 
     Raises:
-        CorruptFrameError: truncated, or no image.
+        CorruptFrameError: the data is truncated or not an image.
     """
     try:
         if data.startswith(_JPEG) and simplejpeg.decode_jpeg_header(data)[2] not in ("CMYK", "YCCK"):
@@ -49,89 +53,99 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
                 return pixels
         return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
     except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
-        reason = "no image" if isinstance(error, UnidentifiedImageError) else error  # its own names an address
+        reason = (
+            "not an image" if isinstance(error, UnidentifiedImageError) else error
+        )  # PIL's message has a memory address
         raise CorruptFrameError(f"{path}: corrupt image ({reason})") from error
 
 
 def read_vkitti_depth(path: Path) -> NDArray[np.float32]:
-    """Read Virtual KITTI depth, uint16 centimetres: float32 metres, (H, W); the sky is 655.35 m."""
+    """Read Virtual KITTI depth (uint16, centimetres) as float32 metres, (H, W). The sky is 655.35 m."""
     return read_depth(path, VKITTI_UNITS_PER_METRE)
 
 
 def write_vkitti_depth(path: Path, depth: NDArray[np.float32]) -> None:
-    """Write depth in metres, (H, W), as Virtual KITTI does; beyond 655.35 m is the sky."""
+    """Write depth in metres, (H, W), in the encoding of Virtual KITTI. Depth is clipped to 655.35 m, the sky."""
     write_depth(path, depth, VKITTI_UNITS_PER_METRE)
 
 
 def read_kitti_depth(path: Path) -> NDArray[np.float32]:
-    """Read KITTI's annotated depth, uint16 in 1/256 m: float32 metres, (H, W), 0 where unknown.
+    """Read KITTI's annotated depth (uint16, 1/256 m) as float32 metres, (H, W), 0 where unknown.
 
     Raises:
-        CorruptFrameError: also where nothing is farther than 1 m, because then somebody saved 8 bits.
+        CorruptFrameError: the file is missing, unreadable or corrupt, or no depth reaches 1 m, which means that the PNG
+            was saved with 8-bit values.
     """
     depth = read_depth(path, KITTI_UNITS_PER_METRE)
     if 0 < depth.max() < 1:
-        raise CorruptFrameError(f"{path}: no value above 255: somebody saved 8 bits of depth in a 16-bit PNG")
+        raise CorruptFrameError(f"{path}: no value above 255: the 16-bit PNG contains 8-bit depth")
     return depth
 
 
 def write_kitti_depth(path: Path, depth: NDArray[np.float32]) -> None:
-    """Write depth in metres, (H, W), as KITTI's annotated depth; farther than 255.99 m is cut to that."""
+    """Write depth in metres, (H, W), in the encoding of KITTI's annotated depth. Depth is clipped to 255.99 m."""
     write_depth(path, depth, KITTI_UNITS_PER_METRE)
 
 
 def read_millimetres(path: Path, invalid: int = 0) -> NDArray[np.float32]:
-    """Read uint16 millimetres: float32 metres, (H, W), 0 where unknown.
+    """Read depth in millimetres (uint16) as float32 metres, (H, W), 0 where unknown.
 
     Args:
-        path: the file.
-        invalid: the value that stands for unknown beside 0 (7-Scenes: 65535).
+        path: path of the PNG.
+        invalid: value that means unknown, in addition to 0 (7-Scenes: 65535).
     """
     units = _read_uint16(path)
     return np.where(units == invalid, np.float32(0), units / np.float32(MILLIMETRES_PER_METRE))
 
 
 def write_millimetres(path: Path, depth: NDArray[np.float32]) -> None:
-    """Write depth in metres, (H, W), as uint16 millimetres; farther than 65.535 m is cut to that."""
+    """Write depth in metres, (H, W), as uint16 millimetres. Depth is clipped to 65.535 m."""
     write_depth(path, depth, MILLIMETRES_PER_METRE)
 
 
 def read_tum_depth(path: Path) -> NDArray[np.float32]:
-    """Read TUM RGB-D depth, uint16 in 1/5000 m: float32 metres, (H, W), 0 where unknown."""
+    """Read TUM RGB-D depth (uint16, 1/5000 m) as float32 metres, (H, W), 0 where unknown."""
     return read_depth(path, TUM_UNITS_PER_METRE)
 
 
 def write_tum_depth(path: Path, depth: NDArray[np.float32]) -> None:
-    """Write depth in metres, (H, W), as TUM RGB-D does; farther than 13.107 m is cut to that."""
+    """Write depth in metres, (H, W), in the encoding of TUM RGB-D. Depth is clipped to 13.107 m."""
     write_depth(path, depth, TUM_UNITS_PER_METRE)
 
 
 def read_label(path: Path) -> NDArray[np.float32]:
-    """Read a teacher's inverse depth up to scale and shift: float32 in (0, 1], (H, W), 0 where unknown."""
+    """Read a teacher's inverse depth up to scale and shift as float32 in (0, 1], (H, W), 0 where unknown."""
     return read_depth(path, LABEL_UNITS)
 
 
 def write_label(path: Path, inv_depth: NDArray[np.float32]) -> None:
-    """Write a teacher's inverse depth up to scale and shift, (H, W), as a 16-bit one-channel PNG, brought to (0, 1]."""
+    """Write a teacher's inverse depth up to scale and shift, (H, W), as a 16-bit greyscale PNG, rescaled to (0, 1]."""
     low, high = float(inv_depth.min()), float(inv_depth.max())
     share = (inv_depth.astype(np.float64) - low) / max(high - low, 1e-30)
     write_depth(path, ((1 + share * (LABEL_UNITS - 1)) / LABEL_UNITS).astype(np.float32), LABEL_UNITS)
 
 
 def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
-    """Read a 16-bit one-channel PNG: float32 metres, (H, W). Raises CorruptFrameError."""
+    """Read a 16-bit greyscale PNG as float32 metres, (H, W).
+
+    Raises:
+        CorruptFrameError: the file is missing, unreadable, corrupt or not a 16-bit greyscale PNG.
+    """
     return np.divide(_read_uint16(path), np.float32(units_per_metre), dtype=np.float32)
 
 
 def write_depth(path: Path, depth: NDArray[np.float32], units_per_metre: float) -> None:
-    """Write depth in metres, (H, W), as a 16-bit one-channel PNG; what is too far for 16 bits is cut."""
+    """Write depth in metres, (H, W), as a 16-bit greyscale PNG. Depth beyond the range is clipped."""
     units = np.rint(depth.astype(np.float64) * units_per_metre)
     Image.fromarray(units.clip(0, 65535).astype(np.uint16)).save(path)
 
 
 def encode_depth(depth: NDArray[np.float32]) -> tuple[bytes, float]:
-    """Depth in metres, (H, W), without loss: its bytes, and the units per metre of the integers in them, 0 where it
-    fits none of the data sets' and is kept in float32.
+    """Compress depth in metres, (H, W), without loss.
+
+    Returns:
+        The bytes and their units per metre. The units are 0 if the depth fits no integer encoding and is stored as
+        float32.
     """
     for units_per_metre in _UNITS:
         units = np.rint(depth * np.float32(units_per_metre)).clip(0, 65535).astype(np.uint16)
@@ -141,28 +155,36 @@ def encode_depth(depth: NDArray[np.float32]) -> tuple[bytes, float]:
 
 
 def decode_depth(data: bytes, units_per_metre: float) -> NDArray[np.float32]:
-    """What ``encode_depth`` was given. Raises ValueError or RuntimeError where the data is corrupt."""
+    """Decompress the output of :func:`encode_depth`.
+
+    Raises:
+        ValueError, RuntimeError: the data is corrupt.
+    """
     values: NDArray[Any] = np.load(BytesIO(imagecodecs.zstd_decode(data)), allow_pickle=False)
     return np.divide(values, np.float32(units_per_metre), dtype=np.float32) if units_per_metre else values
 
 
 def encode_image(image: NDArray[np.uint8]) -> bytes:
-    """RGB uint8, (H, W, 3), as a PNG."""
+    """Encode RGB uint8, (H, W, 3), as PNG."""
     return bytes(imagecodecs.png_encode(image))
 
 
 def read_mat(path: Path, name: str) -> NDArray[Any]:
-    """Read an array of a MATLAB file before version 7.3. Raises CorruptFrameError."""
+    """Read an array from a MATLAB file older than version 7.3.
+
+    Raises:
+        CorruptFrameError: the file is missing or corrupt, or has no such array.
+    """
     if not path.is_file():
         raise CorruptFrameError(f"{path}: no such .mat file")
     try:
         return np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
-    except Exception as error:  # scipy raises whatever a corrupt byte leads to, TypeError and zlib.error among it
-        raise CorruptFrameError(f"{path}: corrupt .mat file, or without {name} ({error})") from error
+    except Exception as error:  # scipy raises many types for corrupt data, e.g. TypeError and zlib.error
+        raise CorruptFrameError(f"{path}: corrupt .mat file, or no array {name} in it ({error})") from error
 
 
 def _pack(values: NDArray[Any]) -> bytes:
-    """zstd at this level is as small as a PNG and decodes in a fifth of its time."""
+    """Compress with zstd. At this level it is as small as PNG and decodes five times as fast."""
     buffer = BytesIO()
     np.save(buffer, values)
     return bytes(imagecodecs.zstd_encode(buffer.getvalue(), level=12))
@@ -177,15 +199,15 @@ def _read_uint16(path: Path) -> NDArray[np.uint16]:
     if values.dtype != np.uint16 or values.ndim != 2:
         bits, channels = 8 * values.itemsize, 1 if values.ndim == 2 else values.shape[2]
         raise CorruptFrameError(
-            f"{path}: depth must be a 16-bit PNG of one channel, this one has {bits} bits and {channels} channels"
+            f"{path}: depth must be a 16-bit PNG with 1 channel, found {bits} bits and {channels} channels"
         )
     return values
 
 
 def _decode_png(data: bytes) -> NDArray[Any]:
-    """Raises an OSError, ValueError or RuntimeError where the data is no PNG, or corrupt."""
-    if _PNG_END not in data[-1024:]:  # the decoder does not ask for it
-        raise OSError("truncated: its end is missing" if data.startswith(_PNG) else "not a PNG")
+    """Decode a PNG. Raises OSError, ValueError or RuntimeError if the data is corrupt or not a PNG."""
+    if _PNG_END not in data[-1024:]:  # the decoder does not check for it
+        raise OSError("truncated" if data.startswith(_PNG) else "not a PNG")
     return np.asarray(imagecodecs.png_decode(data))
 
 

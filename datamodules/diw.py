@@ -1,4 +1,4 @@
-"""Depth in the Wild (arXiv 1604.03901): photographs with one ordinal pair each."""
+"""Depth in the Wild (arXiv 1604.03901): internet photographs with one ordinal pair each."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ class _Entry(NamedTuple):
 
 
 class Diw(Reader):
-    """Photographs of the internet; of two points of each it is known which is farther.
+    """Internet photographs with one ordinal pair each: two points, and which of them is farther.
 
-    Rows of the list alternate: an image's path, then ``y_A,x_A,y_B,x_B,ord,width,height``, counted from 1, ``>`` where
-    A is farther.
+    The split file alternates between two kinds of rows: the path of an image, and
+    ``y_A,x_A,y_B,x_B,ord,width,height`` with 1-based coordinates. ``ord`` is ``>`` if A is farther, else ``<``.
 
     Args:
-        root: the folder that the list's paths are relative to, relative to the data root.
-        split: the list, e.g. ``diw/DIW_test.csv``, relative to the data root.
+        root: folder of the image paths in the split file, relative to the data root.
+        split: split file, e.g. ``diw/DIW_test.csv``, relative to the data root.
 
     Raises:
-        FileNotFoundError: no such folder or list.
-        ValueError: a row in another format, or an empty list.
+        FileNotFoundError: the folder or the split file is missing.
+        ValueError: a row has another format, or the split file is empty.
     """
 
-    layout = "Depth in the Wild: DIW_test.csv and the images that it names"
+    layout = "Depth in the Wild: DIW_test.csv and the images it lists"
     truth = "pairs"
-    licence = Licence("Depth in the Wild", "photographs of the internet, no licence is stated", None)
+    licence = Licence("Depth in the Wild", "photographs from the internet, no licence stated", None)
 
     def __init__(self, root: str, split: str) -> None:
         self.root, self.split = data_path(root), data_path(split)
@@ -53,17 +53,21 @@ class Diw(Reader):
     def scan(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
         if not self.split.is_file():
-            raise FileNotFoundError(f"{self.split}: no such list of frames")
+            raise FileNotFoundError(f"{self.split}: no such split file")
         rows = [row.strip() for row in read_text(self.split).splitlines() if row.strip()]
         if not rows or len(rows) % 2:
-            raise ValueError(f"{self.split}: {len(rows)} rows; images and their pairs alternate")
+            raise ValueError(
+                f"{self.split}: {len(rows)} rows, expected an even number: an image, then its ordinal pair"
+            )
         return [self._entry(image, pair) for image, pair in zip(rows[::2], rows[1::2], strict=True)]
 
     def read(self, entry: _Entry) -> Frame:
         image = read_image(entry.image)
         height, width = image.shape[:2]
         if entry.size != (height, width):
-            raise CorruptFrameError(f"{entry.image}: {width}x{height}, its list says {entry.size[1]}x{entry.size[0]}")
+            raise CorruptFrameError(
+                f"{entry.image}: size is {width}x{height}, the split file has {entry.size[1]}x{entry.size[0]}"
+            )
         depth = np.zeros((height, width), dtype=np.float32)
         return Frame(image, depth, guessed_pinhole(image.shape), "real", entry.image, np.array(entry.pair))
 
@@ -76,8 +80,8 @@ class Diw(Reader):
         except (ValueError, KeyError):
             raise ValueError(
                 f"{self.split}: {row!r} is not 'y_A,x_A,y_B,x_B,ord,width,height' with ord > or <; "
-                "is it a list of another data set?"
+                "is it a split file of another data set?"
             ) from None
         if not (0 <= min(y_a, y_b) <= max(y_a, y_b) < size[0] and 0 <= min(x_a, x_b) <= max(x_a, x_b) < size[1]):
-            raise ValueError(f"{self.split}: {row!r} has a point outside of its {width}x{height} image")
+            raise ValueError(f"{self.split}: {row!r} has a point outside its {width}x{height} image")
         return _Entry(self.root / image, pair, size)

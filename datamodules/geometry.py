@@ -1,7 +1,6 @@
-"""What crop, resize and flip do to intrinsics, what a turn of the camera does to points, and the parts of a frame
-that a network may see.
+"""Camera geometry: intrinsics after crop, resize and flip, rotations, and the views of a frame for evaluation.
 
-Pixel centres stand at integer coordinates.
+Pixel centres are at integer coordinates.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ View = Literal["full", "kb"]
 
 
 class Box(NamedTuple):
-    """Rows top to bottom - 1 and columns left to right - 1 of a frame."""
+    """A box in pixels of a frame: rows ``top`` to ``bottom - 1`` and columns ``left`` to ``right - 1``."""
 
     top: int
     bottom: int
@@ -25,8 +24,11 @@ class Box(NamedTuple):
 
 
 def view_box(view: View, size: tuple[int, int]) -> Box:
-    """What a view shows of a frame of (height, width): all of it, or ``kb``, KITTI's benchmark crop of 352 x 1216
-    pixels at the bottom and in the middle.
+    """Box of a view in a frame.
+
+    Args:
+        view: ``full`` (the whole frame) or ``kb`` (the KITTI benchmark crop, 352 x 1216 pixels at the bottom centre).
+        size: (height, width) of the frame.
 
     Raises:
         ValueError: the frame is smaller than the crop.
@@ -41,7 +43,7 @@ def view_box(view: View, size: tuple[int, int]) -> Box:
 
 
 def crop(intrinsics: Intrinsics, left: float, top: float) -> Intrinsics:
-    """Intrinsics after ``left`` columns and ``top`` rows were cut off."""
+    """Intrinsics after removing ``left`` columns on the left and ``top`` rows at the top."""
     result = intrinsics.copy()
     result[0, 2] -= left
     result[1, 2] -= top
@@ -49,7 +51,7 @@ def crop(intrinsics: Intrinsics, left: float, top: float) -> Intrinsics:
 
 
 def resize(intrinsics: Intrinsics, scale_x: float, scale_y: float) -> Intrinsics:
-    """Intrinsics after a resize by (scale_x, scale_y): cx goes to s (cx + 0.5) - 0.5."""
+    """Intrinsics after a resize by (scale_x, scale_y): cx becomes s (cx + 0.5) - 0.5."""
     result = intrinsics.copy()
     for row, scale in enumerate((scale_x, scale_y)):
         result[row, :2] *= scale
@@ -58,15 +60,21 @@ def resize(intrinsics: Intrinsics, scale_x: float, scale_y: float) -> Intrinsics
 
 
 def flip(intrinsics: Intrinsics, width: int) -> Intrinsics:
-    """Intrinsics after a left-right flip of an image ``width`` pixels wide."""
+    """Intrinsics after a horizontal flip of an image that is ``width`` pixels wide."""
     result = intrinsics.copy()
     result[0, 2] = width - 1 - intrinsics[0, 2]
     return result
 
 
 def turn(pitch: float, roll: float, yaw: float) -> NDArray[np.float64]:
-    """The rotation, (3, 3), that brings a point from a camera's coordinates (x right, y down, z ahead) to those of the
-    camera turned by these degrees: down, clockwise, to the right.
+    """Rotation matrix, (3, 3), from the coordinates of a camera to those of the rotated camera.
+
+    Camera coordinates are x right, y down, z forward.
+
+    Args:
+        pitch: downward rotation of the camera in degrees.
+        roll: clockwise rotation in degrees.
+        yaw: rotation to the right in degrees.
     """
     x, y, z = np.deg2rad([pitch, yaw, roll])
     about_x = [[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]]

@@ -1,4 +1,4 @@
-"""KITTI: raw recordings, and the annotated depth of the depth benchmark (arXiv 1708.06500)."""
+"""KITTI: raw recordings and the annotated depth maps of the depth benchmark (arXiv 1708.06500)."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ _BTS_IMAGE = re.compile(r"/?([^/]+/[^/]+_sync)/image_0([23])/data/(\d+)\.(?:png|
 
 class _Entry(NamedTuple):
     image: Path
-    truth: Path | None  # a scan, a PNG, or nothing where the list says None
+    truth: Path | None  # a LiDAR scan or a depth PNG; None if the frame has no ground truth
     calibration: Path
     camera: int
 
 
 class KittiRaw(Reader):
-    """Photographs of streets with LiDAR or annotated depth, named by a list.
+    """Street images with LiDAR or annotated depth, listed in a split file.
 
-    A line of the list is monodepth2's ``2011_09_26/2011_09_26_drive_0022_sync 473 l`` (drive, frame with zeros before
-    it or not, l or 2, r or 3), or bts's ``<image> <depth> <focal length>``, whose depth may be ``None``: such a frame
-    has no annotated truth, and an evaluation counts it as missing.
+    Two line formats are supported. monodepth2: ``2011_09_26/2011_09_26_drive_0022_sync 473 l``, which is drive, frame
+    number (zero-padded or not) and camera (``l`` or ``2``, ``r`` or ``3``). bts: ``<image> <depth> <focal length>``. If
+    the depth is ``None``, the frame has no annotated ground truth, and evaluation counts it as missing.
 
     Args:
-        root: folder of the dates, relative to the data root.
-        split: the list, relative to the data root.
-        depth: ``camera_z`` (one scan, depth along the camera's axis, for training), ``forward_x`` (one scan, the
-            LiDAR's forward coordinate, which the published Eigen ground truth holds), ``annotated`` (accumulated scans
-            of the depth benchmark) or ``none`` (photographs only; no LiDAR is needed).
-        annotated: folder of the annotated depth, relative to the data root; ``root`` if left out. A file is looked for
-            in ``{train,val}/<drive>/proj_depth/groundtruth/``, ``<drive>/proj_depth/groundtruth/`` and in the raw
-            drive.
+        root: folder that contains the recording dates, relative to the data root.
+        split: split file, relative to the data root.
+        depth: ``camera_z`` (one LiDAR scan, depth along the optical axis, for training), ``forward_x`` (one LiDAR scan,
+            forward coordinate of the LiDAR, as in the published Eigen ground truth), ``annotated`` (accumulated scans
+            of the depth benchmark) or ``none`` (images only, no LiDAR files needed).
+        annotated: folder of the annotated depth, relative to the data root; ``root`` by default. Files are searched in
+            ``{train,val}/<drive>/proj_depth/groundtruth/``, ``<drive>/proj_depth/groundtruth/`` and the folder of the
+            raw drive.
 
     Raises:
-        FileNotFoundError: no such folder or list.
-        ValueError: a line in neither format, or an empty list.
+        FileNotFoundError: a folder or the split file is missing.
+        ValueError: a line has another format, or the split file is empty.
     """
 
     layout = (
@@ -111,13 +111,13 @@ class KittiRaw(Reader):
         return _Entry(jpg if jpg.is_file() and not png.is_file() else png, truth, folder.parent, camera)
 
     def _annotated(self, drive: Path, name: Path) -> Path:
-        """The first of the three places where the file is; the first of them all where it is nowhere."""
+        """The first existing candidate; the first candidate if none exists."""
         places = [self.annotated / split / drive.name for split in ("train", "val", "")] + [drive]
         files = [place / "proj_depth" / "groundtruth" / name for place in places]
         return next((file for file in files if file.is_file()), files[0])
 
     def _parse(self, fields: list[str]) -> tuple[str, int, int]:
-        """A line of a list -> drive, frame and camera."""
+        """Fields of a line -> drive, frame number and camera."""
         try:
             if len(fields) == 3 and (image := _BTS_IMAGE.fullmatch(fields[0])):
                 return image[1], int(image[3]), int(image[2])
@@ -126,7 +126,7 @@ class KittiRaw(Reader):
         except (ValueError, KeyError):
             raise ValueError(
                 f"{self.split}: {' '.join(fields)!r} is neither monodepth2's '<date>/<drive> <frame> <l or r>' nor "
-                "bts's '<date>/<drive>/image_02/data/<frame>.png <depth or None> <focal>'; is it a list of "
+                "bts's '<date>/<drive>/image_02/data/<frame>.png <depth or None> <focal>'; is it a split file of "
                 "another data set?"
             ) from None
 

@@ -1,4 +1,4 @@
-"""KITTI's calibration, and LiDAR points as a sparse depth image."""
+"""KITTI calibration files, and LiDAR scans as sparse depth maps."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Matrix = NDArray[np.float64]
 
 
 class Calibration(NamedTuple):
-    """One camera of one recording date.
+    """Calibration of one camera on one recording date.
 
     Attributes:
-        velo_to_image: LiDAR metres, homogeneous -> pixels times z, (3, 4).
-        intrinsics: (3, 3), pixels.
+        velo_to_image: projection matrix, (3, 4), from homogeneous LiDAR coordinates in metres to (u z, v z, z) in
+            pixels and metres.
+        intrinsics: float32, (3, 3), pixels.
     """
 
     velo_to_image: Matrix
@@ -27,10 +28,14 @@ class Calibration(NamedTuple):
 
 
 def read_calibration(folder: Path, camera: int) -> Calibration:
-    """Read ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt`` of a date for camera 2 (left) or 3 (right).
+    """Read ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt`` of a date.
+
+    Args:
+        folder: folder of the recording date.
+        camera: 2 (left) or 3 (right).
 
     Raises:
-        CorruptFrameError: a file or a matrix is missing.
+        CorruptFrameError: a file or a matrix is missing or corrupt.
     """
     cameras, velo = (_read_matrices(folder / f"calib_{name}.txt") for name in ("cam_to_cam", "velo_to_cam"))
     try:
@@ -40,41 +45,47 @@ def read_calibration(folder: Path, camera: int) -> Calibration:
         velo_to_cam[:3, :3] = velo["R"].reshape(3, 3)
         velo_to_cam[:3, 3] = velo["T"].reshape(3)
     except (KeyError, ValueError) as error:
-        raise CorruptFrameError(f"{folder}: calibration without a usable {error}") from error
+        raise CorruptFrameError(f"{folder}: missing or corrupt matrix in the calibration ({error})") from error
     if not all(np.isfinite(matrix).all() for matrix in (projection, rectification, velo_to_cam)):
-        raise CorruptFrameError(f"{folder}: a number of its calibration is not finite")
+        raise CorruptFrameError(f"{folder}: the calibration has values that are not finite")
     return Calibration(projection @ rectification @ velo_to_cam, projection[:, :3].astype(np.float32))
 
 
 def read_scan(path: Path) -> NDArray[np.float32]:
-    """Read a Velodyne scan: (N, 4), forward x, left y, up z in metres, and reflectance. Raises CorruptFrameError."""
+    """Read a Velodyne scan, (N, 4): x (forward), y (left) and z (up) in metres, and reflectance.
+
+    Raises:
+        CorruptFrameError: the file is missing or corrupt.
+    """
     if not path.is_file():
         raise CorruptFrameError(f"{path}: no such LiDAR scan")
     if path.stat().st_size % 16 or not path.stat().st_size:
-        raise CorruptFrameError(f"{path}: a scan holds four float32 a point, this one has {path.stat().st_size} bytes")
+        raise CorruptFrameError(
+            f"{path}: a scan has four float32 values per point, but this file has {path.stat().st_size} bytes"
+        )
     points = np.fromfile(path, dtype=np.float32).reshape(-1, 4)
     if not np.isfinite(points).all():
-        raise CorruptFrameError(f"{path}: a coordinate is not finite")
+        raise CorruptFrameError(f"{path}: the scan has values that are not finite")
     return points
 
 
 def project(
     scan: NDArray[np.float32], velo_to_image: Matrix, size: tuple[int, int], kind: LidarDepth
 ) -> NDArray[np.float32]:
-    """Project a scan into an image, as the Eigen ground truth is made (monodepth2's ``generate_depth_map``).
+    """Project a scan into an image, as for the Eigen ground truth (``generate_depth_map`` of monodepth2).
 
-    Points behind the scanner are dropped, pixels are rounded less one (KITTI counts from 1), and where two points meet
-    the nearest wins.
+    Points behind the scanner are dropped. Pixel coordinates are rounded and reduced by one, as KITTI's are 1-based. A
+    pixel with several points gets the nearest.
 
     Args:
-        scan: (N, 4).
-        velo_to_image: (3, 4).
-        size: (height, width).
-        kind: ``camera_z``, depth along the camera's axis, for training; ``forward_x``, the LiDAR's own forward
-            coordinate, which the published Eigen ground truth holds.
+        scan: LiDAR points, (N, 4).
+        velo_to_image: projection matrix, (3, 4), see :class:`Calibration`.
+        size: (height, width) of the image.
+        kind: ``camera_z`` (depth along the optical axis, for training) or ``forward_x`` (forward coordinate of the
+            LiDAR, as in the published Eigen ground truth).
 
     Returns:
-        float32 metres, (height, width), 0 where there is no point.
+        Depth in metres, float32, (height, width), 0 in pixels without a point.
     """
     points = scan[scan[:, 0] >= 0].astype(np.float64)
     u, v, z = velo_to_image[:, :3] @ points[:, :3].T + velo_to_image[:, 3:]
@@ -93,7 +104,7 @@ def project(
 
 
 def _read_matrices(path: Path) -> dict[str, Matrix]:
-    """``name: numbers`` a line; what is not a number (the time of calibration) is left out."""
+    """Read lines ``name: numbers``. Lines without numbers (the calibration time) are skipped."""
     if not path.is_file():
         raise CorruptFrameError(f"{path}: no such calibration file")
     matrices = {}

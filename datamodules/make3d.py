@@ -1,4 +1,4 @@
-"""Make3D's test set."""
+"""Make3D test set."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class _Entry(NamedTuple):
 
 
 class Make3D(Reader):
-    """Outdoor photographs with a coarse laser grid, for evaluation: the centre that papers report on.
+    """Outdoor images with a coarse laser depth grid, for evaluation only.
 
-    Of an image (2272 high, 1704 wide) it gives the centre 852 rows, 3/8 of its height; of the laser's grid, 55 x 305,
-    the rows 17 to 37. The intrinsics are a guess.
+    Frames are cropped to the centre that published results use: the centre 852 of 2272 image rows (3/8 of the height)
+    and rows 17 to 37 of the 55 x 305 laser grid. Intrinsics are a guess with a horizontal field of view of 60 degrees.
 
     Args:
-        root: the folder of ``Test134`` and ``Gridlaserdata``, relative to the data root.
+        root: folder that contains ``Test134`` and ``Gridlaserdata``, relative to the data root.
 
     Raises:
-        FileNotFoundError: no such folder, or no image in it.
+        FileNotFoundError: the folder is missing or has no images.
     """
 
     layout = "Make3D: Test134/img-<id>.jpg and Gridlaserdata/depth_sph_corr-<id>.mat"
     truth = "laser_grid"
-    licence = Licence("Make3D", "its makers state no licence", None)
+    licence = Licence("Make3D", "no licence stated", None)
 
     def __init__(self, root: str) -> None:
         self.root = data_path(root)
@@ -42,17 +42,19 @@ class Make3D(Reader):
         require_folder(self.root, self.layout)
         images = sorted((self.root / "Test134").glob("img-*.jpg"))
         if not images:
-            raise FileNotFoundError(f"{self.root}: no image; looked for {self.layout}")
+            raise FileNotFoundError(f"{self.root}: no images; looked for {self.layout}")
         grids = self.root / "Gridlaserdata"
         return [_Entry(image, grids / f"depth_sph_corr-{image.stem.removeprefix('img-')}.mat") for image in images]
 
     def read(self, entry: _Entry) -> Frame:
         image, grid = read_image(entry.image), read_mat(entry.grid, "Position3DGrid")
         if grid.ndim != 3 or grid.shape[:2] != GRID or grid.shape[2] < 4:
-            raise CorruptFrameError(f"{entry.grid}: a grid of shape {grid.shape}, not {GRID} of x, y, z and depth")
+            raise CorruptFrameError(f"{entry.grid}: grid of shape {grid.shape}, expected {GRID} with x, y, z and depth")
         height = image.shape[0]
         if height < image.shape[1]:
-            raise CorruptFrameError(f"{entry.image}: {image.shape[1]}x{height}, but Make3D's images stand upright")
+            raise CorruptFrameError(
+                f"{entry.image}: {height}x{image.shape[1]} (height x width), but Make3D images are in portrait format"
+            )
         rows = round(height * 852 / 2272)
         top = (height - rows) // 2
         image = np.ascontiguousarray(image[top : top + rows])

@@ -1,4 +1,4 @@
-"""NYU Depth v2: the labelled .mat file, and bts's folders."""
+"""NYU Depth v2: the labelled .mat file, and the folder layout of bts."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from datamodules.reader import (
     scene_name,
 )
 
-LICENCE = Licence("NYU Depth v2", "for research", False)
-# The toolbox's camera_params.m; its pixels count from 1.
+LICENCE = Licence("NYU Depth v2", "research only", False)
+# From the toolbox's camera_params.m, which has 1-based pixel coordinates.
 INTRINSICS = pinhole(518.85790117450188, 519.46961112127485, 325.58244941119034 - 1, 253.73616633400465 - 1)
 
 
@@ -32,13 +32,13 @@ class NyuLabeled(Reader):
     """Indoor frames of the labelled data set, ``nyu_depth_v2_labeled.mat``.
 
     Args:
-        root: the folder of ``nyu_depth_v2_labeled.mat`` and ``splits.mat``, relative to the data root.
-        split: ``train`` (795 frames) or ``test`` (654).
-        depth: ``raw`` (what the Kinect measured, with holes; bts's files hold it) or ``filled`` (holes inpainted).
+        root: folder that contains ``nyu_depth_v2_labeled.mat`` and ``splits.mat``, relative to the data root.
+        split: ``train`` (795 frames) or ``test`` (654 frames).
+        depth: ``raw`` (as measured by the Kinect, with holes; as in the files of bts) or ``filled`` (holes inpainted).
 
     Raises:
-        FileNotFoundError: no such folder or file.
-        ValueError: not the files of NYU Depth v2.
+        FileNotFoundError: the folder or a file is missing.
+        ValueError: a file is corrupt or not from NYU Depth v2.
     """
 
     layout = "NYU Depth v2: nyu_depth_v2_labeled.mat (HDF5: images, depths, rawDepths) and splits.mat"
@@ -62,7 +62,7 @@ class NyuLabeled(Reader):
         except (CorruptFrameError, KeyError, OSError) as error:
             raise ValueError(f"{self.root}: not {self.layout} ({error})") from error
         if not len(numbers) or numbers.min() < 0 or numbers.max() >= frames:
-            raise ValueError(f"{splits}: {self.split}Ndxs does not number the {frames} frames of {file.name} from 1")
+            raise ValueError(f"{splits}: {self.split}Ndxs has indices outside 1 to {frames}, the frames of {file.name}")
         return [(file / f"{number:04d}", int(number)) for number in numbers]
 
     def files(self, entry: tuple[Path, int]) -> list[Path]:
@@ -83,18 +83,20 @@ class NyuLabeled(Reader):
 
 
 class NyuFolders(Reader):
-    """Indoor frames in bts's folders, named by its list: ``/kitchen_0028b/rgb_00045.jpg <depth> <focal length>``.
+    """Indoor frames in the folder layout of bts, listed in a split file.
+
+    A line of the split file is ``/kitchen_0028b/rgb_00045.jpg <depth> <focal length>``.
 
     Args:
         root: folder of the scenes, relative to the data root.
-        split: the list, relative to the data root.
+        split: split file, relative to the data root.
 
     Raises:
-        FileNotFoundError: no such folder or list.
-        ValueError: a line in another format, or an empty list.
+        FileNotFoundError: the folder or the split file is missing.
+        ValueError: a line has another format, or the split file is empty.
     """
 
-    layout = "NYU Depth v2 as bts unpacks it: <scene>/rgb_%05d.jpg and sync_depth_%05d.png (uint16 millimetres)"
+    layout = "NYU Depth v2 in the layout of bts: <scene>/rgb_%05d.jpg and sync_depth_%05d.png (uint16 millimetres)"
     truth = "kinect"
     licence = LICENCE
 
@@ -119,7 +121,7 @@ class NyuFolders(Reader):
         if len(fields) != 3 or not fields[1].endswith(".png") or "proj_depth" in fields[1]:
             raise ValueError(
                 f"{self.split}: {' '.join(fields)!r} is not '<scene>/rgb_<n>.jpg <scene>/sync_depth_<n>.png <focal>'; "
-                "is it a list of another data set?"
+                "is it a split file of another data set?"
             )
         image, depth = (self.root / field.lstrip("/") for field in fields[:2])
         return image, depth
@@ -127,5 +129,5 @@ class NyuFolders(Reader):
 
 @cache
 def _open(path: Path, process: int) -> Any:
-    """The file, opened once by each process: HDF5 cannot share it with a fork."""
+    """Open the file once per process. An HDF5 handle must not be shared with a forked process."""
     return h5py.File(path)

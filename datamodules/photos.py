@@ -1,4 +1,4 @@
-"""A folder of photographs without depth."""
+"""A folder of images without depth."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class _Entry(NamedTuple):
 
 
 class Photos(Reader):
-    """The photographs of a folder and of the folders in it, without depth: all of it is unknown.
+    """Images of a folder and its subfolders, without ground truth depth.
 
-    The intrinsics are a guess, a horizontal field of view of 60 degrees, for nothing else is known.
+    The intrinsics are a guess with a horizontal field of view of 60 degrees.
 
     Args:
         root: folder, relative to the data root.
-        labels: a folder of a teacher's inverse depth that ``pocketdepth label`` wrote for ``root``, relative to the
-            data root; what the teacher did not label is left out.
+        labels: folder of a teacher's inverse depth, written by ``pocketdepth label`` for ``root``, relative to the data
+            root. Images without a label are left out.
 
     Raises:
-        FileNotFoundError: no such folder, or no photograph in it, or none that is labelled.
+        FileNotFoundError: a folder is missing, or has no images or no labels.
     """
 
     layout = "a folder of .jpg, .jpeg or .png files"
     truth = "none"
-    licence = Licence("photographs of your own", "those of their makers", None)
+    licence = Licence("your own photographs", "set by their authors", None)
 
     def __init__(self, root: str, labels: str | None = None) -> None:
         self.root, self.labels = data_path(root), None if labels is None else data_path(labels)
@@ -46,11 +46,13 @@ class Photos(Reader):
             raise FileNotFoundError(f"{self.root}: no .jpg, .jpeg or .png file in it")
         if self.labels is None:
             return [_Entry(path, None) for path in paths]
-        require_folder(self.labels, "what `pocketdepth label` wrote, a .png file for each photograph")
+        require_folder(self.labels, "the output of `pocketdepth label`, one .png file per image")
         entries = [_Entry(path, label_path(path, self.root, self.labels)) for path in paths]
         labelled = [entry for entry in entries if entry.label is not None and entry.label.is_file()]
         if not labelled:
-            raise FileNotFoundError(f"{self.labels}: no label of a photograph of {self.root}, e.g. {entries[0].label}")
+            raise FileNotFoundError(
+                f"{self.labels}: no label for any image of {self.root}; looked for e.g. {entries[0].label}"
+            )
         return labelled
 
     def read(self, entry: _Entry) -> Frame:
@@ -59,11 +61,11 @@ class Photos(Reader):
         inv_depth = None if entry.label is None else read_label(entry.label)
         if inv_depth is not None and inv_depth.shape != depth.shape:
             raise CorruptFrameError(
-                f"{entry.label}: {inv_depth.shape}, but its photograph is {depth.shape}; label it again"
+                f"{entry.label}: shape is {inv_depth.shape}, but its image has {depth.shape}; label it again"
             )
         return Frame(image, depth, guessed_pinhole(image.shape), "real", entry.image, inv_depth=inv_depth)
 
 
 def label_path(photograph: Path, root: Path, labels: Path) -> Path:
-    """Where the label of a photograph below ``root`` lies; the suffix stays in the name, for a.jpg and a.png differ."""
+    """Path of the label of an image below ``root``. It keeps the image suffix, so a.jpg and a.png do not collide."""
     return labels / photograph.relative_to(root).with_name(f"{photograph.name}.png")

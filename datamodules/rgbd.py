@@ -1,4 +1,4 @@
-"""Indoor sequences of RGB-D cameras: TUM RGB-D and 7-Scenes."""
+"""Indoor RGB-D sequences: TUM RGB-D and 7-Scenes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TUM_INTRINSICS = {
     "freiburg1": pinhole(517.3, 516.5, 318.6, 255.3),
     "freiburg2": pinhole(520.9, 521.0, 325.1, 249.7),
     "freiburg3": pinhole(535.4, 539.2, 320.1, 247.6),
-    "": pinhole(525.0, 525.0, 319.5, 239.5),  # ROS's default, for a sequence whose name does not tell the camera
+    "": pinhole(525.0, 525.0, 319.5, 239.5),  # default of ROS, if the path does not name the camera
 }
-_TUM_APART_S = 0.02  # the benchmark's associate.py
+_TUM_APART_S = 0.02  # as in the benchmark's associate.py
 
 
 class _Entry(NamedTuple):
@@ -30,19 +30,19 @@ class _Entry(NamedTuple):
 class TumRgbd(Reader):
     """TUM RGB-D: sequences with ``rgb.txt`` and ``depth.txt``, or pairs ``rgb_<n>.png`` and ``depth_<n>.png``.
 
-    A sequence's images are paired by their times, at most 20 ms apart.
+    Images and depth maps of a sequence are matched by timestamp, at most 20 ms apart.
 
     Args:
-        root: a sequence, or the folder of the sequences, relative to the data root.
+        root: a sequence, or a folder of sequences, relative to the data root.
 
     Raises:
-        FileNotFoundError: no such folder, or no frame in it.
-        ValueError: a list in another format.
+        FileNotFoundError: the folder is missing or has no frames.
+        ValueError: ``rgb.txt`` or ``depth.txt`` has another format.
     """
 
     layout = "TUM RGB-D: <sequence>/{rgb.txt,depth.txt,rgb/,depth/}, or pairs rgb_<n>.png and depth_<n>.png"
     truth = "kinect"
-    licence = Licence("TUM RGB-D", "CC BY 4.0: its makers are to be named", True)
+    licence = Licence("TUM RGB-D", "CC BY 4.0, attribution required", True)
 
     def __init__(self, root: str) -> None:
         self.root = data_path(root)
@@ -59,7 +59,7 @@ class TumRgbd(Reader):
             for image in sorted(self.root.rglob("rgb_*.png"))
         ]
         if not entries:
-            raise FileNotFoundError(f"{self.root}: no frame; looked for {self.layout}")
+            raise FileNotFoundError(f"{self.root}: no frames; looked for {self.layout}")
         return entries
 
     def scene(self, entry: _Entry) -> str:
@@ -72,20 +72,21 @@ class TumRgbd(Reader):
 
 
 class SevenScenes(Reader):
-    """7-Scenes: ``frame-%06d.{color,depth,pose}`` of a Kinect, in one folder or in ``<scene>/seq-XX/``.
+    """7-Scenes: Kinect frames ``frame-%06d.{color,depth}``, in one folder or in ``<scene>/seq-XX/``.
 
     Colour and depth are not exactly registered.
 
     Args:
-        root: a scene, or the folder of the scenes, relative to the data root.
-        scenes: folders below ``root``, e.g. ``chess`` or ``chess/seq-01``; all that there are if left out.
-        split: ``train`` or ``test`` takes the sequences that a scene's ``TrainSplit.txt`` or ``TestSplit.txt`` names.
-        part: from which share to which of each sequence's frames in the order of time, e.g. ``[0, 0.6]`` to train on
-            and ``[0.6, 1]`` to evaluate on where there is one sequence alone.
+        root: a scene, or a folder of scenes, relative to the data root.
+        scenes: folders below ``root`` to read, e.g. ``chess`` or ``chess/seq-01``; all by default.
+        split: ``train`` or ``test`` reads the sequences listed in ``TrainSplit.txt`` or ``TestSplit.txt`` of the
+            scenes; ``all`` reads every sequence.
+        part: start and end of the frames to read, as shares of each sequence in temporal order. A single sequence can
+            be split into ``[0, 0.6]`` for training and ``[0.6, 1]`` for evaluation.
 
     Raises:
-        FileNotFoundError: no such folder or split, or no frame in it.
-        ValueError: shares that do not rise within [0, 1].
+        FileNotFoundError: a folder or split file is missing, or there are no frames.
+        ValueError: ``part`` is not ascending within [0, 1].
     """
 
     layout = "7-Scenes: [<scene>/seq-XX/]frame-%06d.color.png (or .jpg) and frame-%06d.depth.png"
@@ -100,7 +101,7 @@ class SevenScenes(Reader):
         part: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         if not 0 <= part[0] < part[1] <= 1:
-            raise ValueError(f"part {list(part)} does not rise within [0, 1]")
+            raise ValueError(f"part {list(part)} is not ascending within [0, 1]")
         self.root, self.scenes, self.split, self.part = data_path(root), scenes, split, part
 
     def scan(self) -> list[_Entry]:
@@ -114,7 +115,7 @@ class SevenScenes(Reader):
         found = [sorted(folder.rglob("frame-*.color.*")) for folder in folders]
         images = [image for each in found for image in self._part_of(each)]
         if not images:
-            raise FileNotFoundError(f"{self.root}: no frame; looked for {self.layout}")
+            raise FileNotFoundError(f"{self.root}: no frames; looked for {self.layout}")
         return [_Entry(image, image.with_name(image.name.split(".")[0] + ".depth.png")) for image in images]
 
     def scene(self, entry: _Entry) -> str:
@@ -125,7 +126,7 @@ class SevenScenes(Reader):
         return Frame(read_image(entry.image), depth, pinhole(585, 585, 320, 240), "real", entry.image)
 
     def _part_of(self, images: list[Path]) -> list[Path]:
-        """The part of the frames, sequence by sequence."""
+        """The images of ``part`` of each sequence."""
         sequences: dict[Path, list[Path]] = {}
         for image in images:
             sequences.setdefault(image.parent, []).append(image)
@@ -135,7 +136,7 @@ class SevenScenes(Reader):
         ]
 
     def _sequences(self, folder: Path) -> list[Path]:
-        """The sequences that the split files in a folder name: a line is ``sequence1``, its folder ``seq-01``."""
+        """Sequences listed in the split files of a folder. The line ``sequence1`` means the folder ``seq-01``."""
         files = sorted(folder.rglob(f"{self.split.title()}Split.txt"))
         if not files:
             raise FileNotFoundError(f"{folder}: no {self.split.title()}Split.txt in it; looked for {self.layout}")
@@ -143,7 +144,7 @@ class SevenScenes(Reader):
 
 
 def _times(path: Path) -> dict[float, str]:
-    """Seconds -> file, from lines ``<seconds> <file>``; those that start with # do not count."""
+    """Read lines ``<seconds> <file>`` as timestamp -> file. Lines that start with # are comments."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; looked for {TumRgbd.layout}")
     lines = [line.replace(",", " ").split() for line in read_text(path).splitlines() if not line.startswith("#")]
@@ -154,7 +155,7 @@ def _times(path: Path) -> dict[float, str]:
 
 
 def _associate(images: dict[float, str], depths: dict[float, str]) -> list[tuple[str, str]]:
-    """Pairs of an image and a depth map that are each other's nearest in time."""
+    """Pairs of an image and a depth map that are mutual nearest neighbours in time."""
     if not images or not depths:
         return []
     image_times, depth_times = (np.array(sorted(times)) for times in (images, depths))
@@ -167,7 +168,7 @@ def _associate(images: dict[float, str], depths: dict[float, str]) -> list[tuple
 
 
 def _nearest(times: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The place of each time's nearest in the ascending others."""
+    """For each time, the index of the nearest value in ``others``, which is ascending."""
     after = np.searchsorted(others, times).clip(1, max(1, len(others) - 1))
     before = after - 1
     after = after.clip(max=len(others) - 1)

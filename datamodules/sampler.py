@@ -1,4 +1,4 @@
-"""Which frames stand in which batch: a function of seed and position, and of nothing else."""
+"""Batch sampler: the frames of a batch depend only on the seed and the position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from torch.utils.data import Sampler
 
 
 class Draw(NamedTuple):
-    """One place in a batch: which reader, which of its frames, and the key of every random draw for it."""
+    """Index of one sample in a batch.
+
+    Attributes:
+        reader: index of the reader.
+        frame: index of the frame in the reader.
+        key: 64-bit seed of every random draw for the sample.
+    """
 
     reader: int
     frame: int
@@ -20,18 +26,19 @@ class Draw(NamedTuple):
 
 
 class MixtureSampler(Sampler[list[Draw]]):
-    """Batches that hold each reader's frames in fixed numbers; a reader is gone through whole before it repeats.
+    """Samples batches with a fixed number of frames from each reader, without replacement until a reader is exhausted.
 
-    The batch at a position of the endless stream depends on the seed alone, so that a resumed run goes on where it
-    stopped, and ranks of a distributed run share nothing.
+    Batches form an endless stream. A batch depends only on the seed and its position, so a resumed run continues with
+    the same batches. Each rank of a distributed run draws different positions.
 
     Args:
-        lengths: frames per reader.
-        counts: frames of each reader in a batch.
-        batches: batches per epoch.
-        seed: of the stream.
-        position: says how many batches of the stream were trained on before this epoch.
-        rank, ranks: this process among those of a distributed run.
+        lengths: number of frames of each reader.
+        counts: number of frames of each reader in a batch.
+        batches: number of batches per epoch.
+        seed: random seed of the stream.
+        position: function that returns the number of batches of the stream consumed before this epoch.
+        rank: rank of this process.
+        ranks: number of processes.
     """
 
     def __init__(
@@ -57,7 +64,7 @@ class MixtureSampler(Sampler[list[Draw]]):
             yield self.batch(step)
 
     def batch(self, step: int) -> list[Draw]:
-        """The batch of this rank at a position of the stream."""
+        """The batch of this rank at position ``step``."""
         place = step * self.ranks + self.rank
         keys = np.random.SeedSequence((self.seed, place)).generate_state(sum(self.counts), np.uint64) >> 1
         draws: list[Draw] = []
@@ -73,10 +80,10 @@ class MixtureSampler(Sampler[list[Draw]]):
 
 
 def batch_counts(proportions: Sequence[float], batch_size: int) -> list[int]:
-    """Frames of each reader in a batch: the proportions, rounded so that they fill it (largest remainder).
+    """Number of frames of each reader in a batch: the proportions, rounded by the largest remainder method.
 
     Raises:
-        ValueError: a proportion that is not positive, or too small to get one frame.
+        ValueError: a proportion is not positive, or too small for one frame per batch.
     """
     if not all(share > 0 for share in proportions):
         raise ValueError(f"proportions {list(proportions)} must be positive")
@@ -86,5 +93,5 @@ def batch_counts(proportions: Sequence[float], batch_size: int) -> list[int]:
     for reader in by_remainder[: batch_size - sum(counts)]:
         counts[reader] += 1
     if 0 in counts:
-        raise ValueError(f"proportions {list(proportions)} give no frame to some reader in a batch of {batch_size}")
+        raise ValueError(f"proportions {list(proportions)} leave a reader without frames in a batch of {batch_size}")
     return counts

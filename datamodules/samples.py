@@ -1,4 +1,4 @@
-"""Draws and places -> samples -> batches."""
+"""Datasets and collate functions: frames -> samples -> batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class TrainingFrames(Dataset[Sample]):
-    """Draws -> augmented samples."""
+    """Augmented training samples, indexed by the draws of :class:`~datamodules.sampler.MixtureSampler`."""
 
     def __init__(
         self, readers: list[Reader], augmentation: Augmentation, size: tuple[int, int], on_corrupt: OnCorrupt
@@ -42,8 +42,9 @@ class TrainingFrames(Dataset[Sample]):
 
 
 class EvaluationFrames(Dataset[Sample]):
-    """All frames of the readers, in order, each in the views that are asked for; of a corrupt frame that is skipped no
-    pixel is known, so it is missing.
+    """All frames of the readers, in order, each in its requested views.
+
+    A skipped corrupt frame becomes a blank sample without known pixels, so evaluation counts it as missing.
     """
 
     def __init__(
@@ -79,8 +80,9 @@ class EvaluationFrames(Dataset[Sample]):
 
 
 def collate(samples: list[Sample]) -> dict[str, Any]:
-    """Batch samples; in memory images keep the order in which decoders write and networks read, channels last. Where a
-    teacher labelled some, the others are given the inverse of their depth.
+    """Batch samples. Images are stored in the channels_last memory format.
+
+    If a teacher labelled some of the samples, ``inv_depth`` of the others is the inverse of their depth.
     """
     if any("inv_depth" in sample for sample in samples):
         samples = [{"inv_depth": inverse_of(sample["depth"])} | sample for sample in samples]
@@ -89,7 +91,7 @@ def collate(samples: list[Sample]) -> dict[str, Any]:
 
 
 def collate_padded(samples: list[Sample]) -> dict[str, Any]:
-    """Batch evaluation samples; the truths, of several sizes, are padded with 0 on the right and the bottom."""
+    """Batch evaluation samples. ``full_depth`` is padded with 0 on the right and bottom to a common size."""
     sizes = torch.stack([sample["full_size"] for sample in samples])
     height, width = sizes.amax(0).tolist()
     return collate(
@@ -101,19 +103,22 @@ def collate_padded(samples: list[Sample]) -> dict[str, Any]:
 
 
 def inverse_of(depth: Tensor) -> Tensor:
-    """Inverse depth, 0 where unknown."""
+    """Inverse depth of a depth map; 0 where unknown."""
     return torch.where(depth > 0, 1 / depth, 0)
 
 
 def content_and_style(batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """The synthetic frames of a batch, and a real one for each: (N, 3, H, W) both.
+    """Split a batch into content and style images.
+
+    Returns:
+        The synthetic images and one real image for each of them, both (N, 3, H, W).
 
     Raises:
-        ValueError: there are none of either.
+        ValueError: the batch has no synthetic or no real frames.
     """
     synthetic = torch.tensor([domain == "synthetic" for domain in batch["domain"]])
     if synthetic.all() or not synthetic.any():
-        raise ValueError("a stylizer is trained on synthetic and real frames: name a reader of each under data.train")
+        raise ValueError("training a stylizer needs synthetic and real frames: list a reader of each under data.train")
     image: Tensor = batch["image"].contiguous(memory_format=torch.channels_last)
     content, style = image[synthetic], image[~synthetic]
     return content, style[torch.arange(len(content)) % len(style)]

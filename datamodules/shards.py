@@ -1,7 +1,7 @@
-"""Frames of any reader as shards, for data that does not fit on one machine: in a folder, on S3 or on GCS.
+"""Shards: frames of any reader, packed by LitData in a folder, on S3 or on GCS.
 
-LitData writes and fetches them, a byte range for each frame. Which frame is asked for is the sampler's matter, as with
-files: the same mixture, order, resuming and split over ranks.
+They are for data that does not fit on one machine. LitData fetches one byte range per frame. The sampler chooses the
+frames as for files, so mixing, order, resuming and distribution over ranks are the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datamodules.depth_io import decode_depth, decode_image, encode_depth, encod
 from datamodules.reader import CorruptFrameError, Domain, Frame, Licence, Reader, Truth, data_path
 
 CHUNK = "64MB"
-LIST = "list"  # beside the chunks, written last: the frames' names as one sample of a data set of its own
+LIST = "list"  # a second LitData data set with the frame list as its only sample; written last
 
 
 class _Entry(NamedTuple):
@@ -33,17 +33,17 @@ class _Entry(NamedTuple):
 
 
 class Shards(Reader):
-    """Frames that ``pocketdepth data shard`` wrote; they are those of the reader that it was given, to the last bit.
+    """Shards written by ``pocketdepth data shard``. Frames are bit-identical to those of the original reader.
 
     Args:
-        root: folder, relative to the data root, or a URL that LitData reads: ``s3://…``, ``gs://…``.
+        root: folder, relative to the data root, or a URL supported by LitData: ``s3://…``, ``gs://…``.
 
     Raises:
-        FileNotFoundError: no shards there, or they were not written to the end.
-        ImportError: LitData, the extra ``shards``, is not installed.
+        FileNotFoundError: the shards are missing or incomplete.
+        ImportError: LitData (extra ``shards``) is not installed.
     """
 
-    layout = "shards as `pocketdepth data shard` writes them: index.json, chunk-*.bin and list/"
+    layout = "shards written by `pocketdepth data shard`: index.json, chunk-*.bin and list/"
 
     def __init__(self, root: str) -> None:
         self.url = root if "://" in root else str(data_path(root))
@@ -51,19 +51,19 @@ class Shards(Reader):
 
     @property
     def truth(self) -> Truth:  # type: ignore[override]
-        """What the depth of the reader was that they were written from."""
-        return cast(Truth, _list(self.url)["truth"])
+        """Kind of ground truth of the original reader."""
+        return cast(Truth, _frame_list(self.url)["truth"])
 
     @property
     def licence(self) -> Licence:  # type: ignore[override]
-        """That of the reader that they were written from; it was not always kept."""
-        kept = _list(self.url).get("licence")
-        return Licence(*kept) if kept else Licence(f"shards of {self}", "those of what they hold", None)
+        """Licence of the original reader; unknown in shards of older versions, which do not store it."""
+        kept = _frame_list(self.url).get("licence")
+        return Licence(*kept) if kept else Licence(f"shards of {self}", "that of the source data", None)
 
     def scan(self) -> list[_Entry]:
-        frames = _list(self.url)["frames"]
+        frames = _frame_list(self.url)["frames"]
         if "://" not in self.url:
-            self._require_whole_chunks(Path(self.url))
+            self._require_complete_chunks(Path(self.url))
         return [_Entry(Path(path), number, scene, known) for number, (path, scene, known) in enumerate(frames)]
 
     def scene(self, entry: _Entry) -> str:
@@ -73,7 +73,7 @@ class Shards(Reader):
         return entry.has_depth
 
     def files(self, entry: _Entry) -> list[Path]:
-        return []  # no files of its own; a chunk that is missing shows when it is read
+        return []  # the frames have no files of their own; reading a missing chunk raises
 
     def read(self, entry: _Entry) -> Frame:
         try:
@@ -81,35 +81,37 @@ class Shards(Reader):
             depth = decode_depth(sample["depth"], sample["units_per_metre"])
             inv_depth = decode_depth(sample["inv_depth"], sample["label_units"]) if sample["inv_depth"] else None
         except (OSError, ValueError, RuntimeError, IndexError, KeyError, TypeError) as error:
-            raise CorruptFrameError(f"{self.url}: frame {entry.number}, {entry.image}, is corrupt ({error})") from error
+            raise CorruptFrameError(f"{self.url}: frame {entry.number} ({entry.image}) is corrupt ({error})") from error
         image = decode_image(bytes(sample["image"]), entry.image)
         pair = sample["pair"] if sample["pair"].any() else None
         domain: Domain = "synthetic" if sample["synthetic"] else "real"
         return Frame(image, depth, sample["intrinsics"], domain, entry.image, pair, inv_depth)
 
-    def _require_whole_chunks(self, folder: Path) -> None:
-        """LitData would wait for each frame of a chunk that is not there."""
+    def _require_complete_chunks(self, folder: Path) -> None:
+        """Raise FileNotFoundError for incomplete chunks. LitData would wait for their frames."""
         for chunk in json.loads((folder / "index.json").read_text())["chunks"]:
             file = folder / chunk["filename"]
             size = file.stat().st_size if file.is_file() else 0
             if size < chunk["chunk_bytes"]:
-                raise FileNotFoundError(f"{file}: {size} of its {chunk['chunk_bytes']} bytes are there")
+                raise FileNotFoundError(
+                    f"{file}: incomplete, {size} of {chunk['chunk_bytes']} bytes; write the shards again"
+                )
 
     def __str__(self) -> str:
         try:
-            return str(_list(self.url)["source"])
+            return str(_frame_list(self.url)["source"])
         except FileNotFoundError:
             return f"Shards {self.url}"
 
 
 def shards_exist(url: str) -> bool:
-    """Whether there are shards, written to the end, in a folder or at a URL.
+    """Whether a folder or URL contains complete shards.
 
     Raises:
-        ConnectionError: the URL cannot be read, for want of credentials, say.
+        ConnectionError: the URL cannot be read, e.g. because credentials are missing.
     """
     try:
-        _list(url)
+        _frame_list(url)
     except FileNotFoundError as error:
         cause = error.__cause__
         if isinstance(cause, FileNotFoundError) or "404" in str(cause):
@@ -119,17 +121,17 @@ def shards_exist(url: str) -> bool:
 
 
 def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool = False) -> None:
-    """Write frames of a reader to a folder or URL, on all cores; an image keeps its file's bytes.
+    """Write frames of a reader to a folder or URL, on all cores. Image files are stored byte for byte.
 
     Args:
-        reader: of the frames.
-        numbers: which of its frames, in order.
-        url: a folder, or a URL that LitData writes to.
-        overwrite: replace the shards that are there.
+        reader: reader of the frames.
+        numbers: indices of the frames to write, in order.
+        url: folder, or URL supported by LitData.
+        overwrite: replace existing shards.
 
     Raises:
         ImportError: LitData is not installed.
-        RuntimeError: a frame that cannot be read, shards that are there, or a place that cannot be written to.
+        RuntimeError: a frame cannot be read, shards exist already, or the destination cannot be written.
     """
     start_method = multiprocessing.get_start_method()
     options = {
@@ -137,7 +139,7 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
         "keep_data_ordered": True,
         "verbose": False,
         "mode": "overwrite" if overwrite else None,
-        "start_method": "spawn" if "://" in url else start_method,  # connections do not survive a fork
+        "start_method": "spawn" if "://" in url else start_method,  # cloud connections do not survive a fork
     }
     entries = [reader.entries[number] for number in numbers]
     frames = [(str(entry[0].resolve()), reader.scene(entry), reader.has_depth(entry)) for entry in entries]
@@ -150,19 +152,19 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
             optimize(partial(_encode, reader), numbers, url, num_workers=workers, **options)
             require_chunks(url)
             optimize(_as_sample, [content], f"{url}/{LIST}", num_workers=1, **options)
-    except Exception as error:  # each kind of storage raises its own, some a page long
+    except Exception as error:  # storage backends raise different types, some with very long messages
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise RuntimeError(f"{url}: not written ({reason})") from error
+        raise RuntimeError(f"{url}: cannot write shards ({reason})") from error
     finally:
-        multiprocessing.set_start_method(start_method, force=True)  # LitData sets its own for the whole process
-    _list.cache_clear()
+        multiprocessing.set_start_method(start_method, force=True)  # LitData changes it for the whole process
+    _frame_list.cache_clear()
 
 
 def require_chunks(url: str) -> None:
-    """Read the first frame of each chunk, for LitData's index also names chunks whose upload failed.
+    """Read the first frame of each chunk. LitData's index also lists chunks whose upload failed.
 
     Raises:
-        Exception: of LitData or of the storage, where a chunk is not there.
+        Exception: a chunk is missing. The type depends on LitData and the storage.
     """
     data = _litdata().StreamingDataset(url, batch_decode=0)
     first = 0
@@ -173,7 +175,7 @@ def require_chunks(url: str) -> None:
 
 @contextmanager
 def _quiet_workers() -> Iterator[None]:
-    """Hold back what LitData's processes print on standard error: tracebacks of what is raised here, too."""
+    """Suppress stderr of LitData's workers, which print tracebacks of errors that are also raised here."""
     kept = os.dup(2)
     with tempfile.TemporaryFile() as printed:
         os.dup2(printed.fileno(), 2)
@@ -201,7 +203,7 @@ def _encode(reader: Reader, number: int) -> dict[str, Any]:
 
 
 def _image_bytes(frame: Frame) -> bytes:
-    """The image's file, unless the frame is something else than that; then a PNG, which loses nothing either."""
+    """Content of the image file, or a PNG if the frame's image is not the decoded file. Both are lossless."""
     if frame.path.is_file():
         data = frame.path.read_bytes()
         if np.array_equal(decode_image(data, frame.path), frame.image):
@@ -214,25 +216,25 @@ def _as_sample(content: bytes) -> dict[str, bytes]:
 
 
 @cache
-def _list(url: str) -> dict[str, Any]:
+def _frame_list(url: str) -> dict[str, Any]:
     litdata = _litdata()
     try:
         return dict(json.loads(bytes(litdata.StreamingDataset(f"{url}/{LIST}")[0]["json"])))
-    except Exception as error:  # each kind of storage raises its own
+    except Exception as error:  # storage backends raise different types
         raise FileNotFoundError(
-            f"{url}: no shards, or not written to the end; looked for {Shards.layout} ({error})"
+            f"{url}: shards are missing or incomplete; looked for {Shards.layout} ({error})"
         ) from error
 
 
 @cache
 def _open(url: str, process: int) -> Any:
-    """The data set, opened once by each process: its threads and connections do not survive a fork."""
-    return _litdata().StreamingDataset(url, batch_decode=0)  # frames are asked for one by one, in any order
+    """Open the data set once per process. Its threads and connections do not survive a fork."""
+    return _litdata().StreamingDataset(url, batch_decode=0)  # frames are read one by one, in any order
 
 
 def _litdata() -> Any:
     try:
         import litdata
     except ImportError as error:
-        raise ImportError("shards need LitData: pip install 'pocketdepth[shards]'") from error
+        raise ImportError("shards require LitData: pip install 'pocketdepth[shards]'") from error
     return litdata

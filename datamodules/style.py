@@ -1,4 +1,4 @@
-"""Style transfer on the batch: synthetic frames get the look of real ones."""
+"""Style transfer on the batch: synthetic frames get the style of real ones."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from datamodules.reader import CorruptFrameError, Frame, OnCorrupt, Reader, data
 
 log = logging.getLogger(__name__)
 
-SMALLEST = 32  # pixels of a side of a style image; below it statistics say little
+SMALLEST = 32  # minimum side of a style image in pixels; statistics of smaller ones are unreliable
 
 
 class StyleBank(NamedTuple):
-    """What a style network needs of each style image, so that training needs none of them.
+    """Statistics of style images, computed in advance. Training with a bank does not read the images.
 
     Attributes:
-        statistics: (N, ...), of the style network.
-        sources: the image files, relative to the data root where they lie below it.
-        size: (height, width) at which the images were looked at.
-        fingerprint: of the style network.
+        statistics: statistics of N images, (N, ...), computed by the style network.
+        sources: paths of the images, relative to the data root if they are below it.
+        size: (height, width) to which the images were resized.
+        fingerprint: fingerprint of the style network.
     """
 
     statistics: Tensor
@@ -36,7 +36,7 @@ class StyleBank(NamedTuple):
     fingerprint: str
 
     def write(self, file: IO[bytes]) -> None:
-        """Write the bank as .npz."""
+        """Write the bank to an open file in .npz format."""
         np.savez_compressed(
             file,
             statistics=self.statistics.numpy(),
@@ -47,36 +47,36 @@ class StyleBank(NamedTuple):
 
 
 def read_bank(path: Path) -> StyleBank:
-    """Read what :meth:`StyleBank.write` wrote.
+    """Read a style bank written by :meth:`StyleBank.write`.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: another kind of file, or a corrupt one.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is corrupt or not a style bank.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such style bank; pocketdepth data stylize makes one")
+        raise FileNotFoundError(f"{path}: no such style bank; create it with pocketdepth data stylize")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             statistics, sources = torch.from_numpy(arrays["statistics"]), arrays["sources"].tolist()
             height, width = arrays["size"].tolist()
             return StyleBank(statistics, sources, (height, width), str(arrays["fingerprint"]))
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a style bank, or a corrupt one") from error
+        raise ValueError(f"{path}: not a style bank, or corrupt") from error
 
 
 class StyleTransfer:
-    """Stylises synthetic frames with randomly drawn real ones, on the batch's device; nothing but ``image`` changes.
+    """Stylises synthetic frames with randomly drawn real ones, on the device of the batch. Only ``image`` changes.
 
     Args:
-        network: a style network, see ``models.StyleNetwork``; given by class_path, e.g. ``models.ImageAdaIN``.
-        images: the style images, real training frames; only their statistics are kept in memory.
-        bank: a file of ``pocketdepth data stylize`` that stands in for them.
-        probability: share of the synthetic frames that change.
-        strength: lowest and highest strength; drawn evenly between them.
-        max_images: how many images are looked at, at most, where there is no bank; spread evenly over the reader.
+        network: style network, see ``models.StyleNetwork``; set by class_path, e.g. ``models.ImageAdaIN``.
+        images: reader of the style images, real training frames. Only their statistics are kept in memory.
+        bank: style bank written by ``pocketdepth data stylize``, used instead of ``images``.
+        probability: probability that a synthetic frame is stylised.
+        strength: range of the strength in [0, 1], drawn uniformly; 0 leaves the frame unchanged.
+        max_images: maximum number of style images to read without a bank, spread evenly over the reader.
 
     Raises:
-        ValueError: a probability or strength outside [0, 1], or neither images nor a bank.
+        ValueError: ``probability`` or ``strength`` is outside [0, 1], or neither ``images`` nor ``bank`` is set.
     """
 
     def __init__(
@@ -93,19 +93,24 @@ class StyleTransfer:
         if not 0 <= strength[0] <= strength[1] <= 1:
             raise ValueError(f"style strength {list(strength)} is not an ascending pair in [0, 1]")
         if images is None and bank is None:
-            raise ValueError("style transfer needs images, or a bank of them")
-        self.network: Any = network.eval()  # the members of models.StyleNetwork; this package imports none of models
+            raise ValueError("style transfer needs images or a bank")
+        self.network: Any = network.eval()  # a models.StyleNetwork, which this package must not import
         self.images, self.bank = images, bank
         self.probability, self.strength, self.max_images = probability, strength, max_images
         self._statistics = torch.empty(0)
 
     def load(self, size: tuple[int, int], evaluated: set[Path], on_corrupt: OnCorrupt = "raise") -> None:
-        """Read the bank, or look at the style images at (height, width).
+        """Read the bank, or compute the statistics of the style images.
+
+        Args:
+            size: (height, width) to which the style images are resized.
+            evaluated: resolved paths of the validation and test splits.
+            on_corrupt: ``raise`` or ``skip`` corrupt style images.
 
         Raises:
-            CorruptFrameError: a corrupt image, unless ``on_corrupt`` is ``skip``, or less than two that are whole.
-            FileNotFoundError: no such bank.
-            ValueError: a style image is a frame of the validation or test split, or a bank of another style network.
+            CorruptFrameError: a style image is corrupt and ``on_corrupt`` is ``raise``, or fewer than two are usable.
+            FileNotFoundError: the bank is missing.
+            ValueError: a style image is in the validation or test split, or the bank is of another style network.
         """
         if self.bank is None:
             self._statistics = self.gather(size, evaluated, on_corrupt, self.max_images).statistics
@@ -114,10 +119,12 @@ class StyleTransfer:
         refuse_evaluated([data_path(source) for source in bank.sources], evaluated)
         fingerprint = self.network.fingerprint()
         if bank.fingerprint != fingerprint:
-            raise ValueError(f"{self.bank}: a bank of {bank.fingerprint}, but the style network is {fingerprint}")
+            raise ValueError(
+                f"{self.bank}: the bank was made with {bank.fingerprint}, but the style network is {fingerprint}"
+            )
         if bank.size != size:
             log.warning(
-                "%s: made at %dx%d, but the frames are %dx%d; statistics differ a little with the size",
+                "%s: the bank was made at %dx%d, but the frames are %dx%d; statistics depend slightly on the size",
                 *(self.bank, *bank.size, *size),
             )
         self._statistics = bank.statistics
@@ -131,9 +138,17 @@ class StyleTransfer:
         most: int | None = None,
         progress: Callable[[range], Iterable[int]] = iter,
     ) -> StyleBank:
-        """Look at the style images, or at ``most`` of them, at (height, width); raises as ``load`` does."""
+        """Compute the statistics of the style images; raises as :meth:`load`.
+
+        Args:
+            size: (height, width) to which the style images are resized.
+            evaluated: resolved paths of the validation and test splits.
+            on_corrupt: ``raise`` or ``skip`` corrupt style images.
+            most: maximum number of images, spread evenly over the reader; all by default.
+            progress: wraps the iteration over image indices, e.g. in a progress bar.
+        """
         if self.images is None:
-            raise ValueError("a bank is made of images: name a reader of them under data.style.images")
+            raise ValueError("a style bank needs style images: set data.style.images to a reader")
         refuse_evaluated(self.images.paths, evaluated)
         step = max(1, -(-len(self.images) // most)) if most else 1
         statistics, sources = [], []
@@ -149,14 +164,14 @@ class StyleTransfer:
             sources.append(_name(self.images.paths[index]))
         if len(statistics) < 2:
             raise CorruptFrameError(
-                f"{self.images}: {len(statistics)} usable style images; every frame would look alike, give at least 2"
+                f"{self.images}: {len(statistics)} usable style images, need at least 2, so that styles vary"
             )
         fingerprint = self.network.fingerprint()
         return StyleBank(torch.cat(statistics), sources, size, fingerprint)
 
     @torch.no_grad()
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Stylise ``batch["image"]``, float in [0, 1]; what is drawn depends on the samples' keys alone."""
+        """Stylise ``batch["image"]``, float in [0, 1]. Random draws depend only on ``batch["key"]``."""
         image: Tensor = batch["image"]
         draws = torch.stack([_draws(int(key)) for key in batch["key"].tolist()])
         synthetic = torch.tensor([domain == "synthetic" for domain in batch["domain"]])
@@ -173,29 +188,33 @@ class StyleTransfer:
 
 
 def refuse_evaluated(images: Iterable[Path], evaluated: set[Path]) -> None:
-    """Raise ValueError where a style image is one of the (resolved) files of the validation and test splits."""
+    """Raise ValueError if a style image is in ``evaluated``, the resolved paths of the validation and test splits."""
     shared = [path for path in images if path.resolve() in evaluated]
     if shared:
-        raise ValueError(f"{len(shared)} style images are frames of the evaluation split, e.g. {shared[0]}")
+        raise ValueError(
+            f"{len(shared)} style images are frames of the evaluation split, e.g. {shared[0]}: use other images"
+        )
 
 
 def _style_image(frame: Frame, size: tuple[int, int]) -> Tensor:
-    """RGB in [0, 1], (1, 3, height, width); raises CorruptFrameError where it has no look to give."""
+    """Style image in [0, 1], (1, 3, height, width). Raises CorruptFrameError for unsuitable images."""
     if min(frame.image.shape[:2]) < SMALLEST:
         height, width = frame.image.shape[:2]
-        raise CorruptFrameError(f"{frame.path}: {height}x{width} is too small for a style, {SMALLEST} px are the least")
+        raise CorruptFrameError(
+            f"{frame.path}: {height}x{width} is too small for a style image, at least {SMALLEST} px per side are needed"
+        )
     if (frame.image == frame.image[..., :1]).all():
-        raise CorruptFrameError(f"{frame.path}: a grey image would take the colours from every frame")
+        raise CorruptFrameError(f"{frame.path}: the style image is greyscale and would remove the colours of frames")
     image = torch.from_numpy(frame.image.copy()).permute(2, 0, 1)[None].float()
     return F.interpolate(image, size, mode="bilinear", antialias=True).round() / 255
 
 
 def _name(path: Path) -> str:
-    """A path relative to the data root where it lies below it, so that a bank moves with its data."""
+    """Path relative to the data root if it is below it, so that a bank stays valid when the data moves."""
     root, path = data_path("").resolve(), path.resolve()
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _draws(key: int) -> Tensor:
-    """Three numbers in [0, 1): whether, how strongly, which style."""
+    """Three uniform numbers in [0, 1): whether to stylise, the strength, the style image."""
     return torch.rand(3, generator=torch.Generator().manual_seed(key))

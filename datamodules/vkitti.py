@@ -33,7 +33,7 @@ SKY = 655.35  # metres
 class _Entry(NamedTuple):
     image: Path
     depth: Path
-    camera: Path  # file of the intrinsics; a folder that is there where there is no such file
+    camera: Path  # intrinsic.txt, or an existing folder if there is no such file
     scene: Path
     intrinsics: NDArray[np.float32] | None
 
@@ -41,22 +41,22 @@ class _Entry(NamedTuple):
 class VirtualKitti(Reader):
     """Rendered street scenes with exact depth, Virtual KITTI 2.0.3.
 
-    Reads the three ways in which people unpack it: one merged tree, ``vkitti_2.0.3_{rgb,depth,textgt}/`` and
-    ``{rgb,depth,textgt}/``. Without ``textgt``, frames of 1242x375 get Virtual KITTI's own camera. Split it by scene,
-    never by frame: neighbouring frames leak.
+    Supports three layouts: one merged tree, ``vkitti_2.0.3_{rgb,depth,textgt}/`` and ``{rgb,depth,textgt}/``. Without
+    ``textgt``, frames of 1242x375 use the published intrinsics of Virtual KITTI 2. Split by scene, never by frame:
+    neighbouring frames are nearly identical.
 
     Args:
         root: folder, relative to the data root.
-        scenes: which scenes, e.g. ``Scene01``; all that there are if left out.
-        variations: which weather and views, e.g. ``clone``, ``fog``; all that there are if left out.
-        cameras: 0 (left) and 1 (right).
-        max_depth: the cap in metres.
-        beyond: what happens to the sky and to what is farther than the cap: ``mask`` (unknown) or ``clamp``.
-        exclude: frames to leave out in all variations, e.g. ``Scene01/11``.
+        scenes: scenes to read, e.g. ``Scene01``; all by default.
+        variations: weather and view variations to read, e.g. ``clone``, ``fog``; all by default.
+        cameras: cameras to read, 0 (left) and 1 (right).
+        max_depth: maximum depth in metres.
+        beyond: treatment of the sky and of depth beyond ``max_depth``: ``mask`` (unknown) or ``clamp``.
+        exclude: frames to exclude from all variations, e.g. ``Scene01/11``.
 
     Raises:
-        FileNotFoundError: no such folder, scene or variation, or no frame in one of them.
-        ValueError: a cap at or beyond the sky's depth.
+        FileNotFoundError: a folder, scene or variation is missing or has no frames.
+        ValueError: ``max_depth`` is not between 0 and the depth of the sky.
     """
 
     layout = (
@@ -77,20 +77,20 @@ class VirtualKitti(Reader):
         exclude: Sequence[str] = (),
     ) -> None:
         self.root, self.scenes, self.variations = data_path(root), scenes, variations
-        self.cameras, self.max_depth, self.beyond = cameras, _checked(max_depth), beyond
+        self.cameras, self.max_depth, self.beyond = cameras, _check_max_depth(max_depth), beyond
         self.exclude = exclude
 
     def scan(self) -> list[_Entry]:
-        entries = self._found()
+        entries = self._all_entries()
         numbers = [
             f"{entry.scene.name}/{entry.image.stem.removeprefix('rgb_').lstrip('0') or '0'}" for entry in entries
         ]
         absent = sorted(set(self.exclude) - set(numbers))
         if absent:
-            log.warning("%s: exclude names %s, no frame of it", self, ", ".join(absent))
+            log.warning("%s: exclude names %s, which is not a frame of this data set", self, ", ".join(absent))
         return [entry for entry, number in zip(entries, numbers, strict=True) if number not in self.exclude]
 
-    def _found(self) -> list[_Entry]:
+    def _all_entries(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
         rgb, depth, text = (self._tree(kind) for kind in ("rgb", "depth", "textgt"))
         entries = []
@@ -115,8 +115,8 @@ class VirtualKitti(Reader):
         if intrinsics is None and entry.camera.is_dir() and image.shape == (375, 1242, 3):
             intrinsics = pinhole(725.0087, 725.0087, 620.5, 187)
         if intrinsics is None:
-            raise CorruptFrameError(f"{entry.image}: its frame and camera are not in an intrinsic.txt")
-        depth = _capped(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
+            raise CorruptFrameError(f"{entry.image}: no intrinsics for this frame and camera in intrinsic.txt")
+        depth = _cap_depth(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
         return Frame(image, depth, intrinsics, "synthetic", entry.image)
 
     def _tree(self, kind: str) -> Path:
@@ -125,18 +125,18 @@ class VirtualKitti(Reader):
 
 
 class VirtualKitti1(Reader):
-    """Rendered street scenes with exact depth, Virtual KITTI 1.3.1: one camera, whose intrinsics never change.
+    """Rendered street scenes with exact depth, Virtual KITTI 1.3.1. All frames have the same intrinsics.
 
     Args:
-        root: the folder of ``vkitti_1.3.1_rgb`` and ``vkitti_1.3.1_depthgt``, relative to the data root.
-        worlds: which worlds, e.g. ``0001``; all that there are if left out.
-        variations: which weather and views, e.g. ``clone``, ``15-deg-left``; all that there are if left out.
-        max_depth: the cap in metres.
-        beyond: what happens to the sky and to what is farther than the cap: ``mask`` (unknown) or ``clamp``.
+        root: folder that contains ``vkitti_1.3.1_rgb`` and ``vkitti_1.3.1_depthgt``, relative to the data root.
+        worlds: worlds to read, e.g. ``0001``; all by default.
+        variations: weather and view variations to read, e.g. ``clone``, ``15-deg-left``; all by default.
+        max_depth: maximum depth in metres.
+        beyond: treatment of the sky and of depth beyond ``max_depth``: ``mask`` (unknown) or ``clamp``.
 
     Raises:
-        FileNotFoundError: no such folder, world or variation, or no frame in one of them.
-        ValueError: a cap at or beyond the sky's depth.
+        FileNotFoundError: a folder, world or variation is missing or has no frames.
+        ValueError: ``max_depth`` is not between 0 and the depth of the sky.
     """
 
     layout = "Virtual KITTI 1.3.1: vkitti_1.3.1_{rgb,depthgt}/<world>/<variation>/%05d.png"
@@ -152,7 +152,7 @@ class VirtualKitti1(Reader):
         beyond: Beyond = "mask",
     ) -> None:
         self.root, self.worlds, self.variations = data_path(root), worlds, variations
-        self.max_depth, self.beyond = _checked(max_depth), beyond
+        self.max_depth, self.beyond = _check_max_depth(max_depth), beyond
 
     def scan(self) -> list[_Entry]:
         rgb, depth = (self.root / f"vkitti_1.3.1_{kind}" for kind in ("rgb", "depthgt"))
@@ -170,11 +170,11 @@ class VirtualKitti1(Reader):
 
     def read(self, entry: _Entry) -> Frame:
         assert entry.intrinsics is not None
-        depth = _capped(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
+        depth = _cap_depth(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
         return Frame(read_image(entry.image), depth, entry.intrinsics, "synthetic", entry.image)
 
 
-def _capped(depth: NDArray[np.float32], max_depth: float, beyond: Beyond) -> NDArray[np.float32]:
+def _cap_depth(depth: NDArray[np.float32], max_depth: float, beyond: Beyond) -> NDArray[np.float32]:
     kind = cv2.THRESH_TRUNC if beyond == "clamp" else cv2.THRESH_TOZERO_INV
     return np.asarray(cv2.threshold(depth, max_depth, 0, kind, dst=depth)[1])
 
@@ -186,9 +186,9 @@ def _images(folder: Path, pattern: str, layout: str) -> list[Path]:
     return images
 
 
-def _checked(max_depth: float) -> float:
+def _check_max_depth(max_depth: float) -> float:
     if not 0 < max_depth < SKY:
-        raise ValueError(f"max_depth {max_depth} is not between 0 and the sky's {SKY} m")
+        raise ValueError(f"max_depth {max_depth} is not between 0 and {SKY} m, the depth of the sky")
     return max_depth
 
 
@@ -197,17 +197,17 @@ def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: st
     missing = sorted(set(wanted or ()) - set(found))
     if missing or not found:
         what = ", ".join(missing) or pattern
-        raise FileNotFoundError(f"{folder}: no {what}; there is {', '.join(found) or 'nothing'}; looked for {layout}")
+        raise FileNotFoundError(f"{folder}: no {what}; found {', '.join(found) or 'nothing'}; looked for {layout}")
     return [name for name in found if wanted is None or name in wanted]
 
 
 def _read_intrinsics(path: Path) -> dict[tuple[int, int], NDArray[np.float32]]:
-    """(frame, camera) -> K, from the columns frame, cameraID, K[0,0], K[1,1], K[0,2], K[1,2]; empty without a file."""
+    """Read (frame, camera) -> K from the columns frame, cameraID, K[0,0], K[1,1], K[0,2], K[1,2]; empty if missing."""
     table = {}
     for line in read_text(path).splitlines()[1:] if path.is_file() else ():
         try:
             frame, camera, fx, fy, cx, cy = line.split()[:6]
             table[int(frame), int(camera)] = pinhole(float(fx), float(fy), float(cx), float(cy))
         except ValueError:
-            continue  # the frame that it was for is reported as one without intrinsics
+            continue  # reading the frame raises CorruptFrameError: it has no intrinsics
     return table

@@ -1,11 +1,17 @@
 """Losses: predictions and batch -> named terms. Pure torch.
 
-The contract of a loss: ``loss(predictions, batch) -> dict[str, Tensor]``. ``predictions`` is the network's
-``multiscale`` tuple, finest first; the batch holds at least ``depth`` and ``valid``, (B, 1, H, W), and under
-``predicts`` what the network gives. A teacher's inverse depth up to scale and shift stands under ``inv_depth``,
-(B, 1, H, W), 0 where unknown, and goes before that of the depth. The dictionary holds the terms by name and what is
-minimised under ``loss``. Each mean is taken per image, then over images; a frame with no known pixel adds 0. A
-stylizer's loss, ``ContentStyle``, takes features instead.
+A loss is a module with the signature ``loss(predictions, batch) -> dict[str, Tensor]``.
+
+``predictions``: output of the network's ``multiscale``, a tuple of (B, 1, h, w), finest first.
+
+``batch``: at least ``depth`` and ``valid``, (B, 1, H, W), and ``predicts``, the quantity that the network predicts. An
+optional ``inv_depth``, (B, 1, H, W), is a teacher's inverse depth up to scale and shift, 0 where unknown. Losses on
+inverse depth prefer it to the inverse of ``depth``.
+
+The returned dictionary has the terms by name, and the value to minimise under ``loss``. Means are taken per image, then
+over images. An image without known pixels contributes 0.
+
+``ContentStyle``, the loss of stylizers, has another signature: it compares features.
 """
 
 from losses.berhu import BerHu

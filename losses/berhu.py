@@ -1,4 +1,4 @@
-"""The reverse Huber loss."""
+"""Reverse Huber loss."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from losses.quantities import depth_of
 
 
 class BerHu(nn.Module):
-    """The reverse Huber loss of the finest prediction, in metres (arXiv 1606.00373): L1 below a threshold c and
-    (e^2 + c^2) / 2c above it, where c is a share of the batch's largest error.
+    """Reverse Huber loss of the finest prediction, in metres (arXiv 1606.00373).
+
+    For an error e it is |e| up to a threshold c, and (e^2 + c^2) / 2c above it. c is ``share`` times the largest error
+    in the batch.
 
     Args:
-        share: that share.
+        share: ratio of the threshold to the largest error, in (0, 1].
 
     Raises:
-        ValueError: a share that is not in (0, 1].
+        ValueError: ``share`` is not in (0, 1].
     """
 
     def __init__(self, share: float = 0.2) -> None:
@@ -27,7 +29,7 @@ class BerHu(nn.Module):
         self.share = share
 
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The term ``berhu``; its threshold counts as a constant."""
+        """Return the term ``berhu``. No gradient flows through the threshold."""
         depth, valid = batch["depth"], batch["valid"]
         prediction = resize_depth(depth_of(predictions[0], batch), (depth.shape[-2], depth.shape[-1]))  # (B, 1, H, W)
         error = (prediction - depth).where(valid, 0).abs()

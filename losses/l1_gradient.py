@@ -1,4 +1,4 @@
-"""The loss of "Real-time single image depth perception in the wild with handheld devices"."""
+"""L1 and gradient loss of "Real-time single image depth perception in the wild with handheld devices"."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from losses.quantities import inv_depth_of, true_inv_depth
 
 
 class L1Gradient(nn.Module):
-    """L1 and a weight of the gradients' L1 between a student's inverse depth and a teacher's, for each head, which is
-    brought to full size first (arXiv 2006.05724).
+    """L1 and gradient L1 between the inverse depth of a student and a teacher, for each head (arXiv 2006.05724).
+
+    The prediction of each head is resized to the size of the target first.
 
     Args:
-        weights: the gradients' weight for each head, from the finest; the network needs as many ``heads``.
+        weights: weight of the gradient term for each head, finest first. The network needs at least as many ``heads``.
 
     Raises:
-        ValueError: no weight or a negative one.
+        ValueError: ``weights`` is empty or has a negative weight.
     """
 
     def __init__(self, weights: Sequence[float] = (0.5, 0.25, 0.125)) -> None:
         super().__init__()
         if not weights or min(weights) < 0:
-            raise ValueError(f"weights {list(weights)} must be one for each head, 0 or more")
+            raise ValueError(f"weights {list(weights)} must have one weight of 0 or more for each head")
         self.weights = tuple(weights)
 
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The terms ``l1`` and ``gradient``, summed over heads, and the weighted sum.
+        """Return the terms ``l1`` and ``gradient``, summed over heads, and their weighted sum under ``loss``.
 
         Raises:
-            ValueError: fewer heads than weights.
+            ValueError: the network has fewer heads than ``weights``.
         """
         if len(predictions) < len(self.weights):
             raise ValueError(
-                f"{len(self.weights)} weights need as many heads, the network predicts {len(predictions)}: set heads"
+                f"{len(self.weights)} weights need as many heads, but the network has {len(predictions)}: set heads"
             )
         truth, valid = true_inv_depth(batch)
         size = (truth.shape[-2], truth.shape[-1])

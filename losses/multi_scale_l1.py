@@ -1,4 +1,4 @@
-"""The multi-scale L1 loss."""
+"""Multi-scale L1 loss."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from losses.quantities import depth_of
 
 
 class MultiScaleL1(nn.Module):
-    """L1 in metres between prediction and truth, both brought to several scales.
+    """L1 in metres between prediction and ground truth at several scales.
 
-    Prediction and truth are averaged over the same valid pixels of each block, so that holes enter neither.
+    Both are downsampled by averaging the valid pixels of each block.
 
     Args:
-        scales: downsampling factors relative to the truth's size.
-        weights: one per scale.
-        supervise: ``finest`` compares the finest (exported) prediction at every scale; ``heads`` compares the i-th
-            head at the i-th scale, so that the first scale belongs to the exported head.
+        scales: downsampling factors relative to the size of the ground truth.
+        weights: weight of each scale.
+        supervise: ``finest`` compares the finest (exported) prediction at every scale. ``heads`` compares the i-th head
+            at the i-th scale; the first head is the exported one.
 
     Raises:
-        ValueError: lengths that differ, a scale below 1, a negative weight, or nothing that trains the exported head.
+        ValueError: ``scales`` and ``weights`` differ in length, a scale is below 1, a weight is negative, or no weight
+            trains the exported head.
     """
 
     def __init__(
@@ -40,19 +41,19 @@ class MultiScaleL1(nn.Module):
             raise ValueError(f"scales {list(scales)} must be 1 or more, weights {list(weights)} 0 or more")
         exported = weights if supervise == "finest" else weights[:1]
         if not sum(exported) > 0:
-            raise ValueError(f"weights {list(weights)} leave the exported head without training")
+            raise ValueError(f"weights {list(weights)} do not train the exported head: set a positive weight")
         self.scales, self.weights, self.supervise = tuple(scales), tuple(weights), supervise
 
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A term ``l1_S`` per scale S and their weighted sum.
+        """Return a term ``l1_S`` for each scale S, and their weighted sum under ``loss``.
 
         Raises:
-            ValueError: fewer heads than scales, where the heads are supervised.
+            ValueError: ``supervise`` is ``heads`` and the network has fewer heads than ``scales``.
         """
         depth, valid = batch["depth"], batch["valid"]
         count = len(self.scales) if self.supervise == "heads" else 1
         if len(predictions) < count:
-            raise ValueError(f"{count} scales need as many heads, the network predicts {len(predictions)}: set heads")
+            raise ValueError(f"{count} scales need as many heads, but the network has {len(predictions)}: set heads")
         size = (depth.shape[-2], depth.shape[-1])
         full = [resize_depth(depth_of(prediction, batch), size) for prediction in predictions[:count]]  # (B, 1, H, W)
         terms = {}

@@ -1,4 +1,4 @@
-"""Depth or inverse depth: what a network predicts, and what a loss compares."""
+"""Conversion of predictions and ground truth to depth or inverse depth."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from torch import Tensor
 
 
 def depth_of(prediction: Tensor, batch: dict[str, Any]) -> Tensor:
-    """A prediction as depth in metres.
+    """Return a prediction as depth in metres.
 
     Raises:
-        ValueError: the network predicts inverse depth up to scale and shift, which has no metres.
+        ValueError: the network predicts inverse depth up to scale and shift.
     """
     if batch.get("predicts", "depth") != "depth":
         raise ValueError(
-            "this loss compares metres, but the network predicts inverse depth up to scale and shift: "
-            "take losses.ScaleShiftInvariant or losses.L1Gradient"
+            "this loss needs depth in metres, but the network predicts inverse depth up to scale and shift: "
+            "use losses.ScaleShiftInvariant or losses.L1Gradient"
         )
     return prediction
 
 
 def inv_depth_of(prediction: Tensor, batch: dict[str, Any]) -> Tensor:
-    """A prediction as inverse depth: in 1/m from a metric network, else up to scale and shift."""
+    """Return a prediction as inverse depth: in 1/m if the network predicts depth, else up to scale and shift."""
     return 1 / prediction if batch.get("predicts", "depth") == "depth" else prediction
 
 
 def true_inv_depth(batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """The inverse depth to learn and where it is known: a teacher's, if the batch has one, else that of the depth."""
+    """Target inverse depth and its mask: the teacher's ``inv_depth`` if the batch has one, else 1 / ``depth``."""
     if "inv_depth" in batch:
         inv_depth: Tensor = batch["inv_depth"]
         return inv_depth, inv_depth > 0

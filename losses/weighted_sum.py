@@ -1,4 +1,4 @@
-"""Any weighted sum of losses."""
+"""Weighted sum of losses."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 
 class WeightedSum(nn.Module):
-    """Losses and a weight for each; every term keeps its name.
+    """Weighted sum of several losses. Terms keep their names.
 
     Args:
-        losses: the losses.
-        weights: one per loss.
+        losses: losses to add.
+        weights: weight of each loss.
 
     Raises:
-        ValueError: lengths that differ.
+        ValueError: ``losses`` and ``weights`` differ in length.
     """
 
     def __init__(self, losses: list[nn.Module], weights: Sequence[float]) -> None:
@@ -26,7 +26,7 @@ class WeightedSum(nn.Module):
         self.losses, self.weights = nn.ModuleList(losses), tuple(weights)
 
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The terms of every loss, unweighted, and the weighted sum."""
+        """Return the unweighted terms of all losses, and the weighted sum under ``loss``."""
         results = [loss(predictions, batch) for loss in self.losses]
         weighted = [weight * result["loss"] for weight, result in zip(self.weights, results, strict=True)]
         terms = {name: term for result in results for name, term in result.items() if name != "loss"}

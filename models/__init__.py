@@ -1,6 +1,6 @@
-"""Networks: image -> depth. Pure torch, no Lightning; ``forward`` exports as it is.
+"""Networks: image -> depth. Pure torch, no Lightning; ``forward`` is exported unchanged.
 
-What a network, a decoder and a style network must have stands in :mod:`models.contract`.
+:mod:`models.contract` defines the interfaces of networks, decoders and style networks.
 """
 
 from models.adain import AdaIN

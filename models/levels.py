@@ -1,4 +1,4 @@
-"""What decoders are made of: levels, each of which doubles the size and may take the encoder's map of its own."""
+"""Building blocks of decoders. A level doubles the size and may merge the encoder feature map of that size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ Skips = Literal["add", "concat"]
 def decoder_levels(
     features: Sequence[FeatureInfo], output_stride: int, widths: Sequence[int], heads: int, finest_skip: int = 1
 ) -> list[tuple[int, int]]:
-    """(width, channels of the skip or 0) of each level, from the deepest."""
+    """Compute the levels of a decoder.
+
+    Returns:
+        (width, channels of the skip connection or 0) of each level, deepest first.
+
+    Raises:
+        ValueError: ``output_stride``, ``widths`` or ``heads`` does not match the feature maps.
+    """
     skips = {feature.stride: feature.channels for feature in features if feature.stride >= finest_skip}
     strides = []
     stride = features[-1].stride // 2
@@ -26,16 +33,16 @@ def decoder_levels(
     if not strides or strides[-1] != output_stride:
         raise ValueError(f"output_stride {output_stride} is not a power of two below {features[-1].stride}")
     if len(widths) < len(strides):
-        raise ValueError(f"output_stride {output_stride} needs {len(strides)} widths, {list(widths)} has {len(widths)}")
-    if not 1 <= heads <= len(strides):
         raise ValueError(
-            f"heads {heads} is not between 1 and {len(strides)}, the levels of the decoder that can predict"
+            f"output_stride {output_stride} needs {len(strides)} widths, but {list(widths)} has {len(widths)}"
         )
+    if not 1 <= heads <= len(strides):
+        raise ValueError(f"heads {heads} is not between 1 and {len(strides)}, the number of levels of the decoder")
     return [(width, skips.get(stride, 0)) for width, stride in zip(widths, strides, strict=False)]
 
 
 def run_levels(features: Sequence[Tensor], strides: Sequence[int], levels: nn.ModuleList) -> list[Tensor]:
-    """Every level's output, from the deepest."""
+    """Outputs of all levels, deepest first."""
     skips = dict(zip(strides, features, strict=True))
     stride, x, outputs = strides[-1], features[-1], []
     for level in levels:
@@ -46,7 +53,7 @@ def run_levels(features: Sequence[Tensor], strides: Sequence[int], levels: nn.Mo
 
 
 class Join(nn.Module):
-    """Joins a skip connection: added after a 1x1 convolution, or concatenated; nothing where there is no skip."""
+    """Merge a skip connection by addition after a 1x1 convolution, or by concatenation. Identity without a skip."""
 
     def __init__(self, width: int, skip: int, skips: Skips) -> None:
         super().__init__()

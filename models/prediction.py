@@ -1,4 +1,4 @@
-"""From a network's logits to what it predicts, and how its layers start."""
+"""Conversion of logits to predictions, and initialisation of layers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Predicts = Literal["depth", "inverse_depth"]
 
 
 class Prediction(nn.Module):
-    """Logits -> depth in metres, or inverse depth up to scale and shift, which is the logit itself.
+    """Convert logits to depth in metres, or to inverse depth up to scale and shift.
 
-    A logit x gives the inverse depth 1/max + (1/min - 1/max) sigmoid(x), so that depth is bounded and near surfaces get
-    the finest steps (as in monodepth2, arXiv 1806.01260).
+    Depth is the inverse of 1/max + (1/min - 1/max) sigmoid(x), where x is the logit, as in monodepth2
+    (arXiv 1806.01260). It is bounded and has the finest resolution at near surfaces. Inverse depth is the logit itself.
 
     Args:
-        predicts: which of the two.
-        min_depth: nearest depth that can be predicted, in metres.
-        max_depth: farthest depth that can be predicted, in metres.
+        predicts: ``depth`` or ``inverse_depth``.
+        min_depth: minimum predicted depth in metres.
+        max_depth: maximum predicted depth in metres.
 
     Raises:
-        ValueError: bounds in the wrong order.
+        ValueError: the depth bounds are not ascending.
     """
 
     one: Tensor
@@ -34,19 +34,24 @@ class Prediction(nn.Module):
         if not 0 < min_depth < max_depth:
             raise ValueError(f"min_depth {min_depth} and max_depth {max_depth} are not 0 < min_depth < max_depth")
         self.predicts, self.min_depth, self.max_depth = predicts, min_depth, max_depth
-        # 1 / x would export as Reciprocal, which Android's NNAPI does not know; this exports as Div.
+        # `1 / x` would be exported as Reciprocal, which Android's NNAPI does not support. `one / x` is exported as Div.
         self.register_buffer("one", torch.ones(()), persistent=False)
 
     def forward(self, logit: Tensor) -> Tensor:
-        """(B, 1, h, w), of both."""
+        """Logits, (B, 1, h, w) -> predictions, (B, 1, h, w)."""
         if self.predicts == "inverse_depth":
             return logit
         far, near = 1 / self.max_depth, 1 / self.min_depth
         return self.one / (far + (near - far) * torch.sigmoid(logit))
 
     def initialise(self, layers: nn.Module, heads: Iterable[nn.Module], slope: float = 0.0) -> None:
-        """He initialisation of ``layers``, whose ReLUs have this negative slope (arXiv 1502.01852); every head starts
-        at the geometric mean of the depth bounds, or at inverse depth 0.5.
+        """Initialise the weights of a network.
+
+        Args:
+            layers: module whose convolutions get He initialisation (arXiv 1502.01852).
+            heads: last convolutions. Their bias is set so that the initial prediction is the geometric mean of the
+                depth bounds, or inverse depth 0.5.
+            slope: negative slope of the ReLUs of ``layers``.
         """
         for module in layers.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -64,10 +69,10 @@ class Prediction(nn.Module):
 
 
 def check_multiple(size: tuple[int, int], stride: int, name: str) -> None:
-    """Raise ValueError, naming the nearest legal size, where the stride does not divide (height, width)."""
+    """Raise ValueError, with the nearest valid size, if (height, width) is not a multiple of the stride."""
     if any(side % stride or side < stride for side in size):
         height, width = (max(stride, stride * round(side / stride)) for side in size)
         raise ValueError(
             f"size {size[0]}x{size[1]} (height x width) is not a multiple of {name}'s stride {stride}; "
-            f"the nearest that is: {height}x{width}"
+            f"the nearest valid size is {height}x{width}"
         )

@@ -1,4 +1,4 @@
-"""A network whose layers are narrower than its constructor makes them, as structured pruning leaves them."""
+"""Networks with fewer channels than their constructor creates, as produced by structured pruning."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear | _BatchNorm
 
 
 def with_pruned_channels(network: nn.Module, channels: dict[str, list[int]]) -> nn.Module:
-    """A network with fewer channels; it stays what it is, under its own contract and with the same names of parts.
+    """Reduce the channels of a network in place. Its class and the names of its modules do not change.
 
-    A checkpoint of a pruned network names this function as its ``class_path``, so that it opens as any other does, with
-    torch alone.
+    It is the ``class_path`` in checkpoints of pruned networks, so they load like any other checkpoint.
 
     Args:
-        network: as its constructor makes it; it is changed.
-        channels: inputs, outputs and groups of each layer that is narrower, by the layer's name.
+        network: network as created by its constructor; it is modified.
+        channels: inputs, outputs and groups of each narrowed layer, by the name of the layer.
+
+    Returns:
+        The same network.
 
     Raises:
-        ValueError: a layer that the network has not or that is no convolution, linear layer or BatchNorm, or channels
-            that do not fit it.
+        ValueError: a layer is missing or not a convolution, linear layer or BatchNorm, or its channels do not match.
     """
     layers = dict(network.named_modules())
     for name, shape in channels.items():
@@ -38,7 +39,7 @@ def with_pruned_channels(network: nn.Module, channels: dict[str, list[int]]) -> 
 
 
 def layer_channels(layer: Layer) -> list[int]:
-    """Inputs, outputs and groups of a layer."""
+    """Number of input channels, output channels and groups of a layer."""
     if isinstance(layer, _BatchNorm):
         return [layer.num_features, layer.num_features, 1]
     if isinstance(layer, nn.Linear):
@@ -47,12 +48,12 @@ def layer_channels(layer: Layer) -> list[int]:
 
 
 def network_channels(network: nn.Module) -> dict[str, list[int]]:
-    """Inputs, outputs and groups of every layer that :func:`with_pruned_channels` can narrow, by its name."""
+    """Channels of every layer that :func:`with_pruned_channels` can narrow, by name, see :func:`layer_channels`."""
     return {name: layer_channels(layer) for name, layer in network.named_modules() if isinstance(layer, Layer)}
 
 
 def _narrow(layer: Layer, inputs: int, outputs: int, groups: int) -> None:
-    """Keep the first channels: what they start from, or what the checkpoint's weights will replace."""
+    """Keep the first channels of a layer. Loading a checkpoint replaces their weights."""
     if isinstance(layer, _BatchNorm):
         layer.num_features = outputs
         rows, columns = outputs, 0
@@ -68,5 +69,5 @@ def _narrow(layer: Layer, inputs: int, outputs: int, groups: int) -> None:
             kept = parameter[:outputs] if parameter.ndim == 1 else parameter[:rows, :columns]
             setattr(layer, name, nn.Parameter(kept.clone(), parameter.requires_grad))
         for name, buffer in layer.named_buffers(recurse=False):
-            if buffer.ndim:  # BatchNorm counts its batches in a scalar
+            if buffer.ndim:  # num_batches_tracked of BatchNorm is a scalar
                 setattr(layer, name, buffer[:outputs].clone())

@@ -1,4 +1,4 @@
-"""PyDNet, the network of the paper, whole as published."""
+"""PyDNet, the network of the paper, as published."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ SLOPE = 0.2
 
 
 class PyDNet(DepthNetwork):
-    """PyDNet (arXiv 1806.11430) in its form for phones (arXiv 2006.05724): a pyramid of six levels, at each of which an
-    estimator predicts and hands eight channels on to the next finer one. It predicts at half of the input's size.
+    """PyDNet (arXiv 1806.11430) in its variant for phones (arXiv 2006.05724).
+
+    The encoder is a pyramid of six levels. At each level an estimator outputs eight channels, from which depth is
+    predicted and which are upsampled for the next finer level. The prediction has half the size of the input.
 
     Args:
-        heads: how many of the finest levels predict in training; the exported one is the first.
+        heads: number of the finest levels that predict during training. The finest one is exported.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
-        min_depth: nearest depth that can be predicted, in metres.
-        max_depth: farthest depth that can be predicted, in metres.
+        min_depth: minimum predicted depth in metres.
+        max_depth: maximum predicted depth in metres.
 
     Raises:
-        ValueError: bounds in the wrong order, or not 1 to 6 heads.
+        ValueError: the depth bounds are not ascending, or ``heads`` is not between 1 and 6.
     """
 
     def __init__(
@@ -50,41 +52,41 @@ class PyDNet(DepthNetwork):
         self.prediction.initialise(self, self.heads, SLOPE)
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB in [0, 1], (B, 3, H, W) -> what it predicts, (B, 1, H/2, W/2)."""
+        """RGB in [0, 1], (B, 3, H, W) -> prediction, (B, 1, H/2, W/2)."""
         return self.multiscale(image)[0]
 
     def multiscale(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What it predicts from every head, finest first."""
+        """Predictions of all heads, finest first."""
         features, x = [], image
         for level in self.levels:
-            x = level(x)  # level i from 1: (B, width, H/2^i, W/2^i)
+            x = level(x)  # level i, from 1: (B, width, H/2^i, W/2^i)
             features.append(x)
-        estimates = self._estimate(features)  # of level i: (B, 8, H/2^i, W/2^i)
+        estimates = self._estimate(features)  # level i: (B, 8, H/2^i, W/2^i)
         return tuple(self.prediction(head(x)) for head, x in zip(self.heads, estimates, strict=False))
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raise ValueError, naming the nearest legal size, where 64 does not divide (height, width)."""
+        """Raise ValueError, with the nearest valid size, if (height, width) is not a multiple of 64."""
         check_multiple(size, 64, "PyDNet")
 
     def load_pretrained(self) -> None:
-        """There are no ImageNet weights of it."""
+        """Do nothing: no ImageNet weights exist for PyDNet."""
         log.info("PyDNet: random weights")
 
     def _estimate(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """The estimators' eight channels, finest first."""
+        """Outputs of all estimators, finest first."""
         x = self.estimators[-1](features[-1])  # (B, 192, H/64, W/64) -> (B, 8, H/64, W/64)
         estimates = [x]
         for feature, estimator, upsampling in zip(
             features[-2::-1], self.estimators[-2::-1], self.upsamplings[::-1], strict=True
         ):
-            # The finer level: cat of (B, width, 2h, 2w) and (B, 8, 2h, 2w) -> (B, 8, 2h, 2w)
+            # (B, width, 2h, 2w) and (B, 8, 2h, 2w) -> (B, 8, 2h, 2w)
             x = estimator(torch.cat([feature, upsampling(x)], dim=1))
             estimates.append(x)
         return estimates[::-1]
 
 
 class _Upsampling(nn.Module):
-    """Bilinear, then a 2x2 convolution, which looks at the pixel itself and those on its right and below."""
+    """Bilinear upsampling, then a 2x2 convolution of a pixel and its neighbours to the right and below."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +94,7 @@ class _Upsampling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)  # (B, 8, 2h, 2w)
-        # Padded to (B, 8, 2h + 1, 2w + 1), as the 2x2 convolution takes one row and one column.
+        # Pad to (B, 8, 2h + 1, 2w + 1): the 2x2 convolution removes one row and one column.
         return F.leaky_relu(self.convolution(F.pad(x, (0, 1, 0, 1))), SLOPE)
 
 

@@ -104,9 +104,9 @@ def test_corrupt_frame_is_refused_or_skipped(data_root: Path) -> None:
 def test_leaks_are_refused(data_root: Path) -> None:
     reader = KittiRaw("kitti", "kitti/val.txt")
     for splits in ({"val": [reader]}, {"val": [], "test": [reader]}):
-        with pytest.raises(ValueError, match="3 training frames are validation or test frames too"):
+        with pytest.raises(ValueError, match="3 training frames are also validation or test frames"):
             module(train=[reader], proportions=None, **splits).setup("fit")
-    with pytest.raises(ValueError, match="3 validation frames are test frames too"):
+    with pytest.raises(ValueError, match="3 validation frames are also test frames"):
         module(test=[KittiRaw("kitti", "kitti/val.txt", depth="camera_z")]).setup("fit")
     module(test=[KittiRaw("not_on_this_machine", "list.txt")]).setup("fit")
     style = StyleTransfer(ImageAdaIN(), KittiRaw("kitti", "kitti/val.txt", depth="none"))
@@ -142,13 +142,13 @@ def test_empty_splits_are_refused(data_root: Path) -> None:
     with pytest.raises(ValueError, match="names no reader under test"):
         module().setup("test")
     (data_root / "kitti" / "val.txt").write_text("\n")
-    with pytest.raises(ValueError, match=r"val\.txt: the list is empty"):
+    with pytest.raises(ValueError, match=r"val\.txt: the split file is empty"):
         module().setup("validate")
 
 
 def test_depth_coarser_than_its_images_is_not_trained_on(data_root: Path) -> None:
     write_make3d(data_root / "make3d")
-    with pytest.raises(ValueError, match=r"Make3D make3d has a laser's grid .* for evaluation alone"):
+    with pytest.raises(ValueError, match=r"Make3D make3d has a coarse laser grid .* for evaluation only"):
         module(train=[Make3D("make3d")], proportions=None).setup("fit")
 
 

@@ -22,10 +22,10 @@ def test_diw_counts_from_one_and_says_y_first(data_root: Path) -> None:
     ("text", "message"),
     [
         ("", "0 rows"),
-        ("a.jpg\n", "1 rows; images and their pairs alternate"),
+        ("a.jpg\n", "1 rows, expected an even number: an image, then its ordinal pair"),
         ("a.jpg\n1,1,2,2,=,9,9\n", "is not 'y_A,x_A,y_B,x_B,ord,width,height'"),
-        ("2011/drive 1 l\n2011/drive 2 l\n", "is it a list of another data set"),
-        ("a.jpg\n1,1,12,2,<,9,9\n", "has a point outside of its 9x9 image"),
+        ("2011/drive 1 l\n2011/drive 2 l\n", "is it a split file of another data set"),
+        ("a.jpg\n1,1,12,2,<,9,9\n", "has a point outside its 9x9 image"),
     ],
 )
 def test_diw_refuses_other_lists(data_root: Path, text: str, message: str) -> None:
@@ -38,5 +38,5 @@ def test_diw_refuses_other_lists(data_root: Path, text: str, message: str) -> No
 def test_diw_refuses_an_image_of_another_size(data_root: Path) -> None:
     write_diw(data_root / "diw")
     Image.fromarray(picture(0, (30, 45))).save(data_root / "diw" / "DIW_test" / "0.jpg")
-    with pytest.raises(CorruptFrameError, match="45x30, its list says 90x60"):
+    with pytest.raises(CorruptFrameError, match="size is 45x30, the split file has 90x60"):
         Diw("diw", "diw/DIW_test.csv")[0]

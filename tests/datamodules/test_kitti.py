@@ -32,14 +32,16 @@ def test_kitti_counts_what_a_list_names_and_is_not_there(data_root: Path) -> Non
     (data_root / "list.txt").write_text("".join(f"{DRIVE} {frame} l\n" for frame in range(8)))
     with pytest.raises(
         FileNotFoundError,
-        match=r"files of 5 of its 8 frames are not there: .*0000000003\.png, .*, \.\.\.; looked for KITTI",
+        match=r"files of 5 of its 8 frames are missing: .*0000000003\.png, .*, \.\.\.; looked for KITTI",
     ):
         KittiRaw("kitti", "list.txt").require_files()
     (data_root / "list.txt").write_text("kitchen/rgb_1.jpg kitchen/depth_1.png 518.8\n")
-    with pytest.raises(ValueError, match=r"neither monodepth2's .* nor bts's .*; is it a list of another data set"):
+    with pytest.raises(
+        ValueError, match=r"neither monodepth2's .* nor bts's .*; is it a split file of another data set"
+    ):
         len(KittiRaw("kitti", "list.txt"))
     (data_root / "list.txt").write_text("\n")
-    with pytest.raises(ValueError, match="the list is empty"):
+    with pytest.raises(ValueError, match="the split file is empty"):
         len(KittiRaw("kitti", "list.txt"))
 
 
@@ -87,7 +89,7 @@ def test_kitti_annotated_depth_of_8_bits_is_refused(data_root: Path) -> None:
     for frame in range(3):
         path = write_annotated(data_root / "kitti" / DRIVE, frame, (75, 124))
     Image.fromarray(np.full((75, 124), 200, np.uint16)).save(path)
-    with pytest.raises(CorruptFrameError, match="somebody saved 8 bits"):
+    with pytest.raises(CorruptFrameError, match="the 16-bit PNG contains 8-bit depth"):
         KittiRaw("kitti", "kitti/val.txt", depth="annotated")[2]
 
 
@@ -114,13 +116,13 @@ def test_kitti_lists_as_published(real_data: Path, data_root: Path) -> None:
     eigen = KittiRaw("kitti", str(real_data / "splits" / "monodepth2" / "eigen" / "test_files.txt"))
     assert bts.paths == eigen.paths
     assert sum(entry.truth is None for entry in bts.entries) == 45
-    with pytest.raises(FileNotFoundError, match=r"files of 697 of its 697 frames .*list of another data set"):
+    with pytest.raises(FileNotFoundError, match=r"files of 697 of its 697 frames .*split file of another data set"):
         eigen.require_files()
     nyu = str(real_data / "splits" / "bts" / "nyudepthv2_test_files_with_gt.txt")
-    with pytest.raises(ValueError, match="is it a list of another data set"):
+    with pytest.raises(ValueError, match="is it a split file of another data set"):
         len(KittiRaw("kitti", nyu))
     assert len(NyuFolders("kitti", nyu)) == 654
-    with pytest.raises(ValueError, match="is it a list of another data set"):
+    with pytest.raises(ValueError, match="is it a split file of another data set"):
         len(NyuFolders("kitti", str(bts.split)))
 
 

@@ -87,7 +87,7 @@ def test_kitti_refuses_a_corrupt_scan_and_missing_calibration(data_root: Path) -
     reader = KittiRaw("kitti", "kitti/val.txt")
     scan = reader.entries[0].truth
     scan.write_bytes(scan.read_bytes()[:-3])
-    with pytest.raises(CorruptFrameError, match="four float32 a point"):
+    with pytest.raises(CorruptFrameError, match="four float32 values per point"):
         reader[0]
     with pytest.raises(CorruptFrameError, match="no such calibration file"):
         read_calibration(data_root / "kitti" / "2011_10_03", 2)

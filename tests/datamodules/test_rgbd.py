@@ -56,5 +56,5 @@ def test_seven_scenes_in_parts_of_each_sequence(data_root: Path) -> None:
     assert {path.parent.name for path in first} == {path.parent.name for path in second} == {"seq-01", "seq-02"}
     assert sorted([*first, *second]) == sorted(SevenScenes("seven").paths)
     assert max(path.name for path in first) < min(path.name for path in second)
-    with pytest.raises(ValueError, match=r"part \[0.6, 0.5\] does not rise within \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"part \[0.6, 0.5\] is not ascending within \[0, 1\]"):
         SevenScenes("seven", part=(0.6, 0.5))

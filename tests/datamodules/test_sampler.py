@@ -38,5 +38,5 @@ def test_proportions_become_whole_frames(proportions: list[float], size: int, co
 
 
 def test_reader_without_a_frame_in_the_batch_is_refused() -> None:
-    with pytest.raises(ValueError, match="give no frame to some reader in a batch of 8"):
+    with pytest.raises(ValueError, match="leave a reader without frames in a batch of 8"):
         batch_counts([480, 20], 8)

@@ -107,7 +107,7 @@ def test_files_and_shards_train_to_the_same_weights(data_root: Path, tmp_path: P
 
 def test_leaks_are_seen_between_files_and_shards(data_root: Path) -> None:
     write_shards(VirtualKitti("vkitti", scenes=["Scene01"]), [0, 1], str(data_root / "shards"))
-    with pytest.raises(ValueError, match="2 training frames are validation or test frames too"):
+    with pytest.raises(ValueError, match="2 training frames are also validation or test frames"):
         DepthDataModule([Shards("shards")], [VirtualKitti("vkitti")], []).refuse_leaks()
     other = VirtualKitti("vkitti", scenes=["Scene01"], variations=["fog"])
     with pytest.raises(ValueError, match="1 scenes are trained on and evaluated on"):
@@ -115,7 +115,9 @@ def test_leaks_are_seen_between_files_and_shards(data_root: Path) -> None:
 
 
 def test_what_is_no_shards_or_corrupt_is_said(data_root: Path, tmp_path: Path, cli: Cli) -> None:
-    with pytest.raises(FileNotFoundError, match=r"void: no shards, or not written to the end; looked for shards as"):
+    with pytest.raises(
+        FileNotFoundError, match=r"void: shards are missing or incomplete; looked for shards written by"
+    ):
         len(Shards("void"))
     call = ("data", "shard", "VirtualKitti", "--root", "vkitti", "--scenes", '["Scene01"]', "--output", tmp_path / "s")
     broken = sorted((data_root / "vkitti" / "Scene01").rglob("depth_*.png"))[1]
@@ -133,7 +135,7 @@ def test_what_is_no_shards_or_corrupt_is_said(data_root: Path, tmp_path: Path, c
     assert "exists already" in again.err
     chunk = next((tmp_path / "s").glob("chunk-*.bin"))
     chunk.write_bytes(chunk.read_bytes()[: chunk.stat().st_size // 2])
-    with pytest.raises(FileNotFoundError, match=r"chunk-.*: \d+ of its \d+ bytes are there"):
+    with pytest.raises(FileNotFoundError, match=r"chunk-.*: incomplete, \d+ of \d+ bytes"):
         list(Shards(str(tmp_path / "s")))
     (tmp_path / "s" / "mine.txt").write_text("kept")
     assert "mine.txt is no part of shards and would be lost" in cli(*call, "--skip-corrupt", "--overwrite").err
@@ -158,7 +160,7 @@ def test_leaks_are_seen_after_the_data_has_moved(data_root: Path) -> None:
     for name in ("link", "photos"):
         write_shards(Photos(name), [0, 1, 2], str(data_root / f"shards-{name}"))
     (data_root / "link").unlink()
-    with pytest.raises(ValueError, match="3 training frames are validation or test frames too"):
+    with pytest.raises(ValueError, match="3 training frames are also validation or test frames"):
         DepthDataModule([Shards("shards-link")], [Shards("shards-photos")], []).refuse_leaks()
     write_shards(VirtualKitti("vkitti", scenes=["Scene01"]), [0, 1], str(data_root / "shards"))
     (data_root / "disk").mkdir()
@@ -220,7 +222,7 @@ def test_shards_on_s3(bucket: str, data_root: Path, tmp_path: Path, monkeypatch:
         assert torch.equal(one["depth"], two["depth"])
     for target, status, message in (
         (f"{bucket}/streets", 2, "there are shards already; give --overwrite"),
-        ("s3://nobody/streets", 1, "s3://nobody/streets: not written (An error occurred (NoSuchBucket)"),
+        ("s3://nobody/streets", 1, "s3://nobody/streets: cannot write shards (An error occurred (NoSuchBucket)"),
     ):
         refused = cli(*call, target)
         assert refused.status == status

@@ -49,7 +49,7 @@ def test_export_at_another_size(fitted: Path, cli: Cli) -> None:
     assert OnnxNetwork(fitted / "s.onnx").size == (32, 64)
     result = cli("export", checkpoint, "--size", "33x64", "--output", fitted / "t.onnx")
     assert result.status == 2
-    assert "the nearest that is: 32x64" in result.err
+    assert "the nearest valid size is 32x64" in result.err
     assert not (fitted / "t.onnx").exists()
 
 

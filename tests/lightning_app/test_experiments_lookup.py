@@ -107,7 +107,7 @@ def test_the_run_is_named_after_the_yaml_and_its_data_is_explained(elsewhere: Pa
     result = cli("fit", "-c", "base.yaml", "-c", "quickstart.yaml", "--trainer.logger", "false")
     assert result.status == 2
     last = result.err.splitlines()[-1]
-    assert "data/quickstart/streets: no such folder; clone the repository, which holds the quickstart's data" in last
+    assert "data/quickstart/streets: no such folder; clone the repository, which contains the quickstart data" in last
     assert "set POCKETDEPTH_DATA=CLONE/data (POCKETDEPTH_DATA is not set" in last
     assert len(list((elsewhere / "runs" / "quickstart").iterdir())) == 1
 
@@ -220,7 +220,7 @@ def test_experiments_lists_them_with_a_description(elsewhere: Path, cli: Cli) ->
     lines = [line.split(maxsplit=1) for line in result.out.splitlines() if line.startswith("  ")]
     assert sorted(name for name, _ in lines) == packaged_names()
     described = dict(lines)
-    assert described["base.yaml"].endswith("decoded at a sixteenth of it into sub-pixels.")
+    assert described["base.yaml"].endswith("with a sub-pixel decoder at stride 16.")
     assert described["networks/pydnet.yaml"] == "PyDNet as published."
     assert "\nablation/\n" in result.out
 

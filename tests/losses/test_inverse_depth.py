@@ -64,7 +64,7 @@ def test_a_teachers_word_goes_before_the_depth() -> None:
 
 @pytest.mark.parametrize("loss", [SILog(), MultiScaleL1(), BerHu(), VirtualNormals()])
 def test_metric_losses_refuse_a_network_without_metres(loss: nn.Module) -> None:
-    with pytest.raises(ValueError, match="this loss compares metres, but the network predicts inverse depth"):
+    with pytest.raises(ValueError, match="this loss needs depth in metres, but the network predicts inverse depth"):
         loss((prediction(),), batch() | {"predicts": "inverse_depth"})
 
 
@@ -79,7 +79,7 @@ def test_l1_gradient_is_its_formula() -> None:
         expected += np.abs(e).mean()
         expected += weight * (np.abs(np.diff(e, axis=1)).mean() + np.abs(np.diff(e, axis=2)).mean())
     assert float(terms["loss"]) == pytest.approx(expected)
-    with pytest.raises(ValueError, match="3 weights need as many heads, the network predicts 2: set heads"):
+    with pytest.raises(ValueError, match="3 weights need as many heads, but the network has 2: set heads"):
         L1Gradient()(heads[:2], truth)
 
 

@@ -163,7 +163,7 @@ def test_heads_are_supervised_one_scale_each() -> None:
     loss = MultiScaleL1(scales=(2, 4), weights=(0.5, 0.5), supervise="heads")
     loss(heads, truth)["loss"].backward()
     assert all(head.grad is not None and head.grad.any() for head in heads)
-    with pytest.raises(ValueError, match="2 scales need as many heads, the network predicts 1"):
+    with pytest.raises(ValueError, match="2 scales need as many heads, but the network has 1"):
         loss(heads[:1], truth)
 
 
@@ -172,8 +172,8 @@ def test_heads_are_supervised_one_scale_each() -> None:
     [
         ({"scales": (4, 8), "weights": (1.0,)}, r"2 scales \[4, 8\] but 1 weights \[1.0\]"),
         ({"scales": (0, 8), "weights": (1.0, 1.0)}, "must be 1 or more"),
-        ({"scales": (4, 8), "weights": (0.0, 0.0)}, "leave the exported head without training"),
-        ({"scales": (4, 8), "weights": (0.0, 1.0), "supervise": "heads"}, "leave the exported head without training"),
+        ({"scales": (4, 8), "weights": (0.0, 0.0)}, "do not train the exported head"),
+        ({"scales": (4, 8), "weights": (0.0, 1.0), "supervise": "heads"}, "do not train the exported head"),
     ],
 )
 def test_wrong_scales_are_refused(arguments: dict[str, Any], message: str) -> None:
@@ -188,11 +188,11 @@ def test_wrong_weights_are_refused() -> None:
         SILog(2)
     with pytest.raises(ValueError, match="share 0 of BerHu"):
         BerHu(0)
-    with pytest.raises(ValueError, match="trim 1 is not in"):
+    with pytest.raises(ValueError, match="trim 1 must be in"):
         ScaleShiftInvariant(trim=1)
-    with pytest.raises(ValueError, match=r"weights \[\] must be one for each head"):
+    with pytest.raises(ValueError, match=r"weights \[\] must have one weight of 0 or more for each head"):
         L1Gradient([])
-    with pytest.raises(ValueError, match="triplets 0 below 1"):
+    with pytest.raises(ValueError, match="triplets 0 must be at least 1"):
         VirtualNormals(triplets=0)
 
 

@@ -54,18 +54,18 @@ def test_a_network_needs_the_members_alone() -> None:
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_missing_member_is_named(member: str) -> None:
     network = type("Own", (nn.Module,), {key: value for key, value in MEMBERS.items() if key != member})()
-    with pytest.raises(ValueError, match=f"^Own is no DepthNetwork: it has no '{member}'; models.contract.DepthNet"):
+    with pytest.raises(ValueError, match=f"^Own is not a DepthNetwork: it has no '{member}'; models.contract.DepthNet"):
         DepthModule(network, SILog())
 
 
 def test_unknown_predicts_is_refused() -> None:
     network = type("Own", (nn.Module,), MEMBERS | {"predicts": "disparity"})()
-    with pytest.raises(ValueError, match="Own predicts 'disparity'; known are depth, inverse_depth"):
+    with pytest.raises(ValueError, match="Own predicts 'disparity'; supported are depth, inverse_depth"):
         require_depth_network(network)
 
 
 def test_a_decoder_without_heads_is_refused() -> None:
-    with pytest.raises(ValueError, match="WithoutHeads is no Decoder: it has no 'heads'"):
+    with pytest.raises(ValueError, match="WithoutHeads is not a Decoder: it has no 'heads'"):
         DepthNet("mobilenetv4_conv_small", decoder=WithoutHeads)
 
 
@@ -86,4 +86,4 @@ def test_the_command_line_says_it_in_one_line(data_root: Path, tmp_path: Path, c
     result = cli(*fit, "--model.network", f"{__name__}.WithoutMultiscale", "--trainer.default_root_dir", tmp_path / "r")
     assert result.status == 2
     (line,) = [each for each in result.err.splitlines() if each]
-    assert "WithoutMultiscale is no DepthNetwork: it has no 'multiscale'" in line
+    assert "WithoutMultiscale is not a DepthNetwork: it has no 'multiscale'" in line

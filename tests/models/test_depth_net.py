@@ -87,7 +87,7 @@ def test_pydnet_is_as_published() -> None:
     scales[0].sum().backward()  # type: ignore[no-untyped-call]
     unused = {name for name, parameter in network.named_parameters() if parameter.grad is None}
     assert unused == {"heads.1.weight", "heads.1.bias", "heads.2.weight", "heads.2.bias"}
-    with pytest.raises(ValueError, match="not a multiple of PyDNet's stride 64; the nearest that is: 128x320"):
+    with pytest.raises(ValueError, match="not a multiple of PyDNet's stride 64; the nearest valid size is 128x320"):
         network.check_size((96, 320))
     with pytest.raises(ValueError, match="heads 7 is not between 1 and PyDNet's 6 levels"):
         PyDNet(heads=7)
@@ -119,19 +119,19 @@ def test_inverse_depth_is_the_logit_and_has_no_bounds() -> None:
 def test_illegal_size_names_the_nearest(size: tuple[int, int], nearest: str) -> None:
     network = DepthNet("mobilenetv4_conv_small")
     network.check_size((192, 640))
-    with pytest.raises(ValueError, match=f"stride 32; the nearest that is: {nearest}"):
+    with pytest.raises(ValueError, match=f"stride 32; the nearest valid size is {nearest}"):
         network.check_size(size)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"encoder": "resnet81"}, "timm has no backbone 'resnet81'; close are .*resnet18"),
+        ({"encoder": "resnet81"}, "timm has no backbone 'resnet81'; similar names: .*resnet18"),
         ({"min_depth": 3.0, "max_depth": 2.0}, "not 0 < min_depth < max_depth"),
         ({"output_stride": 3}, "output_stride 3 is not a power of two below 32"),
-        ({"heads": 5}, "heads 5 is not between 1 and 4, the levels of the decoder"),
+        ({"heads": 5}, "heads 5 is not between 1 and 4, the number of levels of the decoder"),
         ({"decoder": SubpixelDecoder, "output_stride": 32}, "output_stride 32 does not divide 16, the stride of"),
-        ({"decoder": partial(LightDecoder, widths=(32, 16))}, r"output_stride 2 needs 4 widths, \[32, 16\] has 2"),
+        ({"decoder": partial(LightDecoder, widths=(32, 16))}, r"output_stride 2 needs 4 widths, but \[32, 16\] has 2"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -86,10 +86,10 @@ def test_encoders_are_measured_without_weights(tmp_path: Path, cli: Cli) -> None
 
 
 def test_encoders_refuse_what_cannot_be_measured(cli: Cli) -> None:
-    assert "timm has no backbone 'resnet81'; close are" in cli("benchmark", "--encoder", "resnet81").err
+    assert "timm has no backbone 'resnet81'; similar names:" in cli("benchmark", "--encoder", "resnet81").err
     result = cli("benchmark", "--encoder", "resnet18", "--size", 65, 96)
     assert result.status == 2
-    assert "the nearest that is: 64x96" in result.err
+    assert "the nearest valid size is 64x96" in result.err
 
 
 def test_benchmark_needs_models_or_encoders(cli: Cli) -> None:

@@ -45,8 +45,8 @@ def test_splits_of_a_yaml_and_their_leaks(data_root: Path, tmp_path: Path, cli: 
     yaml.write_text(yaml.read_text().replace("VirtualKitti, init_args: {root: vkitti}", f"KittiRaw, init_args: {SAME}"))
     result = cli(*call)
     assert result.status == 1
-    assert "test.txt: no such list of frames" in result.err
-    assert "3 training frames are validation or test frames too" in result.err
+    assert "test.txt: no such split file" in result.err
+    assert "3 training frames are also validation or test frames" in result.err
     assert len((tmp_path / "check" / "broken.txt").read_text().splitlines()) == 2
 
 
@@ -86,20 +86,25 @@ def save_8_bit_values(path: Path) -> None:
 ANNOTATED = (*KITTI, "--depth", "annotated")
 DAMAGES: dict[str, tuple[tuple[str, ...], str, Callable[[Path], object], str]] = {
     "truncated image": (VKITTI, "*_00001.jpg", truncate, "corrupt image"),
-    "truncated PNG": (KITTI, "*image_02/data/*1.png", truncate, "corrupt image (truncated: its end is missing)"),
+    "truncated PNG": (KITTI, "*image_02/data/*1.png", truncate, "corrupt image (truncated)"),
     "no image": (VKITTI, "*_00001.jpg", lambda path: path.write_bytes(b""), "corrupt image"),
-    "black image": (VKITTI, "*_00001.jpg", save_black, "the image is of one colour"),
-    "truncated depth": (VKITTI, "*depth_00001.png", truncate, "corrupt depth file (truncated: its end is missing)"),
-    "8-bit depth": (VKITTI, "*depth_00001.png", save_8_bits, "depth must be a 16-bit PNG of one channel"),
-    "8-bit values": (ANNOTATED, "*groundtruth/image_02/*1.png", save_8_bit_values, "somebody saved 8 bits"),
-    "all zero": (VKITTI, "*depth_00001.png", save_zeros, "not one pixel of its depth is known"),
-    "another size": (VKITTI, "*depth_00001.png", save_small, "depth is (32, 96), its image (64, 96)"),
+    "black image": (VKITTI, "*_00001.jpg", save_black, "the image has a single colour"),
+    "truncated depth": (VKITTI, "*depth_00001.png", truncate, "corrupt depth file (truncated)"),
+    "8-bit depth": (VKITTI, "*depth_00001.png", save_8_bits, "depth must be a 16-bit PNG with 1 channel"),
+    "8-bit values": (
+        ANNOTATED,
+        "*groundtruth/image_02/*1.png",
+        save_8_bit_values,
+        "the 16-bit PNG contains 8-bit depth",
+    ),
+    "all zero": (VKITTI, "*depth_00001.png", save_zeros, "depth has no known pixel"),
+    "another size": (VKITTI, "*depth_00001.png", save_small, "depth has shape (32, 96), but its image has (64, 96)"),
     "no depth": (VKITTI, "*depth_00001.png", Path.unlink, "no such depth file"),
     "no scan": (KITTI, "*1.bin", Path.unlink, "no such LiDAR scan"),
-    "cut scan": (KITTI, "*1.bin", truncate, "a scan holds four float32 a point"),
-    "NaN": (KITTI, "*1.bin", save_nan, "a coordinate is not finite"),
+    "cut scan": (KITTI, "*1.bin", truncate, "a scan has four float32 values per point"),
+    "NaN": (KITTI, "*1.bin", save_nan, "the scan has values that are not finite"),
     "no calibration": (KITTI, "*calib_cam_to_cam.txt", Path.unlink, "no such calibration file"),
-    "no intrinsics": (VKITTI, "*intrinsic.txt", Path.unlink, "its frame and camera are not in"),
+    "no intrinsics": (VKITTI, "*intrinsic.txt", Path.unlink, "no intrinsics for this frame and camera in"),
 }
 
 
@@ -166,7 +171,7 @@ def test_frames_that_are_listed_twice(data_root: Path, tmp_path: Path, cli: Cli)
         (("no.such.Reader", "--root", "x"), "No module named 'no'"),
         (("..X",), "..X: "),
         (("VirtualKitti", "--root", "vkitti", "--scenes", "Scene01"), "expected a list: '[a, b]'"),
-        (("VirtualKitti", "--root", "vkitti", "--max_depth", "700"), "max_depth 700.0 is not between 0 and the sky's"),
+        (("VirtualKitti", "--root", "vkitti", "--max_depth", "700"), "max_depth 700.0 is not between 0 and 655.35 m"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -187,7 +192,7 @@ def test_list_of_another_data_set(data_root: Path, tmp_path: Path, cli: Cli) -> 
     (data_root / "list.txt").write_text("\n\n")
     result = cli("data", "check", *KITTI[:4], "list.txt", "--output", tmp_path / "check")
     assert result.status == 2
-    assert "the list is empty" in result.err
+    assert "the split file is empty" in result.err
 
 
 def test_readers_are_listed_and_explained(cli: Cli) -> None:
