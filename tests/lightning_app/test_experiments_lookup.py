@@ -66,15 +66,15 @@ def test_a_file_in_the_working_folder_comes_first(elsewhere: Path, capfd: pytest
     [
         (
             "quikstart.yaml",
-            "quikstart.yaml: no such YAML in {} or among the packaged ones; did you mean quickstart.yaml?",
+            "quikstart.yaml: no such YAML in {} or among the packaged YAMLs; did you mean quickstart.yaml?",
         ),
         ("stride16_no_skips.yaml", "did you mean ablation/decoder/stride16_no_skips.yaml or "),
         ("mine/runn.yaml", "did you mean mine/run.yaml?"),
         (
             "zzzz.yaml",
-            "zzzz.yaml: no such YAML in {} or among the packaged ones; `pocketdepth experiments` lists those",
+            "zzzz.yaml: no such YAML in {} or among the packaged YAMLs; run `pocketdepth experiments` for a list",
         ),
-        ("/nowhere/zzzz.yaml", "/nowhere/zzzz.yaml: no such YAML; `pocketdepth experiments` lists those"),
+        ("/nowhere/zzzz.yaml", "/nowhere/zzzz.yaml: no such YAML; run `pocketdepth experiments` for a list"),
         ("../experiments/base.yaml", "../experiments/base.yaml: no such YAML in "),
     ],
 )

@@ -143,7 +143,7 @@ def test_a_pruned_checkpoint_opens_alone(fitted: Path, tmp_path: Path, cli: Cli)
         "fit", "-c", BASE, "-c", fitted.parents[1] / "tiny.yaml", "-c", tmp_path / "a.yaml", "--ckpt_path", output
     )
     assert resumed.status == 2
-    assert "holds weights and no run to resume; to start from them give --model.weights" in resumed.err
+    assert "has weights but no run to resume; to start from its weights give --model.weights" in resumed.err
     refused = cli("prune", checkpoint, "--macs", "0.6", "--output", output)
     assert refused.status == 2
     assert "exists already" in refused.err
