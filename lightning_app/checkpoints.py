@@ -128,7 +128,9 @@ def load_weights(module: nn.Module, checkpoint: Checkpoint) -> None:
 
 
 def refuse_other_network(checkpoint: Checkpoint, network: dict[str, Any] | None) -> None:
-    """Check that a checkpoint to resume has the configured network. LightningCLI would silently use the checkpoint's.
+    """Check that a checkpoint to resume has the configured network.
+
+    LightningCLI would silently use the network of the checkpoint.
 
     Args:
         checkpoint: checkpoint to resume.
@@ -148,8 +150,9 @@ def refuse_other_network(checkpoint: Checkpoint, network: dict[str, Any] | None)
 
 
 def refuse_weights_alone(checkpoint: Checkpoint) -> None:
-    """Raise ValueError if a checkpoint has no optimizer state, such as one written by prune. Lightning would raise a
-    KeyError.
+    """Raise ValueError if a checkpoint has no optimizer state, such as one written by prune.
+
+    Lightning would raise a KeyError.
     """
     if "optimizer_states" not in checkpoint.content:
         raise ValueError(

@@ -25,8 +25,9 @@ def inside(folder: Path) -> list[Path]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Write a file atomically. Yields a temporary path, which is renamed to ``path`` if the block succeeds and removed
-    otherwise.
+    """Write a file atomically.
+
+    Yields a temporary path, which is renamed to ``path`` if the block succeeds and removed otherwise.
 
     Raises:
         OSError: the file cannot be written, e.g. on a full disk. The message contains ``path``.
@@ -52,7 +53,10 @@ def write_json(path: Path, value: object) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Write a folder atomically. The block creates the folder at the yielded path; an existing ``path`` is replaced."""
+    """Write a folder atomically, like :func:`atomic_write`.
+
+    The block creates the folder at the yielded path. An existing ``path`` is replaced.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (path.with_name(f".{path.stem}.{os.getpid()}{mark}{path.suffix}") for mark in ("", ".old"))
     try:

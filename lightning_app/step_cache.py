@@ -16,8 +16,9 @@ SETTINGS = "settings.json"
 
 
 class StepCache:
-    """Runs the steps of a pipeline and skips finished ones. A step runs again only if its inputs changed or its output
-    is missing.
+    """Runs the steps of a pipeline and skips finished ones.
+
+    A step runs again only if its inputs changed or its output is missing.
 
     Args:
         folder: folder of ``steps.json``, which contains the inputs of the finished steps.

@@ -14,10 +14,11 @@ _LINE = "{:>5}  {:>13}  {:>6}  {:>11}  {:>8}  {:>8}  {:>8}"
 
 
 class StepProgress(Callback):
-    """Shows one progress bar over all steps of the run, with loss, images per second and time left, and a second one
-    during evaluation. A table above it gets a line at the end of an epoch, at most one every ``every_s`` seconds.
+    """Shows a progress bar over all steps of the run, and a table of its epochs.
 
-    Lightning's progress bars show one epoch, which takes only seconds on a small data set.
+    The bar shows loss, images per second and time left; a second bar is shown during evaluation. The table gets a line
+    at the end of an epoch, at most one every ``every_s`` seconds. Lightning's progress bars show one epoch, which takes
+    only seconds on a small data set.
 
     Args:
         every_s: minimum time between two lines of the table, in seconds.
