@@ -131,7 +131,7 @@ def test_frames_that_one_run_lacks_do_not_count() -> None:
     short = scores([0.1, 0.2])
     result = Comparison.of([("one", scores([0.1, 0.2, 0.3])), ("two", short)])
     assert result.frames == ["frame0", "frame1"]
-    with pytest.raises(RuntimeError, match="not one frame"):
+    with pytest.raises(RuntimeError, match="no frame"):
         Comparison.of([("one", {"p": {}}), ("two", short)])
 
 

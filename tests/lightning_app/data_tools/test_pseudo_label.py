@@ -107,7 +107,7 @@ def test_the_papers_recipe_learns_from_labels_and_on_the_fly(
         "evaluate", "runs/checkpoints/last.ckpt", "--data", "runs/config.yaml", "--protocol", "kitti-eigen-metric"
     )
     assert result.status == 2
-    assert "needs metres, but this network predicts inverse_depth" in result.err
+    assert "needs depth in metres, but the predictions are inverse_depth" in result.err
     onnx_file = tmp_path / "s.onnx"
     assert cli("export", "runs/checkpoints/last.ckpt", "--output", onnx_file).status == 0
     assert cli("predict", onnx_file, data_root / "photos", "--output", tmp_path / "p").status == 0

@@ -85,7 +85,7 @@ def test_per_dataset_says_what_it_does_not_score(exported: Path, data_root: Path
     yaml = data_yaml(tmp_path / "d.yaml", kitti, "Photos, root: photos", "Shards, root: nowhere")
     result = cli("evaluate", exported, "--per-dataset", "--data", yaml)
     assert result.status == 0, result.err
-    assert "not scored: Photos photos: no protocol for none truth" in result.out
+    assert "not scored: Photos photos: no protocol for none ground truth" in result.out
     assert "not there: " in result.out
     assert "nowhere: no shards" in result.out
     data_yaml(yaml, "Photos, root: photos")
