@@ -149,7 +149,7 @@ def test_wrong_use_ends_in_one_line(exported: Path, data_root: Path, tmp_path: P
     for arguments, message in (
         (
             (exported, photos, "--output", photos / "labels"),
-            "labels in the folder of photographs would be read as photographs",
+            "labels inside the folder of photographs would be read as photographs",
         ),
         ((exported, photos, "--output", tmp_path / "full"), "thesis.tex exists already, and"),
         ((exported, photos, "--output", labels, "--shard", "3/2"), "shard '3/2' must be PART/PARTS"),

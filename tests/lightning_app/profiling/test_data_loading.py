@@ -29,4 +29,4 @@ def test_the_training_readers_of_a_yaml_are_timed(data_root: Path, tmp_path: Pat
     assert result.status == 0, result.err
     assert "VirtualKitti" in result.out
     other = cli(*call, "--root", "vkitti")
-    assert (other.status, other.err) == (2, "pocketdepth: error: --root vkitti: no such option beside -c\n")
+    assert (other.status, other.err) == (2, "pocketdepth: error: --root vkitti: cannot be combined with -c\n")
