@@ -49,7 +49,7 @@ def score_per_dataset(
             scores = frame_scores(data, [reader], fitting, predict, predicts, size=size, title=str(reader))
             results = mean_scores(print_invalid(scores), fitting)
         except FileNotFoundError as error:
-            rows.append(Row(str(reader), "not there", {}, str(error)))
+            rows.append(Row(str(reader), "missing", {}, str(error)))
         else:
             rows += [Row(str(reader), name, metrics) for name, metrics in results.items()]
     return rows

@@ -29,7 +29,7 @@ class Row:
 
     Attributes:
         data: name of the data set.
-        protocol: name of the protocol; ``not there`` or ``not scored`` if there are no metrics.
+        protocol: name of the protocol; ``missing`` or ``not scored`` if there are no metrics.
         metrics: metrics and frame counts; empty if the data set was not scored.
         note: reason why the data set was not scored.
     """

@@ -13,7 +13,7 @@ def test_a_reader_is_timed_stage_by_stage(data_root: Path, tmp_path: Path, cli: 
     call = ("profile", "--loader", "VirtualKitti", "--root", "vkitti", "--size", 64, 96, "--runs", 1)
     result = cli(*call, "--output", output)
     assert result.status == 0, result.err
-    assert "64x96, 1 runs in turn" in " ".join(result.out.split())
+    assert "64x96, 1 interleaved runs" in " ".join(result.out.split())
     stages = [row["stage"] for row in json.loads(output.read_text())]
     assert stages[:2] == ["floor", "read"]
     assert stages[-1] == "+ photometric noise"
