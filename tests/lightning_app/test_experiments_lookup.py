@@ -233,7 +233,7 @@ def test_experiments_are_copied_and_never_replaced_silently(elsewhere: Path, cli
     own.write_text("mine")
     refused = cli("experiments", "--copy", "mine")
     assert refused.status == 2
-    assert f"exists, as do {len(packaged_names()) - 1} others: give --overwrite or another folder" in refused.err
+    assert f"exists (and {len(packaged_names()) - 1} more); give --overwrite or another folder" in refused.err
     assert own.read_text() == "mine"
     assert cli("experiments", "--copy", "mine", "--overwrite").status == 0
     assert own.read_text() == (EXPERIMENTS / "base.yaml").read_text()

@@ -196,10 +196,10 @@ def test_zeros_are_set_and_what_they_buy_is_said(fitted: Path, tmp_path: Path, c
         (("--macs", "0.5", "--latency", "0.5"), "give one target"),
         (("--macs", "1.5"), "1.5 is not a share between 0 and 1"),
         (("--unstructured", "80"), "80.0 is not a share between 0 and 1"),
-        (("--macs", "0.5", "--unstructured", "0.5"), "--unstructured goes without --macs and --latency"),
+        (("--macs", "0.5", "--unstructured", "0.5"), "--unstructured cannot be combined with --macs or --latency"),
         (("--latency", "2", "-c", str(BASE)), "2.0 is not a share between 0 and 1"),
-        (("--macs", "0.5", "--step", "3"), "--step 3: is for fine-tuning, which needs an experiment: -c"),
-        (("--unstructured", "0.8", "-c", str(BASE)), "fine-tuning would fill the zeros again"),
+        (("--macs", "0.5", "--step", "3"), "--step 3: applies to fine-tuning only; give an experiment with -c"),
+        (("--unstructured", "0.8", "-c", str(BASE)), "fine-tuning would change the zero weights"),
     ],
 )
 def test_wrong_use_is_one_line(fitted: Path, cli: Cli, arguments: tuple[str, ...], message: str) -> None:
