@@ -185,7 +185,7 @@ def test_an_error_in_an_own_file_names_file_and_line(
 def test_a_module_that_is_nowhere_says_where_it_was_looked_for(elsewhere: Path, cli: Cli) -> None:
     result = cli("fit", "-c", "base.yaml", "--model.loss", "no_such_file.MyLoss")
     assert result.status == 2
-    assert "model.loss: No module named 'no_such_file': not installed, and no file of that name beside" in result.err
+    assert "model.loss: No module named 'no_such_file': not installed, and no such file next to" in result.err
     assert len(result.err.splitlines()) == 1
 
 
