@@ -1,1 +1,1 @@
-"""What runs: the command line, the Lightning module, protocols, metrics and callbacks."""
+"""Command line, training, evaluation, comparison, profiling and data tools."""

@@ -1,6 +1,6 @@
-"""The canonical camera of Metric3D (arXiv 2307.10984): a metric network learns one focal length, so give it one.
+"""Canonical camera of Metric3D (arXiv 2307.10984), for metric depth from images of different focal lengths.
 
-Depth is scaled as if each image had been taken with the canonical focal length, and scaled back after prediction.
+The training depth is scaled to a single, canonical focal length. Predictions are scaled back to each image's camera.
 """
 
 from __future__ import annotations
@@ -9,31 +9,40 @@ from typing import Any
 
 
 def canonical_scale(fx: Any, fy: Any, canonical_focal_px: float) -> Any:
-    """Metres times this are canonical metres.
+    """Factor that converts depth in metres to canonical metres.
 
     Args:
-        fx: focal length along rows, in pixels of what the network sees; a number or a tensor.
-        fy: focal length along columns. A resize that changes the aspect ratio makes them differ; their geometric mean
-            counts.
-        canonical_focal_px: the canonical camera's.
+        fx: horizontal focal length, in pixels of the network's input; a number or a tensor.
+        fy: vertical focal length, likewise. The geometric mean of both is used, as a resize that changes the aspect
+            ratio makes them differ.
+        canonical_focal_px: focal length of the canonical camera, in pixels.
     """
     return canonical_focal_px / (fx * fy) ** 0.5
 
 
 def to_canonical(batch: dict[str, Any], canonical_focal_px: float | None) -> dict[str, Any]:
-    """A batch of samples with depth in canonical metres, as the loss compares it with a network's prediction; metres
-    without a canonical camera.
+    """Convert the depth of a batch from metres to canonical metres, the unit of the network's predictions.
+
+    Args:
+        batch: samples with ``depth`` (B, 1, H, W) and ``intrinsics`` (B, 3, 3).
+        canonical_focal_px: focal length of the canonical camera, in pixels; None leaves the depth in metres.
     """
     return batch | {"depth": batch["depth"] * _batch_scale(batch["intrinsics"], canonical_focal_px)}
 
 
 def from_canonical(prediction: Any, batch: dict[str, Any], canonical_focal_px: float | None) -> Any:
-    """A network's prediction of a batch, (B, 1, h, w), in metres of the batch's own cameras."""
+    """Convert predictions from canonical metres to metres of each image's camera.
+
+    Args:
+        prediction: (B, 1, h, w).
+        batch: samples with ``intrinsics`` (B, 3, 3).
+        canonical_focal_px: focal length of the canonical camera, in pixels; None leaves the prediction unchanged.
+    """
     return prediction / _batch_scale(batch["intrinsics"], canonical_focal_px)
 
 
 def _batch_scale(intrinsics: Any, canonical_focal_px: float | None) -> Any:
-    """What metres are multiplied by, (B, 1, 1, 1), for intrinsics (B, 3, 3)."""
+    """Scale factor of each image, (B, 1, 1, 1), for intrinsics (B, 3, 3)."""
     if canonical_focal_px is None:
         return intrinsics.new_ones(len(intrinsics), 1, 1, 1)
     return canonical_scale(intrinsics[:, 0, 0], intrinsics[:, 1, 1], canonical_focal_px).view(-1, 1, 1, 1)

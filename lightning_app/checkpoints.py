@@ -21,13 +21,13 @@ DEPTH_MODULE = "lightning_app.training.DepthModule"
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What a run saved, read once.
+    """A checkpoint file, loaded into memory.
 
     Attributes:
-        path: of the file.
-        content: ``state_dict``, ``hyper_parameters``, ``config`` (the text of its YAML), ``pocketdepth`` and more; in
-            an older file with the new names of what was renamed since.
-        sha256: of the file.
+        path: path of the file.
+        content: the dictionary in the file, with ``state_dict``, ``hyper_parameters``, ``config`` (YAML as text) and
+            ``pocketdepth``. Names of older versions are replaced by the current ones.
+        sha256: SHA-256 of the file.
     """
 
     path: Path
@@ -36,15 +36,15 @@ class Checkpoint:
 
     @classmethod
     def open(cls, path: Path, module: str | None = DEPTH_MODULE) -> Self:
-        """Read a checkpoint, without its data or its pretrained weights.
+        """Read a checkpoint. Neither its data nor pretrained weights are required.
 
         Args:
-            path: the checkpoint.
-            module: the class path of the LightningModule that it must be of; None for any.
+            path: checkpoint file.
+            module: class path of the expected LightningModule; None accepts any.
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: not a checkpoint of PocketDepth, a corrupt one, or one of another module.
+            ValueError: not a checkpoint of PocketDepth, corrupt, or of another module.
         """
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such checkpoint")
@@ -52,13 +52,13 @@ class Checkpoint:
         try:
             content: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
             known = "pocketdepth" in content and "hyper_parameters" in content
-        except Exception as error:  # torch names no exceptions for what is not its file
+        except Exception as error:  # torch.load documents no exceptions for invalid files
             raise ValueError(
                 f"{path}: not a checkpoint of PocketDepth, or a corrupt one ({type(error).__name__})"
             ) from error
         if not known:
             raise ValueError(f"{path}: not a checkpoint of PocketDepth")
-        # In these alone: tensors are named after the parts of the network, which have not moved.
+        # Only in these two: the parameter names in state_dict have not changed.
         content |= {key: with_new_names(content[key]) for key in content.keys() & {"hyper_parameters", "config"}}
         theirs = content["hyper_parameters"].get("_class_path", module)
         if module not in (None, theirs):
@@ -67,29 +67,29 @@ class Checkpoint:
 
     @property
     def hyper_parameters(self) -> dict[str, Any]:
-        """The arguments of the LightningModule, modules as ``class_path`` and ``init_args``."""
+        """Arguments of the LightningModule; objects are given as ``class_path`` and ``init_args``."""
         found: dict[str, Any] = self.content["hyper_parameters"]
         return found
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The YAML that it was trained with; empty if it carries none."""
+        """Configuration of the training run; empty if the checkpoint has none."""
         return parse_yaml(self.content.get("config") or "{}", str(self.path)) or {}
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) that it was trained at."""
+        """Training size, (height, width)."""
         height, width = self.content["pocketdepth"]["size"]
         return int(height), int(width)
 
     @property
     def canonical_focal_px(self) -> float | None:
-        """Of the canonical camera that its depth is for; None where there is none."""
+        """Focal length of the canonical camera, in pixels; None without a canonical camera."""
         return self.hyper_parameters.get("canonical_focal_px")
 
     @property
     def scores(self) -> dict[str, float]:
-        """What it was chosen by, by the monitored name: of the last validation before it was saved."""
+        """Monitored metrics of the last validation before the checkpoint was saved, by name."""
         states = self.content.get("callbacks", {}).values()
         return {
             state["monitor"]: float(state["current_score"])
@@ -103,10 +103,10 @@ class Checkpoint:
         return require_depth_network(self.build_network())
 
     def build_network(self) -> nn.Module:
-        """Build the network of the LightningModule with its weights, in evaluation mode and without gradients.
+        """Build the network of any module with its trained weights, in evaluation mode and with gradients disabled.
 
         Raises:
-            ValueError: it cannot be built, or the weights do not fit it.
+            ValueError: the network cannot be built, or the weights do not match it.
         """
         network = build(nn.Module, [self.hyper_parameters["network"]], str(self.path))
         prefix = "network."
@@ -115,12 +115,12 @@ class Checkpoint:
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
-            raise ValueError(f"{self.path}: its weights do not fit the network that it describes") from error
+            raise ValueError(f"{self.path}: its weights do not match its network") from error
         return network.eval().requires_grad_(False)
 
 
 def load_weights(module: nn.Module, checkpoint: Checkpoint) -> None:
-    """Load a checkpoint's weights into a module; raises ValueError where it is of another network."""
+    """Load a checkpoint's weights into a module; raises ValueError if names or shapes of the tensors differ."""
     state = checkpoint.content["state_dict"]
     theirs = {key: value.shape for key, value in state.items()}
     ours = {key: value.shape for key, value in module.state_dict().items()}
@@ -132,38 +132,40 @@ def load_weights(module: nn.Module, checkpoint: Checkpoint) -> None:
 
 
 def refuse_other_network(checkpoint: Checkpoint, network: dict[str, Any] | None) -> None:
-    """Refuse to go on from a checkpoint whose network is not the configured one: LightningCLI would take the
-    checkpoint's silently.
+    """Check that a checkpoint to resume has the configured network.
+
+    LightningCLI would silently use the network of the checkpoint.
 
     Args:
-        checkpoint: to go on from.
-        network: the configuration, with ``class_path`` and ``init_args``.
+        checkpoint: checkpoint to resume.
+        network: configured network, with ``class_path`` and ``init_args``.
 
     Raises:
-        ValueError: a checkpoint of another network.
+        ValueError: the checkpoint has another network.
     """
     theirs, ours = _flat(checkpoint.hyper_parameters.get("network") or {}), _flat(network or {})
     different = [key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)]
     if different:
         key = different[0]
         raise ValueError(
-            f"{checkpoint.path}: a checkpoint of another network: its {key} is {theirs.get(key)}, here it is "
-            f"{ours.get(key)}; to start from other weights give --model.weights"
+            f"{checkpoint.path}: a checkpoint of another network: its {key} is {theirs.get(key)}, the configured one "
+            f"is {ours.get(key)}; to start from other weights give --model.weights"
         )
 
 
 def refuse_weights_alone(checkpoint: Checkpoint) -> None:
-    """Raise ValueError where a checkpoint holds no run to resume, as pruning writes it: Lightning would fail with a
-    KeyError.
+    """Raise ValueError if a checkpoint has no optimizer state, such as one written by prune.
+
+    Lightning would raise a KeyError.
     """
     if "optimizer_states" not in checkpoint.content:
         raise ValueError(
-            f"{checkpoint.path}: holds weights and no run to resume; to start from them give --model.weights"
+            f"{checkpoint.path}: has weights but no run to resume; to start from its weights give --model.weights"
         )
 
 
 def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key, without how they are nested in init_args and without where weights came from."""
+    """Flatten nested settings to dotted keys; ``init_args`` levels and ``weights`` are left out."""
     flat: dict[str, Any] = {}
     for key, value in description.items():
         name = prefix if key == "init_args" else f"{prefix}.{key}".lstrip(".")

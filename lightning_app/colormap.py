@@ -1,4 +1,4 @@
-"""Depth as colour."""
+"""Colour depth maps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 
 def colour_depth(depth: NDArray[np.floating], near: float | None = None, far: float | None = None) -> NDArray[np.uint8]:
-    """Colour depth in metres, (H, W), by inverse depth, near bright and far dark: RGB uint8, (H, W, 3).
+    """Colour a depth map by inverse depth: near is bright, far is dark.
 
     Args:
-        depth: 0 or less, and what is not finite, is unknown and comes out black.
-        near: depth of the brightest colour; the 2nd percentile if left out.
-        far: depth of the darkest colour; the 98th percentile if left out.
+        depth: metres, (H, W); values that are not positive or not finite are unknown and drawn black.
+        near: depth of the brightest colour, metres; None for the 2nd percentile.
+        far: depth of the darkest colour, metres; None for the 98th percentile.
+
+    Returns:
+        RGB uint8, (H, W, 3).
     """
     known = np.isfinite(depth) & (depth > 0)
     if not known.any():
@@ -29,6 +32,6 @@ def colour_depth(depth: NDArray[np.floating], near: float | None = None, far: fl
 
 @cache
 def _palette() -> NDArray[np.uint8]:
-    from matplotlib import colormaps  # slow to import, and only pictures need it
+    from matplotlib import colormaps  # slow to import
 
     return (colormaps["magma"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)

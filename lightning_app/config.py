@@ -1,4 +1,4 @@
-"""YAML -> objects. Imports torch to build a data module alone."""
+"""Build objects from YAML. torch is imported only to build a data module."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ T = TypeVar("T")
 
 
 def read_data_module(paths: Sequence[Path], training: bool = False) -> DepthDataModule:
-    """Build the data module of one or several YAMLs, the later wins; their other sections are left alone.
+    """Build a data module from the ``data`` sections of YAMLs. Other sections are ignored.
 
     Args:
-        paths: the YAMLs.
-        training: with its style transfer and teacher, which only training needs, and which may lie in files that are
-            not here.
+        paths: YAMLs; later files override earlier ones.
+        training: whether to build style transfer and teacher too. Only training uses them, and their files may be
+            missing.
 
     Raises:
         FileNotFoundError: no such YAML.
-        ValueError: no data section, or one that does not fit.
+        ValueError: no data section, or an invalid one.
     """
     return build_data_module(read_sections(paths, "data"), ", ".join(map(str, paths)), training)
 
 
 def read_sections(paths: Sequence[Path], name: str) -> list[dict[str, Any]]:
-    """The section of this name of each YAML that has one; the last one wins where :func:`build` builds them.
+    """The section ``name`` of each YAML that has one, to be merged by :func:`build`.
 
     Raises:
         FileNotFoundError: no such YAML.
-        ValueError: no such section, or one that names no class_path.
+        ValueError: no such section, or no class_path in it.
     """
     sections = []
     for path in paths:
         content = read_yaml(path)
         section = content.get(name, {}) if isinstance(content, dict) else {}
         if not isinstance(section, dict):
-            raise ValueError(f"{path}: its {name} section is empty or no mapping")
+            raise ValueError(f"{path}: its {name} section is empty or not a mapping")
         if section:
             sections.append(section)
     if not sections:
@@ -59,7 +59,7 @@ def read_sections(paths: Sequence[Path], name: str) -> list[dict[str, Any]]:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML holds; raises FileNotFoundError where there is none, ValueError where it is something else."""
+    """Read a YAML file. Raises FileNotFoundError if it is missing, ValueError if it is not YAML."""
     path = use_yaml(path)
     try:
         return parse_yaml(path.read_text(encoding="utf-8"), str(path))
@@ -68,7 +68,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """What the text of a YAML says; raises ValueError, naming its source, where it is something else."""
+    """Parse YAML text. Raises ValueError, with the name of its source, if it is not YAML."""
     try:
         return yaml.safe_load(with_new_names(text))
     except yaml.YAMLError as error:
@@ -76,8 +76,15 @@ def parse_yaml(text: str, source: str) -> Any:
 
 
 def build_data_module(sections: Sequence[dict[str, Any]], source: str, training: bool = False) -> DepthDataModule:
-    """Build the data module of data sections, the later wins, for training or without what only that needs; raises
-    ValueError, naming their source, where they do not fit.
+    """Build a data module from data sections.
+
+    Args:
+        sections: data sections; later sections override earlier ones.
+        source: name of their source, for errors.
+        training: whether to build style transfer and teacher too.
+
+    Raises:
+        ValueError: an invalid section.
     """
     from pytorch_lightning import LightningDataModule
 
@@ -86,20 +93,21 @@ def build_data_module(sections: Sequence[dict[str, Any]], source: str, training:
     needed = sections if training else [_without_training(each) for each in sections]
     module = build(LightningDataModule, needed, source)
     if not isinstance(module, DepthDataModule):
-        raise ValueError(f"{source}: its data section is no datamodules.DepthDataModule")
+        raise ValueError(f"{source}: its data section is not a datamodules.DepthDataModule")
     return module
 
 
 def build(kind: type[T], sections: Sequence[dict[str, Any]], source: str) -> T:
-    """An instance of a subclass of ``kind`` (``class_path``, ``init_args``), or of ``kind`` where that is a dataclass.
+    """Build an object from configuration.
 
     Args:
-        kind: the class.
-        sections: descriptions of it, merged as the command line merges several ``-c``: the later wins.
-        source: of the sections, for errors.
+        kind: base class of the object, or a dataclass.
+        sections: ``class_path`` and ``init_args`` of a subclass, or the fields of the dataclass. They are merged like
+            several ``-c`` on the command line: later sections override earlier ones.
+        source: name of the sections' source, for errors.
 
     Raises:
-        ValueError: a section that does not fit.
+        ValueError: an invalid section.
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--it", type=kind, required=True)
@@ -110,7 +118,7 @@ def build(kind: type[T], sections: Sequence[dict[str, Any]], source: str) -> T:
     except Exception as error:
         if not isinstance(error, ArgumentError) and user_error(error) is None:
             raise
-        # Its keys begin with the name that the whole has in this parser.
+        # Remove the key "it", which exists only in this parser.
         reason = re.sub(r"^it: |\bit\.(init_args\.)?(?=\w)", "", one_line(error)).replace("Group 'it' does", "it does")
         raise ValueError(f"{source}: {reason}") from error
     return built

@@ -1,4 +1,4 @@
-"""The data module of a running trainer, typed."""
+"""Typed access to the data module of a trainer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from datamodules import DepthDataModule
 
 
 def data_module(trainer: Trainer) -> DepthDataModule:
-    """The data module that ``fit``, ``validate`` or ``test`` was given."""
-    data: DepthDataModule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it without declaring it
+    """The data module that was passed to ``fit``, ``validate`` or ``test``."""
+    data: DepthDataModule = trainer.datamodule  # type: ignore[attr-defined]  # not declared by Lightning
     return data

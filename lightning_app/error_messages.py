@@ -1,4 +1,4 @@
-"""Errors as one line."""
+"""One-line error messages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import traceback
 
 from lightning_app.experiments import is_user_file
 
-# What jsonargparse says around the cause: the types that were tried, and the value, which can be a page long.
-_AROUND = (
+# Lines of jsonargparse messages that do not contain the cause: types that were tried, and the value.
+_NOT_THE_CAUSE = (
     "Does not validate against any",
     "Subtypes:",
     "Errors:",
@@ -35,8 +35,10 @@ _KINDS = {
 
 
 def one_line(error: Exception) -> str:
-    """The message of an error in one line: its last line where a loading process passed it on, without what
-    jsonargparse says around the cause where it comes from a configuration, and without the number of the system's.
+    """Format the message of an error as one line.
+
+    OSError: file and reason, without the error number. Error of a data loading process: the last line of its
+    traceback. Error of jsonargparse: the key and the cause.
     """
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
@@ -51,26 +53,26 @@ def one_line(error: Exception) -> str:
         if key:
             keys.append(key)
             line = cause.strip()
-        if line and not line.startswith(_AROUND) and line not in causes:
+        if line and not line.startswith(_NOT_THE_CAUSE) and line not in causes:
             causes.append(line)
     message = _EXPECTED.sub(lambda match: f"expected {_KINDS[match[1]]}, got ", " ".join(causes))
     message = _CHOICE.sub(lambda match: f"expected one of {match[1]}, got ", message)
     if "is not accepted" in message:
         message += "; --print_config shows every key"
     if keys and re.search(r"No module named '\w+'$", message):
-        message += ": not installed, and no file of that name beside the YAMLs or in the working folder"
+        message += ": not installed, and no such file next to the YAMLs or in the working folder"
     return f"{'.'.join(keys)}: {message}" if keys else message
 
 
 def user_error(error: BaseException) -> str | None:
-    """``FILE:LINE: TYPE: MESSAGE`` of an error that a user's own Python file caused; None for any other."""
+    """``FILE:LINE: TYPE: MESSAGE`` of an error raised in a user's own Python file; None for any other error."""
     found: str | None = None
     current: BaseException | None = error
-    while current is not None:  # from the outermost to the first cause
+    while current is not None:  # from the last error to its first cause
         message, places = f"{type(current).__name__}: {current}", []
-        if isinstance(current, SyntaxError):  # its file was not run
+        if isinstance(current, SyntaxError):  # the file has no traceback entry, as it was not run
             message, places = f"{type(current).__name__}: {current.msg}", [(current.filename or "", current.lineno)]
-        elif "Original Traceback" in message:  # passed on by a loading process, as text
+        elif "Original Traceback" in message:  # traceback of a data loading process, as text
             places = re.findall(r'File "(.+)", line (\d+)', message)
             message = message.strip().splitlines()[-1]
         else:

@@ -1,4 +1,4 @@
-"""The packaged experiments, and the Python files beside a user's own YAMLs. No torch."""
+"""Find packaged experiments, and import Python files next to a user's own YAMLs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
-# setup.py puts the YAMLs into the wheel; a clone and an editable install have the repository's own.
+# setup.py copies the YAMLs into the wheel; a clone or an editable install uses the repository's.
 _IN_WHEEL = Path(__file__).with_name("packaged_experiments")
 _ROOT = Path(__file__).parents[1]
 PACKAGED = _IN_WHEEL if _IN_WHEEL.is_dir() else _ROOT / "experiments"
 _OURS = tuple(_ROOT / name for name in ("lightning_app", "models", "losses", "datamodules", "deploy"))
-_USER_FOLDERS: list[Path] = []  # whose Python files class paths can name
+_USER_FOLDERS: list[Path] = []  # folders of Python files that class paths can refer to
 
 
 def packaged_names() -> list[str]:
-    """The packaged YAMLs, relative to their folder: ``base.yaml``, ``ablation/style/none.yaml``."""
+    """Names of the packaged YAMLs, e.g. ``base.yaml`` or ``ablation/styles.yaml``."""
     return sorted(path.relative_to(PACKAGED).as_posix() for path in PACKAGED.rglob("*.yaml"))
 
 
 def find_yaml(path: Path) -> Path:
-    """The file, or else the packaged YAML of that name, with or without ``experiments/`` before it.
+    """Find a YAML file, or else the packaged YAML of that name, with or without ``experiments/`` before it.
 
     Raises:
-        FileNotFoundError: there is neither.
+        FileNotFoundError: neither exists.
     """
-    if path.exists() and not path.is_dir():  # a pipe is no regular file
+    if path.exists() and not path.is_dir():  # is_file would be false for a pipe
         return path
     names = packaged_names()
     name = path.as_posix().removeprefix("experiments/")
@@ -34,13 +34,13 @@ def find_yaml(path: Path) -> Path:
     candidates = [*(file.as_posix() for file in path.parent.glob("*.y*ml")), *names]
     close = get_close_matches(path.stem, {Path(each).stem for each in candidates}, cutoff=0.75)
     similar = [each for stem in close for each in candidates if Path(each).stem == stem][:3]
-    where = "" if path.is_absolute() else f" in {Path.cwd()} or among the packaged ones"
-    advice = f"did you mean {' or '.join(similar)}?" if similar else "`pocketdepth experiments` lists those"
+    where = "" if path.is_absolute() else f" in {Path.cwd()} or among the packaged YAMLs"
+    advice = f"did you mean {' or '.join(similar)}?" if similar else "run `pocketdepth experiments` for a list"
     raise FileNotFoundError(f"{path}: no such YAML{where}; {advice}")
 
 
 def use_yaml(path: Path) -> Path:
-    """Find a YAML, and let class paths name the Python files beside it.
+    """Find a YAML, and make the Python files next to it importable by class paths.
 
     Raises:
         FileNotFoundError: no such YAML.
@@ -52,7 +52,7 @@ def use_yaml(path: Path) -> Path:
 
 
 def import_from(folder: Path) -> None:
-    """Let class paths name the Python files in a folder. It comes last on ``sys.path``, so that it shadows nothing."""
+    """Make the Python files in a folder importable. It is appended to ``sys.path``, so that it shadows no module."""
     folder = folder.resolve()
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
@@ -61,9 +61,9 @@ def import_from(folder: Path) -> None:
 
 
 def is_user_file(file: str) -> bool:
-    """Whether a Python file is the user's own: one that can be imported from a folder of :func:`import_from`."""
+    """Whether a Python file belongs to the user: it can be imported from a folder of :func:`import_from`."""
     path = Path(file)
-    if any(path.is_relative_to(package) for package in _OURS):  # in a clone, which may be the working folder
+    if any(path.is_relative_to(package) for package in _OURS):  # the working folder may be a clone
         return False
     names = [path.relative_to(folder).with_suffix("").parts for folder in _USER_FOLDERS if path.is_relative_to(folder)]
-    return any(all(part.isidentifier() for part in parts) for parts in names)  # "site-packages" is no identifier
+    return any(all(part.isidentifier() for part in parts) for parts in names)  # excludes site-packages

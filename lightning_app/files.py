@@ -1,4 +1,4 @@
-"""Output files: refused where they exist, never half-written."""
+"""Atomic writes, and checks for existing output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def refuse_existing(*paths: Path, overwrite: bool) -> None:
-    """Raise FileExistsError where an output exists already and ``overwrite`` was not asked for."""
+    """Raise FileExistsError if an output exists, unless ``overwrite`` is set."""
     existing = [path for path in paths if path.exists()]
     if existing and not overwrite:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
@@ -19,16 +19,18 @@ def refuse_existing(*paths: Path, overwrite: bool) -> None:
 
 
 def inside(folder: Path) -> list[Path]:
-    """What lies in a folder, or the file itself that stands in its place."""
+    """Files and folders in a folder; the path itself if it is a file; empty if it does not exist."""
     return sorted(folder.iterdir()) if folder.is_dir() else [folder] if folder.exists() else []
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name once the block has ended well, and is removed otherwise.
+    """Write a file atomically.
+
+    Yields a temporary path, which is renamed to ``path`` if the block succeeds and removed otherwise.
 
     Raises:
-        OSError: it cannot be written, on a full disk for one; names ``path``, which a failed write does not by itself.
+        OSError: the file cannot be written, e.g. on a full disk. The message contains ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -44,14 +46,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON with an indent of two; raises OSError as :func:`atomic_write`."""
+    """Write JSON atomically, with an indent of two; raises OSError like :func:`atomic_write`."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder, which the block makes; one that exists is replaced by it."""
+    """Write a folder atomically, like :func:`atomic_write`.
+
+    The block creates the folder at the yielded path. An existing ``path`` is replaced.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (path.with_name(f".{path.stem}.{os.getpid()}{mark}{path.suffix}") for mark in ("", ".old"))
     try:

@@ -1,11 +1,11 @@
-"""Names that have changed: what older checkpoints and YAMLs say, and what it is called now."""
+"""Old names in checkpoints and YAMLs, and their replacements."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-# Beginnings of class paths, and settings with their value.
+# Prefixes of class paths, and settings with their values.
 MOVED = {
     "lightning_app.depth_module.": "lightning_app.training.",
     "lightning_app.style_module.": "lightning_app.training.",
@@ -22,7 +22,7 @@ _OLD = re.compile(rf"(?<![\w.])({'|'.join(map(re.escape, MOVED))})")
 
 
 def with_new_names(value: Any) -> Any:
-    """A text, or a structure of mappings, lists and texts, with the new names in place of the old ones."""
+    """Replace old names in a string, or in all strings of nested dictionaries and lists."""
     if isinstance(value, str):
         return _OLD.sub(lambda match: MOVED[match[0]], value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Steps that run once, and folders that belong to one set of settings. No torch."""
+"""Cache of pipeline steps, and checks of a folder's settings. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ SETTINGS = "settings.json"
 
 
 class StepCache:
-    """Runs the steps of a pipeline, and skips those that are finished: a step runs again only if its inputs changed or
-    its output is missing.
+    """Runs the steps of a pipeline and skips finished ones.
+
+    A step runs again only if its inputs changed or its output is missing.
 
     Args:
-        folder: of ``steps.json``, which is written after each step and holds the inputs of the finished ones.
+        folder: folder of ``steps.json``, which contains the inputs of the finished steps.
 
     Raises:
         ValueError: a corrupt ``steps.json``.
@@ -35,20 +36,20 @@ class StepCache:
         """Run a step unless it is cached.
 
         Args:
-            name: of the step, unique in the pipeline.
-            inputs: all that the output depends on, as JSON can hold it. A Path stands for its content: the bytes of a
-                file, the relative names and the sizes of the files in a folder. Where it lies makes no difference.
-            output: the file that the step writes last.
-            step: called without arguments.
+            name: name of the step, unique in the pipeline.
+            inputs: everything that the output depends on: JSON values and Paths. A Path is compared by content, not by
+                location: the bytes of a file, or the relative names and sizes of a folder's files.
+            output: file that the step writes last.
+            step: function without arguments.
 
         Raises:
-            FileNotFoundError: no such input.
+            FileNotFoundError: an input file or folder is missing.
         """
         key = json.dumps([version("pocketdepth"), inputs], default=_content, sort_keys=True)
         if self.finished.get(name) == key and output.is_file():
             print(f"{name}: cached")
             return
-        if self.finished.pop(name, None) is not None:  # from now on the output may be that of an interrupted step
+        if self.finished.pop(name, None) is not None:  # an interrupted step may leave an incomplete output
             write_json(self.path, self.finished)
         print(f"{name}: running")
         step()
@@ -57,17 +58,18 @@ class StepCache:
 
 
 def claim(folder: Path, settings: Mapping[str, object], overwrite: bool = False) -> None:
-    """Keep the settings of a folder that several runs fill, in its ``settings.json``, so that results of different
-    settings never mix. A folder without other files can be claimed by any settings.
+    """Reserve a folder for results of the given settings, so that results of different settings never mix.
+
+    The settings are written to ``settings.json`` in the folder. A folder without other files accepts any settings.
 
     Args:
-        folder: need not exist.
-        settings: by name; a Path stands for its content, as in :class:`StepCache`.
+        folder: output folder; created if it does not exist.
+        settings: settings by name; a Path is compared by content, as in :class:`StepCache`.
         overwrite: remove a folder of other settings instead of raising.
 
     Raises:
-        FileExistsError: a file, or a folder with files but without ``settings.json``, which is never removed.
-        FileNotFoundError: no such file in the settings.
+        FileExistsError: ``folder`` is a file, or has files but no ``settings.json``; it is never removed.
+        FileNotFoundError: a file or folder in the settings is missing.
         ValueError: the folder has other settings, or a corrupt ``settings.json``.
     """
     if folder.is_file():
@@ -88,7 +90,7 @@ def claim(folder: Path, settings: Mapping[str, object], overwrite: bool = False)
 
 
 def _content(value: object) -> str:
-    """The SHA-256 of a file's bytes, or of the relative names and sizes of a folder's files."""
+    """SHA-256 of a file's bytes, or of the relative names and sizes of a folder's files."""
     if not isinstance(value, Path):
         raise TypeError(f"an input must be JSON or a Path, not {value!r}")
     if value.is_file():

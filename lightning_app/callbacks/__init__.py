@@ -1,4 +1,4 @@
-"""What a run records. The only folder, with the sweep, that knows which loggers there are."""
+"""Callbacks: progress, results, configuration, panels and throughput. Only this folder imports loggers."""
 
 from lightning_app.callbacks.logger_errors import logger_errors
 from lightning_app.callbacks.panels import Panels

@@ -1,4 +1,4 @@
-"""What a logger refuses, as an error of ours."""
+"""Errors of loggers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def logger_errors() -> Iterator[None]:
-    """Raise RuntimeError in place of W&B's own errors (not logged in, no network), which share no built-in base."""
+    """Raise RuntimeError for W&B's own errors (not logged in, no network), which share no built-in base class."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Pictures of what the network sees and predicts."""
+"""Panels of images, predictions and ground truth."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from lightning_app.colormap import colour_depth
 from lightning_app.evaluation.pictures import header, in_metres, is_sparse, to_picture, widened
 from models import DepthNetwork
 
-COLUMNS = ("image", "prediction", "truth", "error")
+COLUMNS = ("image", "prediction", "ground truth", "error")
 
 
 class Panels(Callback):
-    """Draws image, prediction, truth and error of the first frames of each evaluation, one row a frame.
+    """Draws image, prediction, ground truth and error of the first frames of each evaluation, one row per frame.
 
-    Depth and truth share one scale of colours (near is bright); the error is |p - g| / g, black 0 to white 50 % and
-    more. Written to ``panels/`` in the run's folder, and to the run's logger.
+    Prediction and ground truth share one colour scale (near is bright). The error is |p - g| / g, from 0 (black) to
+    50 % or more (white). Panels are written to ``panels/`` in the run's folder and to the run's loggers.
 
     Args:
-        frames: how many.
+        frames: number of frames per panel.
     """
 
     def __init__(self, frames: int = 4) -> None:
@@ -72,7 +72,7 @@ class Panels(Callback):
 
 
 def _row(image: Tensor, prediction: Tensor, truth: Tensor) -> NDArray[np.uint8]:
-    """Image, prediction, truth and error side by side: RGB uint8, (H, 4 W, 3)."""
+    """Image, prediction, ground truth and error side by side: RGB uint8, (H, 4 W, 3)."""
     known = truth > 0
     error = torch.where(known, (prediction - truth).abs() / truth.clamp_min(1e-3), 0)
     if is_sparse(truth):

@@ -1,4 +1,4 @@
-"""The progress bar, and the table of a long run."""
+"""Progress bar and table of a run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-_HEADER = ("epoch", "step", "loss", "val abs_rel", "images/s", "time", "left")
+_HEADER = ("epoch", "step", "loss", "val abs_rel", "images/s", "elapsed", "left")
 _LINE = "{:>5}  {:>13}  {:>6}  {:>11}  {:>8}  {:>8}  {:>8}"
 
 
 class StepProgress(Callback):
-    """One bar over all steps of the run, with loss, images per second and time left; a second one while it evaluates.
-    Above it a table grows, with a line for the epoch that ends after a minute or more.
+    """Shows a progress bar over all steps of the run, and a table of its epochs.
 
-    Lightning's own bars show one epoch, and an epoch of a small data set is seconds.
+    The bar shows loss, images per second and time left; a second bar is shown during evaluation. The table gets a line
+    at the end of an epoch, at most one every ``every_s`` seconds. Lightning's progress bars show one epoch, which takes
+    only seconds on a small data set.
 
     Args:
-        every_s: seconds between two lines of the table, at least.
+        every_s: minimum time between two lines of the table, in seconds.
     """
 
     def __init__(self, every_s: float = 60.0) -> None:
@@ -75,11 +76,11 @@ class StepProgress(Callback):
     ) -> None:
         text = None
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            # Not at every step: to read a number waits for the device.
+            # Not at every step: reading a metric waits for the device.
             shown = (("train/loss", "loss {:.3f}"), ("train/images_per_second", "{:.1f} images/s"))
             values = trainer.callback_metrics
             text = ", ".join(form.format(float(values[name])) for name, form in shown if name in values)
-            self._print_where_no_bar_moves(trainer.global_step, int(trainer.estimated_stepping_batches), text)
+            self._print_progress(trainer.global_step, int(trainer.estimated_stepping_batches), text)
         self._show("train", trainer.global_step, trainer.estimated_stepping_batches, text)
 
     def on_validation_batch_end(
@@ -106,8 +107,8 @@ class StepProgress(Callback):
     ) -> None:
         self._show("test", batch_idx + 1, sum(trainer.num_test_batches))
 
-    def _print_where_no_bar_moves(self, step: int, steps: int, text: str) -> None:
-        """Into a file or a pipe, a line at each tenth of the run."""
+    def _print_progress(self, step: int, steps: int, text: str) -> None:
+        """Print a line at each tenth of the run if the output is a file or a pipe, which shows no bar."""
         tenth = max(1, steps // 10)
         if not self._progress.console.is_terminal and step // tenth > self._tenths:
             self._tenths = step // tenth

@@ -1,4 +1,4 @@
-"""The metrics on the screen and on disk."""
+"""Print and save metrics."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lightning_app.evaluation.tables import print_results, write_results
 
 
 class Results(Callback):
-    """Prints the metrics with their protocol and counts: a line at each validation, and a table when the run ends,
-    of training's first and last validation or of the one pass.
+    """Prints the metrics of each protocol with their frame counts, and writes them to the run's folder.
 
-    Writes all of them to ``fit.json``, ``validate.json`` or ``test.json`` in the run's folder.
+    ``fit`` prints a line after each validation, and a table of the first and last validation at the end.
+    ``validate`` and ``test`` print one table. The files are ``fit.json``, ``validate.json`` and ``test.json``.
     """
 
     def __init__(self) -> None:
@@ -21,8 +21,8 @@ class Results(Callback):
         self._protocols = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        whole = not trainer.sanity_checking or trainer.num_sanity_val_steps == float("inf")
-        if whole:
+        complete = not trainer.sanity_checking or trainer.num_sanity_val_steps == float("inf")
+        if complete:
             self._record(trainer, "val", f"step {trainer.global_step}\n" if trainer.state.fn == "fit" else "")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -1,4 +1,4 @@
-"""The run's configuration: beside its files, in its logger and inside each of its checkpoints."""
+"""Save the configuration of a run."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from lightning_app.files import atomic_write
 
 
 class RunConfig(SaveConfigCallback):
-    """Writes ``config.yaml`` into the run's folder, logs it, and puts it into every checkpoint.
+    """Writes ``config.yaml`` to the run's folder, and adds the configuration to the loggers and to every checkpoint.
 
-    It names no folder of this run, so that it starts another one as it is: a run that wrote there would replace
-    checkpoints. Lightning's own callback writes where the logger says, which breaks where several runs share one W&B
-    project.
+    Paths of the run's folder are removed, so that the file can start a new run without replacing checkpoints.
+    Lightning's own callback writes to the logger's folder, which fails if several runs share one W&B project.
     """
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the file and log the flat configuration (rank 0 only)."""
+        """Write the file and log the configuration (called on rank 0 only)."""
         with atomic_write(Path(trainer.default_root_dir) / "config.yaml") as temporary:
             temporary.write_text(self._yaml())
         for logger in trainer.loggers:

@@ -1,4 +1,4 @@
-"""A picture of a run, as a file and in its loggers."""
+"""Save pictures of a run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from lightning_app.files import atomic_write
 
 
 def save_picture(trainer: Trainer, prefix: str, key: str, picture: NDArray[np.uint8]) -> None:
-    """Write RGB uint8 (H, W, 3) to ``panels/<prefix>-<step>.png`` in the run's folder, and log it under ``key`` to the
-    loggers that take pictures.
+    """Write a picture to ``panels/<prefix>-<step>.png`` in the run's folder, and to the W&B and TensorBoard loggers.
+
+    Args:
+        trainer: trainer of the run.
+        prefix: prefix of the file name.
+        key: name in the loggers.
+        picture: RGB uint8, (H, W, 3).
     """
     path = Path(trainer.default_root_dir) / "panels" / f"{prefix}-{trainer.global_step:06d}.png"
     with atomic_write(path) as temporary:

@@ -1,4 +1,4 @@
-"""Pictures of what the stylizer paints."""
+"""Panels of stylized images."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STRENGTHS = (0.0, 0.5, 1.0)
 
 
 class StylePanels(Callback):
-    """Draws frames of a training batch, the style that each is given, and what is painted at strength 0, 0.5 and 1.
+    """Draws content, style and stylized images of a training batch at strengths 0, 0.5 and 1, one row per frame.
 
-    Written to ``panels/`` in the run's folder, and to the run's logger.
+    Panels are written to ``panels/`` in the run's folder and to the run's loggers.
 
     Args:
-        every: steps between two panels.
-        frames: how many.
+        every: number of steps between two panels.
+        frames: number of frames per panel.
     """
 
     def __init__(self, every: int = 250, frames: int = 4) -> None:

@@ -1,4 +1,4 @@
-"""Images per second."""
+"""Training throughput."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 
 class Throughput(Callback):
-    """Logs ``train/images_per_second`` over the steps since the last log, waiting for data included."""
+    """Logs ``train/images_per_second`` over the steps since the last log. Waiting for data is included."""
 
     def __init__(self) -> None:
         self._images, self._since = 0, 0.0

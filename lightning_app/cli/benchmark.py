@@ -20,7 +20,9 @@ def benchmark(
     models: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="ONNX files, converted files or checkpoints; the first is the baseline.", show_default=False
+            metavar="MODEL",
+            help="ONNX files, converted files or checkpoints; the first is the baseline.",
+            show_default=False,
         ),
     ] = None,
     reference: Annotated[
@@ -29,7 +31,7 @@ def benchmark(
     ] = None,
     encoder: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="timm backbone to time as encoder instead of files; repeatable."),
+        typer.Option(metavar="NAME", help="timm encoder to compare, instead of models; repeatable."),
     ] = None,
     size: Annotated[str, typer.Option(**SIZE, help="With --encoder: input size.")] = "192x640",
     threads: Threads = 1,
@@ -50,10 +52,14 @@ def benchmark(
 
 @measure.command(**_PANEL, cls=SizeCommand)
 def pareto(
-    results: Annotated[list[Path], typer.Argument(help="Output folders of compare.", show_default=False)],
+    results: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Output folders of compare.", show_default=False)
+    ],
     images: Annotated[Path, typer.Option(help="Folder of calibration images.", show_default=False)],
     split: Split = "val",
-    size: Annotated[str | None, typer.Option(**SIZE, help="Input size (default: training size of the first).")] = None,
+    size: Annotated[
+        str | None, typer.Option(**SIZE, help="Input size (default: training size of the first network).")
+    ] = None,
     threads: Threads = 1,
     runs: Runs = 50,
     output: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/pareto"),
@@ -68,12 +74,14 @@ def profile(
     context: typer.Context,
     config: Annotated[
         list[Path] | None,
-        typer.Option("--config", "-c", metavar="YAML", help="Experiment YAML; repeatable, the last one wins."),
+        typer.Option(
+            "--config", "-c", metavar="YAML", help="Experiment YAML; repeatable, later files override earlier ones."
+        ),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="Timed steps of each measurement.")] = 50,
     trace: Annotated[Path | None, typer.Option(help="Write a trace (JSON) for Perfetto.")] = None,
     loader: Annotated[
-        bool, typer.Option("--loader", help="Profile data loading: of -c YAML, or of READER and its arguments.")
+        bool, typer.Option("--loader", help="Profile data loading of -c YAML, or of a reader and its arguments.")
     ] = False,
     size: Annotated[
         str | None, typer.Option(**SIZE, help="With --loader: sample size (default: the YAML's or 192x640).")
@@ -87,8 +95,11 @@ def profile(
 ) -> None:
     """Profile an experiment's training step, or its data loading.
 
-    Examples: profile -c experiments/base.yaml -c experiments/quickstart.yaml; profile --loader KittiRaw --root kitti.
     Without --loader, other arguments are passed to fit.
+
+    Example: profile -c base.yaml -c quickstart.yaml
+
+    Example: profile --loader KittiRaw --root kitti
     """
     if loader:
         refuse_given(context, ("steps", "trace"), "does not apply to --loader")

@@ -15,13 +15,17 @@ _READER: dict[str, Any] = {"context_settings": {"allow_extra_args": True, "ignor
 ReaderName = Annotated[
     str | None,
     typer.Argument(
-        help="Reader listed by `data readers`, followed by its arguments: VirtualKitti --root streets.",
+        help="Reader listed by `data readers`, and its arguments: VirtualKitti --root streets.",
         metavar="READER",
     ),
 ]
 ReaderData = Annotated[
     list[Path] | None,
-    typer.Option("--data", metavar="YAML", help="YAML with a data section, instead of a reader; repeatable."),
+    typer.Option(
+        "--data",
+        metavar="YAML",
+        help="YAML with a data section, instead of a reader; repeatable, later files override earlier ones.",
+    ),
 ]
 
 
@@ -40,11 +44,11 @@ def check(
     context: typer.Context,
     reader: ReaderName = None,
     yaml: ReaderData = None,
-    output: Annotated[Path, typer.Option(help="Folder of the contact sheets.")] = Path("runs/check"),
+    output: Annotated[Path, typer.Option(help="Output folder of the contact sheets.")] = Path("runs/check"),
 ) -> None:
     """Read all frames, report corrupt ones and draw contact sheets.
 
-    Exit status 1 if a frame is corrupt.
+    Exit status 1 if a frame is corrupt or splits overlap.
     """
     call("lightning_app.data_tools.check:check_data", reader, context.args, yaml or [], output)
 
@@ -52,7 +56,7 @@ def check(
 @data.command(**_READER)
 def shard(
     context: typer.Context,
-    output: Annotated[str, typer.Option(help="Folder or URL (s3://..., gs://...).", show_default=False)],
+    output: Annotated[str, typer.Option(help="Output folder or URL (s3://..., gs://...).", show_default=False)],
     reader: ReaderName = None,
     yaml: ReaderData = None,
     skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Skip and report corrupt frames.")] = False,
@@ -68,14 +72,14 @@ def stylize(
     data: Data,
     output: Annotated[
         Path,
-        typer.Option(help="Style bank to write (.npz), or folder of a stylized copy of the data.", show_default=False),
+        typer.Option(help="Output style bank (.npz), or output folder of a stylized copy.", show_default=False),
     ],
     seed: Annotated[int, typer.Option(help="Random seed of a stylized copy.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a style bank, or a stylized copy of synthetic data.
 
-    Train from a bank with --data.style.bank FILE.npz.
+    To train with a style bank, pass --data.style.bank FILE.npz to fit.
     """
     if output.suffix == ".npz":
         refuse_given(context, ("seed",), "does not apply to a style bank, which is not random")

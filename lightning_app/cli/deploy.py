@@ -1,4 +1,4 @@
-"""The verbs that turn a checkpoint into what a phone runs."""
+"""The verbs that deploy a checkpoint to phones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lightning_app.cli.options import (
 deploy = typer.Typer(pretty_exceptions_enable=False)
 
 _PANEL: dict[str, Any] = {"rich_help_panel": "Deploy"}
-# Options of `convert` that only some targets have.
+# Options of `convert` that apply to some targets only.
 _CONVERT = {
     "coreml": ("size",),
     "litert": ("size", "int8", "images", "number"),
@@ -37,16 +37,20 @@ def export(
     context: typer.Context,
     model: Annotated[
         Path,
-        typer.Argument(help="Checkpoint (.ckpt), or ONNX file (.onnx) to add a camera input to.", show_default=False),
+        typer.Argument(
+            metavar="MODEL",
+            help="Checkpoint (.ckpt), or ONNX file (.onnx) to add a camera input to.",
+            show_default=False,
+        ),
     ],
-    output: Annotated[Path | None, typer.Option(help="ONNX file (default: next to the input).")] = None,
+    output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,
     size: Annotated[
         list[str] | None,
         typer.Option(**SIZE, help="Input size, e.g. 192x640; repeatable (default: training size)."),
     ] = None,
     precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
     camera: Annotated[
-        str | None, typer.Option(**SIZE, help="Take uint8 camera frames of this size, e.g. 480x640.")
+        str | None, typer.Option(**SIZE, help="Accept uint8 camera frames of this size, e.g. 480x640.")
     ] = None,
     ort: Annotated[bool, typer.Option("--ort", help="Also write .ort files for minimal ONNX Runtime builds.")] = False,
     overwrite: Overwrite = False,
@@ -64,19 +68,28 @@ def export(
 @deploy.command(**_PANEL, cls=SizeCommand)
 def convert(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="Checkpoint (.ckpt); for qnn ONNX file (.onnx).", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="Checkpoint (.ckpt); for qnn an ONNX file (.onnx).", show_default=False),
+    ],
     to: Annotated[str, typer.Option(help="coreml, litert, executorch or qnn.", show_default=False)],
     output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,
     size: Annotated[str | None, typer.Option(**SIZE, help="Input size (default: training size).")] = None,
     int8: Annotated[bool, typer.Option("--int8", help="litert: quantize to static int8.")] = False,
     images: Annotated[
-        Path | None, typer.Option(help="litert: folder of calibration images; qnn: of images to compare on.")
+        Path | None,
+        typer.Option(
+            help="litert: folder of calibration images; qnn: folder of images for the comparison (default: noise)."
+        ),
     ] = None,
     number: Annotated[int, typer.Option(min=1, metavar="N", help="litert: number of calibration images.")] = 64,
     chip: Annotated[str, typer.Option(help="qnn: SM8450, SM8550, SM8650, SM8750 or SM8850.")] = "SM8650",
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert to Core ML, LiteRT, ExecuTorch or QNN (optional extras)."""
+    """Convert to Core ML, LiteRT, ExecuTorch or QNN.
+
+    Each target requires the optional dependency of the same name.
+    """
     if to not in _CONVERT:
         raise ValueError(f"--to {to} is not {', '.join(list(_CONVERT)[:-1])} or {list(_CONVERT)[-1]}")
     others = {name for names in _CONVERT.values() for name in names} - set(_CONVERT[to])
@@ -97,10 +110,10 @@ def prune(
     checkpoint: Checkpoint,
     macs: Annotated[float | None, typer.Option(help="Target MACs as a fraction of the original, e.g. 0.5.")] = None,
     latency: Annotated[
-        float | None, typer.Option(help="Target latency as a fraction of the original; excludes --macs.")
+        float | None, typer.Option(help="Target latency as a fraction of the original; not with --macs.")
     ] = None,
     unstructured: Annotated[
-        float | None, typer.Option(help="Fraction of weights to zero, e.g. 0.8; excludes --macs and --latency.")
+        float | None, typer.Option(help="Fraction of weights to zero, e.g. 0.8; not with --macs or --latency.")
     ] = None,
     across_layers: Annotated[
         bool, typer.Option("--global", help="Rank channels across all layers, not per layer.")
@@ -108,12 +121,15 @@ def prune(
     config: Annotated[
         list[Path] | None,
         typer.Option(
-            "--config", "-c", metavar="YAML", help="Experiment YAML to fine-tune on; repeatable, the last one wins."
+            "--config",
+            "-c",
+            metavar="YAML",
+            help="Experiment YAML to fine-tune on; repeatable, later files override earlier ones.",
         ),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="With -c: number of prune and fine-tune rounds.")] = 1,
     threads: Threads = 1,
-    output: Annotated[Path | None, typer.Option(help="Checkpoint (default: NAME-pruned.ckpt).")] = None,
+    output: Annotated[Path | None, typer.Option(help="Output file (default: NAME-pruned.ckpt).")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Prune channels by magnitude; with -c fine-tune in between.
@@ -121,15 +137,17 @@ def prune(
     With -c, other arguments are passed to fit. An interrupted run resumes when the same command is run again.
     """
     if config and unstructured is not None:
-        raise ValueError("--unstructured takes no -c: fine-tuning would fill the zeros again")
+        raise ValueError("--unstructured cannot be combined with -c: fine-tuning would change the zero weights")
     if unstructured is not None and (macs, latency) != (None, None):
-        raise ValueError("--unstructured goes without --macs and --latency")
+        raise ValueError("--unstructured cannot be combined with --macs or --latency")
     if config:
         options = (output, macs, latency, across_layers, steps, threads, overwrite)
         call("deploy.pruning.prune_steps:prune_in_steps", checkpoint, config, context.args, *options)
         return
     if context.args or steps > 1:
-        raise ValueError(f"{' '.join(context.args) or '--steps'}: is for fine-tuning, which needs an experiment: -c")
+        raise ValueError(
+            f"{' '.join(context.args) or '--steps'}: applies to fine-tuning only; give an experiment with -c"
+        )
     if unstructured is not None:
         call("deploy.pruning.unstructured:zero_weights", checkpoint, unstructured, output, threads, overwrite)
     else:
@@ -139,13 +157,16 @@ def prune(
 @deploy.command(**_PANEL)
 def quantize(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="fp32 ONNX file.", show_default=False)],
-    images: Annotated[Path | None, typer.Argument(help="Folder of calibration images.", show_default=False)] = None,
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="fp32 ONNX file (.onnx).", show_default=False)],
+    images: Annotated[
+        Path | None, typer.Argument(metavar="IMAGES", help="Folder of calibration images.", show_default=False)
+    ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="YAML",
-            help="Experiment YAML: calibrate on its training frames, check on its validation split; repeatable.",
+            help="Experiment YAML: calibrate on its training frames, check on its validation split; "
+            "repeatable, later files override earlier ones.",
         ),
     ] = None,
     scheme: Annotated[str, typer.Option(help="static, dynamic or a16w8 (int8 weights, 16-bit activations).")] = (
@@ -159,7 +180,7 @@ def quantize(
     auto: Annotated[
         float | None,
         typer.Option(
-            help="Keep the fewest layers in float that limit the change of depth (with --data: of abs_rel), e.g. 0.01."
+            help="Maximum change of depth (with --data: of abs_rel), e.g. 0.01; keeps as few layers in float as needed."
         ),
     ] = None,
     sensitivity: Annotated[
@@ -170,7 +191,7 @@ def quantize(
         int, typer.Option(min=1, metavar="N", help="With --sensitivity: threads per inference session.")
     ] = 1,
     output: Annotated[
-        Path | None, typer.Option(help="ONNX file (default: NAME-int8.onnx, -dynamic or -a16w8).")
+        Path | None, typer.Option(help="Output file (default: NAME-int8.onnx, NAME-dynamic.onnx or NAME-a16w8.onnx).")
     ] = None,
     overwrite: Overwrite = False,
     skip_corrupt: SkipCorrupt = False,
@@ -188,18 +209,18 @@ def quantize(
 
 @deploy.command(**_PANEL)
 def targets(
-    files: Annotated[list[Path], typer.Argument(help="ONNX or converted files.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="MODEL", help="ONNX or converted files.", show_default=False)],
     device: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Device of the targets file; repeatable (default: all).")
     ] = None,
     measured: Annotated[
-        list[Path] | None, typer.Option(metavar="JSON", help="JSON of latencies measured on devices; repeatable.")
+        list[Path] | None, typer.Option(metavar="JSON", help="File of latencies measured on devices; repeatable.")
     ] = None,
     budget_ms: Annotated[
         float | None, typer.Option(min=0.01, metavar="MS", help="Latency budget per frame (default: the device's).")
     ] = None,
     targets: Annotated[Path | None, typer.Option(help="Targets file (default: deploy/devices/targets.yaml).")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of images to compare ARM on (default: noise).")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of images for the ARM check (default: noise).")] = None,
     output: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -215,7 +236,7 @@ def targets(
 def ship(
     checkpoint: Checkpoint,
     config: Annotated[
-        Path, typer.Option("--config", "-c", help="Plan: a YAML of variants and limits.", show_default=False)
+        Path, typer.Option("--config", "-c", metavar="YAML", help="Plan: variants and limits.", show_default=False)
     ],
     output: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/ship"),
     threads: Threads = 1,

@@ -20,15 +20,16 @@ def evaluate(
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            help="YAML with a data section; repeat it, the later wins. Required without --per-dataset; "
-            "experiments/cross_data.yaml by default with it.",
+            metavar="YAML",
+            help="YAML with a data section; repeatable, later files override earlier ones (default with --per-dataset: "
+            "cross_data.yaml).",
             show_default=False,
         ),
     ] = None,
     per_dataset: Annotated[
         bool,
         typer.Option(
-            "--per-dataset", help="Score each reader of the split separately, under every protocol that fits its truth."
+            "--per-dataset", help="Score each data set separately, under every protocol that supports its ground truth."
         ),
     ] = False,
     split: Split = "test",
@@ -38,7 +39,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model under evaluation protocols."""
     if not data and not per_dataset:
-        raise ValueError("evaluate needs --data YAML, the data to evaluate on; only --per-dataset has a default")
+        raise ValueError("evaluate needs --data YAML, or --per-dataset, which has a default")
     name = "evaluate_per_dataset" if per_dataset else "evaluate"
     yamls = data or [Path("experiments/cross_data.yaml")]
     call(f"deploy.inference.evaluate:{name}", model, yamls, split, _names(protocol), output, overwrite)
@@ -47,14 +48,19 @@ def evaluate(
 @evaluation.command(**_PANEL)
 def score(
     predictions: Annotated[
-        Path, typer.Argument(help="Folder of .npy or 16-bit .png files, named like the frames.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="PREDICTIONS",
+            help="Folder of .npy or 16-bit .png files, named like the frames.",
+            show_default=False,
+        ),
     ],
     data: Data,
     split: Split = "test",
     protocol: Protocols = None,
     predicts: Annotated[str, typer.Option(help="depth (metres) or inverse_depth (relative).")] = "depth",
     scale: Annotated[float | None, typer.Option(help="Divisor of PNG values, e.g. 256.")] = None,
-    view: Annotated[str, typer.Option(help="Region predictions cover: full or kb (KITTI benchmark crop).")] = "full",
+    view: Annotated[str, typer.Option(help="Region of the predictions: full or kb (KITTI benchmark crop).")] = "full",
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Count frames without a valid prediction as missing.")
     ] = False,
@@ -69,7 +75,7 @@ def score(
 @evaluation.command(**_PANEL)
 def predict(
     model: Model,
-    images: Annotated[Path, typer.Argument(help="Image or folder of images.", show_default=False)],
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Image or folder of images.", show_default=False)],
     output: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/predict"),
     overwrite: Overwrite = False,
     skip_corrupt: SkipCorrupt = False,
@@ -83,13 +89,20 @@ def predict(
 
 @evaluation.command(**_PANEL)
 def label(
-    teacher: Annotated[Path, typer.Argument(help="Checkpoint (.ckpt) or any ONNX file (.onnx).", show_default=False)],
-    images: Annotated[Path, typer.Argument(help="Folder of images.", show_default=False)],
-    output: Annotated[Path, typer.Option(help="Folder of the labels.", show_default=False)],
+    teacher: Annotated[
+        Path, typer.Argument(metavar="TEACHER", help="Checkpoint (.ckpt) or any ONNX file (.onnx).", show_default=False)
+    ],
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of images.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Output folder.", show_default=False)],
     settings: Annotated[
-        Path | None, typer.Option(help="Input and output of a foreign ONNX file: a YAML of experiments/teachers.")
+        Path | None,
+        typer.Option(
+            metavar="YAML", help="Format of an ONNX file not written by export, e.g. a YAML of experiments/teachers."
+        ),
     ] = None,
-    mirror: Annotated[bool, typer.Option("--mirror", help="Average with the flipped image.")] = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Average with the prediction for the flipped image.")
+    ] = False,
     scale: Annotated[
         list[float] | None, typer.Option(metavar="FACTOR", help="Input scale; repeatable, predictions are averaged.")
     ] = None,

@@ -19,12 +19,12 @@ experiments = typer.Typer(pretty_exceptions_enable=False)
 
 @experiments.command("experiments", rich_help_panel="Train")
 def show(
-    copy: Annotated[Path | None, typer.Option(help="Copy them into this folder instead.", metavar="DIR")] = None,
+    copy: Annotated[Path | None, typer.Option(help="Copy the YAMLs to this folder.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """List or copy the packaged experiment YAMLs.
 
-    Every verb finds them by these names from anywhere; a file of that name in the working folder comes first.
+    All commands accept these names in any folder. A file of the same name in the working folder takes precedence.
     """
     names = packaged_names()
     if copy is not None:
@@ -42,7 +42,7 @@ def _folder(name: str) -> str:
 
 
 def _description(path: Path) -> str:
-    """The first sentence of the comment that a YAML begins with; deeper lines of that comment are commands."""
+    """The first sentence of the comment at the top of a YAML; indented lines of the comment are commands."""
     lines = takewhile(lambda line: line.startswith("# ") and not line.startswith("#  "), path.read_text().splitlines())
     text = " ".join(line.removeprefix("# ") for line in lines)
     return re.split(r"(?<=[.?]) |:$", text)[0]
@@ -52,7 +52,7 @@ def _copy(names: list[str], folder: Path, overwrite: bool) -> None:
     existing = [name for name in names if (folder / name).exists()]
     if existing and not overwrite:
         raise FileExistsError(
-            f"{folder / existing[0]} exists, as do {len(existing) - 1} others: give --overwrite or another folder"
+            f"{folder / existing[0]} exists (and {len(existing) - 1} more); give --overwrite or another folder"
         )
     for name in names:
         with atomic_write(folder / name) as temporary:

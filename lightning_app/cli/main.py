@@ -1,4 +1,4 @@
-"""The command line. Imports no torch: a verb imports what it needs when it is called."""
+"""The command line. Imports no torch: each verb imports its code when it is called."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# Former verbs and what replaces them.
+# Verbs of older versions and their replacements.
 _MOVED = {
     "camera": "export FILE.onnx --camera HEIGHTxWIDTH",
     "convert coreml": "convert FILE --to coreml",
@@ -49,7 +49,7 @@ _MOVED = {
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # takes longer to import than most verbs to start
+        from importlib.metadata import version  # slow to import
 
         print(f"pocketdepth {version('pocketdepth')}")
         raise typer.Exit
@@ -73,9 +73,12 @@ app.add_typer(measure)
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line; what a user can cause ends in one line and exit status 2 (wrong use) or 1 (failure).
+    """Run the command line. Errors are printed as one line; the exit status is 2 (wrong use) or 1 (failure).
 
     ``POCKETDEPTH_DEBUG=1`` shows the traceback instead.
+
+    Args:
+        args: arguments; None for those of the process.
     """
     import_from(Path.cwd())
     try:
@@ -94,7 +97,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _refuse_moved(args: list[str]) -> None:
-    """Raises ValueError, naming its replacement, for a verb of former versions."""
+    """Raise ValueError with the replacement for a verb of an older version."""
     for former in (" ".join(args[:2]), *args[:1]):
         if former in _MOVED:
             raise ValueError(f"no command '{former}'; use pocketdepth {_MOVED[former]}")

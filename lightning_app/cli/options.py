@@ -1,4 +1,4 @@
-"""What the verbs of the command line share."""
+"""Options and helpers shared by the verbs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Size(NamedTuple):
 
 
 def read_size(text: str) -> Size:
-    """``192x640``, ``192,640`` or ``192 640`` as a size.
+    """Parse a size: ``192x640``, ``192,640`` or ``192 640``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: not a size.
     """
     found = re.fullmatch(r"(\d+)[x, ](\d+)", text.strip())
     if found is None or 0 in (size := Size(*map(int, found.groups()))):
@@ -32,10 +32,10 @@ def read_size(text: str) -> Size:
 
 
 class SizeCommand(TyperCommand):
-    """A command whose sizes may be two words, ``--size 192 640``."""
+    """A command that also accepts sizes as two words, ``--size 192 640``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Joins the two words of a size."""
+        """Join the two words of a size, then parse."""
         names = {name for param in self.params if param.metavar == SIZE["metavar"] for name in param.opts}
         joined: list[str] = []
         for word in args:
@@ -47,21 +47,27 @@ class SizeCommand(TyperCommand):
 
 
 def _read_sizes(value: Any) -> Any:
-    """An option's value or values; a callback, as Typer wraps a parser's error in several lines."""
+    """Parse one or several sizes. A callback, since Typer prints errors of a parser on several lines."""
     return read_size(value) if isinstance(value, str) else value and [read_size(each) for each in value]
 
 
-SIZE: dict[str, Any] = {"metavar": "HxW", "callback": _read_sizes}  # of any option that is a size
+SIZE: dict[str, Any] = {"metavar": "HxW", "callback": _read_sizes}  # for options with a size
 Data = Annotated[
     list[Path],
-    typer.Option(metavar="YAML", help="YAML with a data section; repeatable, the last one wins.", show_default=False),
+    typer.Option(
+        metavar="YAML",
+        help="YAML with a data section; repeatable, later files override earlier ones.",
+        show_default=False,
+    ),
 ]
-Model = Annotated[Path, typer.Argument(help="Checkpoint (.ckpt) or ONNX file (.onnx).", show_default=False)]
-Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint (.ckpt).", show_default=False)]
-Split = Annotated[str, typer.Option(help="Validation (val) or test split (test).")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Checkpoint (.ckpt) or ONNX file (.onnx).", show_default=False)
+]
+Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Checkpoint (.ckpt).", show_default=False)]
+Split = Annotated[str, typer.Option(help="Split: val or test.")]
 Protocols = Annotated[
     list[str] | None,
-    typer.Option("--protocol", metavar="NAME", help="Comma-separated or repeated (default: from the YAML)."),
+    typer.Option("--protocol", metavar="NAME", help="Protocols, comma-separated or repeated (default: the YAML's)."),
 ]
 Json = Annotated[Path | None, typer.Option("--output", help="Also write the results to this JSON file.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing output.")]
@@ -71,10 +77,12 @@ Runs = Annotated[int, typer.Option(min=1, metavar="N", help="Timed runs per file
 
 
 def refuse_given(context: typer.Context, names: Iterable[str], reason: str) -> None:
-    """Refuse options that do not apply to what was asked for.
+    """Raise ValueError if one of these options is given on the command line.
 
-    Raises:
-        ValueError: one of them stands on the command line.
+    Args:
+        context: context of the command.
+        names: names of the parameters.
+        reason: text after the name of the option in the error message.
     """
     for param in context.command.params:
         if param.name in names and str(context.get_parameter_source(param.name)).endswith("COMMANDLINE"):
@@ -82,7 +90,7 @@ def refuse_given(context: typer.Context, names: Iterable[str], reason: str) -> N
 
 
 def call(function: str, *args: Any) -> None:
-    """Call ``module:function``; named by a string, so that the module is imported by this verb alone."""
+    """Import ``module:function`` and call it. Other verbs do not import the module."""
     module, name = function.split(":")
     target: Callable[..., Any] = getattr(importlib.import_module(module), name)
     target(*args)

@@ -13,7 +13,7 @@ from lightning_app.cli.options import Overwrite, Split, call
 train = typer.Typer(pretty_exceptions_enable=False)
 
 _PANEL: dict[str, Any] = {"rich_help_panel": "Train"}
-# Handed to LightningCLI untouched, --help included.
+# All arguments, including --help, are passed to LightningCLI.
 _LIGHTNING: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
@@ -44,7 +44,7 @@ def compare(
     arguments: Annotated[
         list[str],
         typer.Argument(
-            help="YAML per variant, or table of variants (FILE.yaml, or FILE.yaml:NAME for one); the first variant is "
+            help="YAMLs of variants, or tables of variants (FILE.yaml for all, FILE.yaml:NAME for one); the first is "
             "the baseline. Other arguments are passed to fit, e.g. --trainer.max_steps 500.",
             metavar="VARIANT",
             show_default=False,
@@ -56,7 +56,7 @@ def compare(
             "--config",
             "-c",
             metavar="YAML",
-            help="Experiment YAML below all variants; repeatable, the last one wins.",
+            help="Experiment YAML below all variants; repeatable, later files override earlier ones.",
             show_default=False,
         ),
     ],
@@ -71,7 +71,7 @@ def compare(
 ) -> None:
     """Train and compare variants of an experiment over seeds.
 
-    Finished runs are cached, interrupted ones resume when the same command is run again.
+    Finished runs are cached. An interrupted run resumes when the same command is run again.
     """
     variants = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
     rest = arguments[len(variants) :]

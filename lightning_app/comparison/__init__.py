@@ -1,1 +1,1 @@
-"""Variants of an experiment over several seeds: scores per frame, statistics and plots."""
+"""Compare variants of an experiment over several seeds."""

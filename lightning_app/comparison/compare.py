@@ -1,4 +1,4 @@
-"""``pocketdepth compare``: variants of an experiment, several seeds each, scored frame by frame."""
+"""``pocketdepth compare``: train and compare variants of an experiment over several seeds."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from lightning_app.training.fit_process import (
 
 
 class Run(NamedTuple):
-    """The training of a variant with one seed.
+    """Training run of a variant with one seed.
 
     Attributes:
-        variant: its YAML.
-        seed: passed to ``fit`` as ``--seed_everything``.
-        folder: of the run.
+        variant: YAML of the variant.
+        seed: random seed, passed to ``fit`` as ``--seed_everything``.
+        folder: folder of the run.
     """
 
     variant: Path
@@ -56,27 +56,27 @@ def compare(
     overwrite: bool = False,
     only: Sequence[str] = (),
 ) -> None:
-    """Train each variant with each seed, score the best checkpoints on each frame of a split, and draw the result.
+    """Train each variant with each seed, score the best checkpoints on each frame of a split, and plot the result.
 
-    Finished runs and their scores are cached, an interrupted run is resumed. The variants are compared with a constant
-    mean-depth baseline, too: the mean depth map of the training frames.
+    Finished runs and their scores are cached, interrupted runs are resumed. The result includes a constant mean-depth
+    baseline: the mean depth map of the training frames.
 
     Args:
-        variants: a YAML each, or tables of them (:mod:`lightning_app.comparison.variants`); the first is the baseline.
-        config: YAMLs that all variants share; a variant overrides them.
-        arguments: further arguments of each ``fit``, ``["--trainer.max_steps", "500"]``.
-        seeds: number of seeds, from 0.
-        split: ``val`` (to choose a variant) or ``test`` (to report).
-        jobs: runs at the same time.
-        output: folder of ``<variant>/<seed>/``, and of the table, JSON and pictures of a split.
-        overwrite: replace the table, JSON and pictures of other variants or seeds; runs are kept.
-        only: names of the variants to run, in this order; all if left out.
+        variants: YAMLs of variants, or tables (:mod:`lightning_app.comparison.variants`); the first is the baseline.
+        config: YAMLs below all variants; variants override them.
+        arguments: further arguments of ``fit``, e.g. ``["--trainer.max_steps", "500"]``.
+        seeds: number of seeds, starting at 0.
+        split: ``val`` or ``test``.
+        jobs: number of parallel runs.
+        output: output folder. Runs are in ``<variant>/<seed>/``.
+        overwrite: whether to replace the result of other variants or seeds; runs are kept.
+        only: names of the variants to run, in this order; empty for all.
 
     Raises:
         FileNotFoundError: no such YAML or data.
-        FileExistsError: ``output`` is a file, or holds the result of other variants or seeds.
-        ValueError: fewer than two variants, two variants of one name or an unknown one, a split that is not val or
-            test, arguments that ``fit`` does not accept, or runs with other settings in ``output``.
+        FileExistsError: ``output`` is a file, or contains the result of other variants or seeds.
+        ValueError: fewer than two variants, a duplicate or unknown name, an unknown split, invalid arguments of
+            ``fit``, or runs with other settings in ``output``.
         RuntimeError: a run failed.
     """
     chosen, below = read_variants(variants, only), read_config(config)
@@ -111,7 +111,7 @@ def compare(
 
 
 def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> None:
-    """Raise FileExistsError where the result of other variants or seeds would be replaced."""
+    """Raise FileExistsError if a result of other variants or seeds would be replaced."""
     if not path.is_file():
         return
     found = json.loads(path.read_text())["results"]
@@ -125,7 +125,7 @@ def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> Non
 
 
 def _claim(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str], jobs: int) -> None:
-    """Claim the folders of runs, once ``fit`` has accepted the arguments of those that were never started."""
+    """Check the arguments of new runs with ``fit``, then claim the folders of all runs."""
     new = {run.variant: [*_yamls(run, config), *arguments] for run in runs if not run.folder.exists()}
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(check_arguments, new.values()))
@@ -138,7 +138,7 @@ def _yamls(run: Run, config: Sequence[Path]) -> list[str]:
 
 
 def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str], jobs: int) -> None:
-    """Train each run in a process of its own: the others go on if one fails."""
+    """Train each run in a subprocess. If one fails, the others continue."""
     failed: list[str] = []
     running: dict[Run, subprocess.Popen[bytes]] = {}
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn()) as progress, ThreadPoolExecutor(jobs) as pool:
@@ -166,7 +166,7 @@ def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str]
 def _fit(
     run: Run, config: Sequence[Path], arguments: Sequence[str], running: dict[Run, subprocess.Popen[bytes]]
 ) -> str:
-    """Train a run. Returns the last line of its output if it failed, otherwise an empty string."""
+    """Train a run. Returns the last line of its output if it failed, else an empty string."""
     running[run] = start_fit([*_yamls(run, config), *arguments, "--seed_everything", str(run.seed)], run.folder)
     status = running[run].wait()
     del running[run]
@@ -174,7 +174,7 @@ def _fit(
 
 
 def _state(running: dict[Run, subprocess.Popen[bytes]]) -> str:
-    """The last line of output of each run in training."""
+    """The last line of output of each active run."""
     return "\n".join(f"{_name(run)}: {last_line(run.folder) or 'starts'}" for run in list(running))
 
 
@@ -190,7 +190,7 @@ def _open(run: Run, split: str) -> Scorer:
 
 
 def _cached_scores(steps: StepCache, run: Run, split: str) -> Scores:
-    """The metrics of each frame, cached in the run's folder."""
+    """Metrics of each frame, cached in the run's folder."""
     frames, best = run.folder / f"{split}-frames.json", run.folder / "checkpoints" / "best.ckpt"
     inputs = [best, run.folder / "config.yaml", split]
     steps.run(f"{_name(run)}: score {split}", inputs, frames, lambda: write_json(frames, _open(run, split).scores()))
@@ -199,9 +199,7 @@ def _cached_scores(steps: StepCache, run: Run, split: str) -> Scores:
 
 
 def _baseline(run: Run, split: str) -> dict[str, Scorer]:
-    """The constant mean-depth baseline: the mean depth map of a run's training frames for every image. Empty where they
-    have no depth, but a teacher's labels.
-    """
+    """Scorer of the constant mean-depth baseline; empty if no training frame has ground truth."""
     data = read_data_module([run.folder / "config.yaml"])
     readers = [reader for reader in data.train if reader.truth != "none"]
     if not readers:

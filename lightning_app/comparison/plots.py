@@ -1,4 +1,4 @@
-"""The bars and panels that `pocketdepth compare` draws."""
+"""Plots of ``pocketdepth compare``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from lightning_app.comparison.statistics import DRAWS, MEAN_DEPTH_BASELINE, Comp
 from lightning_app.evaluation.pictures import is_sparse, to_picture, widened
 from lightning_app.files import atomic_write
 
-WIDTH, LABEL = 320, 170  # of a picture in a panel, and of the names before them
+WIDTH, LABEL = 320, 170  # maximum width of a picture, and width of the row names, pixels
 
 
 def draw_bars(result: Comparison, path: Path) -> None:
-    """Draw abs_rel of each variant: the bar to the mean, a point for each seed, a line over the middle 95 % of what
-    redrawn frames give.
-    """
+    """Draw a bar chart of abs_rel: means, seeds, and 95 % bootstrap intervals over frames."""
     variants, protocols = list(result.values), result.protocols
     figure = Figure(figsize=(1.5 + 4.2 * len(protocols), 1.6 + 0.45 * len(variants)), layout="constrained")
     random = np.random.default_rng(0)
@@ -43,20 +41,22 @@ def draw_bars(result: Comparison, path: Path) -> None:
         axes.set_xlim(0, 1.15 * axes.get_xlim()[1])
         axes.set_title(f"{protocol} abs_rel, lower is better", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
-    how = f"{len(result.frames)} frames: bar the mean, points the seeds, line 95 % of redrawn frames"
+    how = f"{len(result.frames)} frames; bar: mean, points: seeds, line: 95 % bootstrap interval over frames"
     figure.supxlabel(how, fontsize=8, color="#555555")
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
 
 def draw_panels(result: Comparison, variants: Mapping[str, Sequence[Picture]], path: Path) -> None:
-    """Draw the same frames below each other: image, truth, and each variant's prediction with the first seed, brought
-    to the truth's median and in its colours, with its abs_rel under the first protocol.
+    """Draw example frames: image, ground truth, and the prediction of each variant with the first seed.
+
+    Predictions are scaled to the median of the ground truth and drawn with its colour scale. The number in a prediction
+    is its abs_rel under the first protocol.
 
     Args:
-        result: the scores.
-        variants: pictures of the same frames, by name.
-        path: of the PNG.
+        result: scores of the variants.
+        variants: pictures of the same frames, by name of the variant.
+        path: PNG file to write.
     """
     protocol, columns = result.protocols[0], []
     for frame in zip(*variants.values(), strict=True):
@@ -66,7 +66,7 @@ def draw_panels(result: Comparison, variants: Mapping[str, Sequence[Picture]], p
         errors = [result.values[name][protocol]["abs_rel"][0, place] for name in variants]
         notes = ["", "", *(f"{error:.3f}" if scored else "" for error in errors)]
         columns.append([_tile(*pair) for pair in zip(pictures, notes, strict=True)])
-    names = ["image", "truth, near is bright", *variants]
+    names = ["image", "ground truth,\nnear is bright", *variants]
     labels = [_label(name, tile.shape[0]) for name, tile in zip(names, columns[0], strict=True)]
     rows = [np.concatenate(row, axis=1) for row in zip(labels, *columns, strict=True)]
     with atomic_write(path) as temporary:
@@ -84,14 +84,14 @@ def _coloured(truth: Tensor, predictions: Sequence[Tensor]) -> list[NDArray[np.u
 
 
 def _label(name: str, height: int) -> NDArray[np.uint8]:
-    """The name of a row."""
+    """Name of a row as a picture."""
     label = Image.new("RGB", (LABEL, height), "white")
-    ImageDraw.Draw(label).text((LABEL - 6, height // 2), name, fill="black", font_size=13, anchor="rm")
+    ImageDraw.Draw(label).text((LABEL - 6, height // 2), name, fill="black", font_size=13, anchor="rm", align="right")
     return np.asarray(label)
 
 
 def _tile(picture: NDArray[np.uint8], note: str) -> NDArray[np.uint8]:
-    """At most WIDTH wide, with a note in its corner."""
+    """Resize a picture to at most WIDTH, and write a note in its corner."""
     tile = Image.fromarray(picture)
     if tile.width > WIDTH:
         tile = tile.resize((WIDTH, round(tile.height * WIDTH / tile.width)), Image.Resampling.BOX)

@@ -1,4 +1,4 @@
-"""Scores and pictures of single frames, and the constant mean-depth baseline."""
+"""Scores and pictures of frames, and the constant mean-depth baseline."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from lightning_app.evaluation.pictures import in_metres
 from lightning_app.evaluation.protocols import fitting
 
 Scores = dict[str, dict[str, dict[str, float]]]
-"""By protocol, frame and metric."""
+"""Metrics of frames, indexed by protocol, path of the frame and name of the metric."""
 
 
 class Picture(NamedTuple):
-    """A frame and what was predicted of it.
+    """A frame and its prediction.
 
     Attributes:
-        path: the image's file.
+        path: path of the image.
         image: RGB in [0, 1], (3, H, W).
-        truth: metres, (1, H, W), 0 where unknown.
-        prediction: metres, (1, H, W).
+        truth: ground truth in metres, (1, H, W), 0 where unknown.
+        prediction: predicted depth in metres, (1, H, W).
     """
 
     path: str
@@ -37,12 +37,12 @@ class Picture(NamedTuple):
 
 
 class Scorer:
-    """Predictions on the frames of a split, one at a time.
+    """Scores predictions on the frames of a split.
 
     Args:
-        predict: called with each batch, of one sample: (1, 1, h, w).
-        predicts: what that is, ``depth`` or ``inverse_depth``.
-        data: makes the batches, and names the protocols.
+        predict: called with a batch of one sample; returns (1, 1, h, w).
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
+        data: data module that makes the batches and contains the protocols.
         split: ``val`` or ``test``.
     """
 
@@ -53,7 +53,7 @@ class Scorer:
         self.readers = split_readers(data, split)
 
     def scores(self) -> Scores:
-        """The metrics of the frames that could be scored."""
+        """Metrics of all frames that are not missing or invalid."""
         protocols = {each.name: each for each in fitting(self.data.protocols, self.readers, self.predicts)}
         scores: Scores = {name: {} for name in protocols}
         for path, name, errors in frame_scores(
@@ -65,7 +65,7 @@ class Scorer:
         return scores
 
     def pictures(self, most: int = 6) -> list[Picture]:
-        """Frames that are spread over the split."""
+        """Pictures of at most ``most`` frames, spread evenly over the split."""
         loader = self.data.evaluation_dataloader(self.readers, batch_size=1)
         chosen = set(np.linspace(0, len(loader) - 1, min(most, len(loader))).round().astype(int).tolist())
         frames = []
@@ -79,13 +79,17 @@ class Scorer:
 
 
 def mean_depth(readers: Sequence[Reader], size: tuple[int, int], most: int = 128) -> Tensor:
-    """The geometric mean of the known depth at each pixel, mirrored frames included, in metres, (1, 1, height, width).
+    """Geometric mean of the known depth at each pixel over frames and their mirror images.
+
+    A pixel that is known in less than a fifth of the frames (sky) gets the largest mean depth.
 
     Args:
-        readers: of the frames.
-        size: (height, width).
-        most: frames of each reader, spread evenly; a pixel that is known in few of them, in the sky, gets the largest
-            mean depth.
+        readers: readers of the frames.
+        size: (height, width) of the result.
+        most: maximum number of frames per reader, spread evenly.
+
+    Returns:
+        Depth in metres, (1, 1, height, width).
     """
     total, count, frames = torch.zeros(size), torch.zeros(size), 0
     for reader in readers:

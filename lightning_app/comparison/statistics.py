@@ -1,4 +1,4 @@
-"""What variants scored, frame by frame and seed by seed: what that allows to be concluded, as a table and pictures."""
+"""Statistics of variants over frames and seeds."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from lightning_app.evaluation.tables import print_table
 
 MEAN_DEPTH_BASELINE = "mean depth"  # name of the constant mean-depth baseline
 METRICS = ("abs_rel", "delta1")
-DRAWS = 10_000  # of the bootstrap
+DRAWS = 10_000  # bootstrap samples
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Variants under several protocols; the first is what the others are compared with.
+    """Scores of variants under several protocols. The first variant is the baseline.
 
     Attributes:
-        frames: the frames that all runs scored under every protocol.
-        values: by variant, protocol and metric: (seeds, frames).
+        frames: frames that are scored in all runs under every protocol.
+        values: arrays (seeds, frames), indexed by variant, protocol and metric.
     """
 
     frames: list[str]
@@ -33,15 +33,18 @@ class Comparison:
 
     @classmethod
     def of(cls, scores: Sequence[tuple[str, Scores]]) -> Comparison:
-        """From the scores of each run, by protocol, frame and metric, with its variant's name.
+        """Build a comparison from the scores of runs.
+
+        Args:
+            scores: name of the variant and scores, for each run.
 
         Raises:
-            RuntimeError: not one frame was scored by all.
+            RuntimeError: no frame was scored in all runs.
         """
         each = [set(frames) for _, score in scores for frames in score.values()]
         frames = sorted(set.intersection(*each)) if each else []
         if not frames:
-            raise RuntimeError("not one frame was scored by all runs")
+            raise RuntimeError("no frame was scored in all runs")
         values: dict[str, dict[str, dict[str, NDArray[np.float64]]]] = {}
         for variant in dict.fromkeys(name for name, _ in scores):
             own = [score for name, score in scores if name == variant]
@@ -59,8 +62,9 @@ class Comparison:
         return list(next(iter(self.values.values())))
 
     def difference(self, variant: str, protocol: str, metric: str = "abs_rel") -> tuple[float, float, float]:
-        """By how much a variant differs from the first: the mean, and the interval that holds 95 % of the means of
-        redrawn frames and seeds (a bootstrap over both; frames are paired, seeds are not).
+        """Difference of a variant to the baseline: mean, and lower and upper end of the 95 % bootstrap interval.
+
+        Frames and seeds are resampled. Frames are paired between the variants, seeds are not.
         """
         ours, first = self.values[variant][protocol][metric], next(iter(self.values.values()))[protocol][metric]
         random = np.random.default_rng(0)
@@ -73,7 +77,7 @@ class Comparison:
         return float(ours.mean() - first.mean()), float(low), float(high)
 
     def summary(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Values for JSON: means of seeds and of frames, and differences to the baseline."""
         results = {
             variant: {
                 protocol: {
@@ -93,16 +97,18 @@ class Comparison:
 
 
 def print_comparison(result: Comparison, title: str) -> None:
-    """Print a line for each variant: means over seeds and frames, the standard deviation of the seeds' means, and the
-    difference to the first variant with its interval.
+    """Print a table with one line per variant.
+
+    It contains the mean over seeds and frames, the standard deviation of the means of the seeds, and the difference to
+    the first variant with its interval.
     """
     first, seeds = next(iter(result.values)), len(next(iter(result.values.values()))[result.protocols[0]]["abs_rel"])
-    redrawn = "frames and seeds" if seeds > 1 else "frames; one seed says nothing of how much seeds differ"
+    resampled = "frames and seeds" if seeds > 1 else "frames; with one seed the variation of seeds is unknown"
     plus_minus = "± standard deviation of the seeds, " if seeds > 1 else ""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("")
     for protocol in result.protocols:
-        for name in (f"{protocol}\nabs_rel", "delta1", f"abs_rel against\n{first}"):
+        for name in (f"{protocol}\nabs_rel", "delta1", f"abs_rel minus\n{first}"):
             table.add_column(name, justify="right", no_wrap=True)
     for place, (variant, by_protocol) in enumerate(result.values.items()):
         cells = []
@@ -114,4 +120,4 @@ def print_comparison(result: Comparison, title: str) -> None:
             cells += [f"{error.mean():.3f}{spread}", f"{delta1.mean():.3f}", difference]
         table.add_row(variant, *cells)
     print_table(table, title)
-    print(f"{plus_minus}[95 % interval] over redrawn {redrawn}")
+    print(f"{plus_minus}[95 % bootstrap interval] over {resampled}")

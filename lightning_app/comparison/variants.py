@@ -1,12 +1,12 @@
-"""The variants that ``pocketdepth compare`` trains: YAMLs, or entries of a table of variants.
+"""Variants of ``pocketdepth compare``: YAMLs, or entries of a table of variants.
 
-A table is a YAML with a ``variants`` mapping, names -> overrides of an experiment as nested YAML or dotted keys::
+A table is a YAML with a mapping ``variants`` from names to overrides of an experiment, as nested YAML or dotted keys::
 
     variants:
       shallow: {model.network.output_stride: 16}
       deep: {model: {init_args: {network: {init_args: {output_stride: 2}}}}}
 
-``FILE.yaml`` stands for all of them, ``FILE.yaml:NAME`` for one.
+``FILE.yaml`` selects all variants of a table, ``FILE.yaml:NAME`` one of them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from lightning_app.files import atomic_write
 
 
 class Variant(NamedTuple):
-    """Overrides of an experiment.
+    """A variant of an experiment.
 
     Attributes:
-        name: of its runs' folder.
-        path: the YAML it stands in.
-        overrides: its entry of the table; None where the whole YAML is the variant.
+        name: name of the variant, and of the folder of its runs.
+        path: YAML of the variant or of the table.
+        overrides: entry of the table; None if the YAML is not a table.
     """
 
     name: str
@@ -38,15 +38,15 @@ class Variant(NamedTuple):
 
 
 def read_variants(given: Sequence[Path], only: Sequence[str] = ()) -> list[Variant]:
-    """The variants of YAMLs and tables, in their order.
+    """Read the variants of YAMLs and tables, in their order.
 
     Args:
-        given: a YAML for each variant, a table, or ``TABLE.yaml:NAME``.
-        only: names of the variants to keep, in this order; all if left out.
+        given: YAMLs of variants, tables, or ``TABLE.yaml:NAME``.
+        only: names of the variants to keep, in this order; empty for all.
 
     Raises:
         FileNotFoundError: no such YAML.
-        ValueError: not a YAML, a table that does not fit, a name that no variant has or that two have.
+        ValueError: not YAML, an invalid table, or a duplicate or unknown name.
     """
     found = [variant for path in given for variant in _read(path)]
     names = [variant.name for variant in found]
@@ -58,11 +58,11 @@ def read_variants(given: Sequence[Path], only: Sequence[str] = ()) -> list[Varia
 
 
 def read_config(given: Sequence[Path]) -> list[Variant]:
-    """The YAMLs below all variants; of a table one entry each, ``TABLE.yaml:NAME``.
+    """Read the YAMLs below all variants. A table is allowed only with a name, ``TABLE.yaml:NAME``.
 
     Raises:
         FileNotFoundError: no such YAML.
-        ValueError: not a YAML, or a whole table.
+        ValueError: not YAML, or a table without a name.
     """
     found = []
     for path in given:
@@ -74,7 +74,7 @@ def read_config(given: Sequence[Path]) -> list[Variant]:
 
 
 def write_variants(variants: Sequence[Variant], folder: Path) -> list[Path]:
-    """A YAML for each variant: its own, or ``NAME.yaml`` in a folder for an entry of a table."""
+    """Write entries of tables to ``NAME.yaml`` in a folder. Returns the YAML of each variant."""
     paths = []
     for variant in variants:
         path = variant.path
@@ -93,12 +93,12 @@ def _read(given: Path) -> list[Variant]:
     content = read_yaml(path)
     if not isinstance(content, dict) or "variants" not in content:
         if one:
-            raise ValueError(f"{path}: no table of variants, so there is no {name!r} in it")
+            raise ValueError(f"{path}: not a table of variants; leave out :{name}")
         return [Variant(path.stem, path)]
     table = content["variants"]
     if not isinstance(table, dict) or not table or list(content) != ["variants"]:
         raise ValueError(
-            f"{path}: a table of variants is a mapping `variants` from names to overrides, and nothing else"
+            f"{path}: a table of variants must be a mapping `variants` from names to overrides, without other keys"
         )
     variants = {str(key): _entry(path, str(key), overrides) for key, overrides in table.items()}
     return [_pick(variants, name, str(path))] if one else list(variants.values())
@@ -106,9 +106,9 @@ def _read(given: Path) -> list[Variant]:
 
 def _entry(path: Path, name: str, overrides: Any) -> Variant:
     if not isinstance(overrides, dict | None):
-        raise ValueError(f"{path}: variant {name} is {overrides!r}, not a mapping of overrides")
+        raise ValueError(f"{path}: variant {name} must be a mapping of overrides, not {overrides!r}")
     if Path(name).name != name:
-        raise ValueError(f"{path}: variant {name!r} cannot name a folder")
+        raise ValueError(f"{path}: variant {name!r} must be a valid name of a folder")
     return Variant(name, path, overrides or {})
 
 

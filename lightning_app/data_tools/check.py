@@ -1,4 +1,4 @@
-"""``pocketdepth data check``: a table, the broken frames, and contact sheets."""
+"""``pocketdepth data check``: read all frames, report corrupt ones and draw contact sheets."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lightning_app.colormap import colour_depth
 from lightning_app.data_tools.sources import read_source
 from lightning_app.files import atomic_write
 
-WIDTH, HEIGHT = 320, 240  # of a picture on a sheet, at most
-CAPTION = 15
+WIDTH, HEIGHT = 320, 240  # maximum size of a picture on a sheet, pixels
+CAPTION = 15  # height of a caption, pixels
 COLUMNS, ROWS = 4, 4
-SHOWN = 10
-UNKNOWN = 70  # grey, where far is black
+SHOWN = 10  # problems printed to stderr
+UNKNOWN = 70  # grey value of unknown depth; far depth is black
 
 
 def check_data(
@@ -35,53 +35,52 @@ def check_data(
     data: Sequence[Path],
     output: Path = Path("runs/check"),
 ) -> None:
-    """Read every frame of a reader, or of a YAML's readers, print what is there and what is broken, and draw a contact
-    sheet of each.
+    """Read every frame of a reader or of all readers of YAMLs, print a summary, and draw a contact sheet per reader.
 
     Args:
-        reader: a class of ``datamodules``, or a class path.
-        arguments: its own, as on the command line.
-        data: YAMLs with a ``data`` section instead, the later wins.
-        output: folder of the sheets, and of ``broken.txt`` where something is; those of an earlier check are replaced.
+        reader: name of a reader in ``datamodules``, or a class path; None to use ``data``.
+        arguments: arguments of the reader, as on the command line.
+        data: YAMLs with a ``data`` section, instead of a reader; later files override earlier ones.
+        output: folder of the sheets, and of ``broken.txt``, the list of problems. Existing files are replaced.
 
     Raises:
         FileNotFoundError: no such data set.
-        ValueError: a reader or YAML that does not fit.
-        RuntimeError: something is broken.
+        ValueError: an invalid reader or YAML.
+        RuntimeError: a frame is corrupt or listed twice, or splits overlap.
     """
     readers, module = read_source(reader, arguments, data)
     problems: list[str] = []
     lines: list[str] = []
     for name, each in readers.items():
         try:
-            each.entries  # noqa: B018 (finds the frames)
+            each.entries  # noqa: B018 (reads the list of frames)
         except (FileNotFoundError, ValueError) as error:
             if module is None:
                 raise
             problems.append(f"{name}: {error}")
-            lines.append(f"{name}: {each}\n  not there")
+            lines.append(f"{name}: {each}\n  missing")
             continue
         reports = list(track(check(each), f"check {name}", total=len(each)))
-        broken = [report.problem for report in reports if report.problem]
-        problems += broken
+        corrupt = [report.problem for report in reports if report.problem]
+        problems += corrupt
         problems += [f"{path}: listed {count} times" for path, count in Counter(each.paths).items() if count > 1]
-        lines.append(f"{name}: {each}\n  {len(reports)} frames, {len(broken) or 'none'} broken{_summary(reports)}")
+        lines.append(f"{name}: {each}\n  {len(reports)} frames, {len(corrupt) or 'none'} corrupt{_summary(reports)}")
         _draw_sheet(each, reports, output / f"{name if module else str(each).replace(' ', '-')}.png")
     problems += _leaks(module) if module else []
     print("\n".join(lines))
     print(f"contact sheets: {output}/")
     if problems:
         for problem in problems[:SHOWN]:
-            print(f"broken: {problem}", file=sys.stderr)
+            print(f"problem: {problem}", file=sys.stderr)
         with atomic_write(output / "broken.txt") as temporary:
             temporary.write_text("\n".join(problems) + "\n")
-        count = "1 problem, which stands" if len(problems) == 1 else f"{len(problems)} problems, all of them"
-        raise RuntimeError(f"{count} in {output / 'broken.txt'}")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise RuntimeError(f"{count}, see {output / 'broken.txt'}")
     (output / "broken.txt").unlink(missing_ok=True)
 
 
 def _leaks(module: DepthDataModule) -> list[str]:
-    """What training would refuse: frames or scenes that are trained on and evaluated on."""
+    """Frames or scenes shared between the splits, which raise an error in training."""
     try:
         module.refuse_leaks()
     except (FileNotFoundError, ValueError) as error:
@@ -90,23 +89,23 @@ def _leaks(module: DepthDataModule) -> list[str]:
 
 
 def _summary(reports: list[FrameReport]) -> str:
-    """Sizes, shares of known pixels, range of depth and focal lengths of the frames that are whole."""
-    whole = [report for report in reports if not report.problem]
-    if not whole:
+    """Sizes, depth range, fraction of known pixels and intrinsics of the frames without a problem."""
+    valid = [report for report in reports if not report.problem]
+    if not valid:
         return ""
-    sizes = Counter(report.size for report in whole).most_common()
+    sizes = Counter(report.size for report in valid).most_common()
     shown = [f"{height}x{width}" + (f" ({count})" if len(sizes) > 1 else "") for (height, width), count in sizes[:5]]
     more = [f"{len(sizes) - 5} more sizes"] if len(sizes) > 5 else []
     lines = ["", f"height x width {', '.join(shown + more)}"]
-    known = [report for report in whole if report.far > 0]
+    known = [report for report in valid if report.far > 0]
     if known:
         share = _range([100 * report.valid for report in known], "{:.1f}")
         near, far = min(report.near for report in known), max(report.far for report in known)
-        without = f", {len(whole) - len(known)} frames without" if len(known) < len(whole) else ""
+        without = f", {len(valid) - len(known)} frames without depth" if len(known) < len(valid) else ""
         lines.append(f"depth {near:.2f} to {far:.2f} m, known at {share} % of the pixels{without}")
-    focal, cx, cy = (_range([report.intrinsics[place] for report in whole], "{:.1f}") for place in (0, 2, 3))
-    guess = all(np.isclose(r.intrinsics[0], guessed_pinhole(r.size)[0, 0]) for r in whole)
-    guessed = " (guessed: nothing is known of the camera)" if guess else ""
+    focal, cx, cy = (_range([report.intrinsics[place] for report in valid], "{:.1f}") for place in (0, 2, 3))
+    guess = all(np.isclose(r.intrinsics[0], guessed_pinhole(r.size)[0, 0]) for r in valid)
+    guessed = " (assumed: the camera is unknown)" if guess else ""
     return "\n  ".join([*lines, f"intrinsics fx {focal}, cx {cx}, cy {cy} px{guessed}"])
 
 
@@ -116,16 +115,17 @@ def _range(values: list[float], form: str) -> str:
 
 
 def _draw_sheet(reader: Reader, reports: list[FrameReport], path: Path) -> None:
-    """Draw frames spread evenly over the reader, half of them broken ones where there are so many: image above depth
-    (near is bright, unknown is grey).
+    """Draw frames spread evenly over a reader, at most half of them corrupt ones if there are enough others.
+
+    The image is above its depth (near is bright, unknown is grey).
     """
     most = COLUMNS * ROWS
     others = [index for index, report in enumerate(reports) if not report.problem]
-    broken = [index for index, report in enumerate(reports) if report.problem]
-    broken = broken[: max(most // 2, most - len(others))]
-    places = np.linspace(0, len(others) - 1, most - len(broken)).round().astype(int).tolist() if others else []
+    corrupt = [index for index, report in enumerate(reports) if report.problem]
+    corrupt = corrupt[: max(most // 2, most - len(others))]
+    places = np.linspace(0, len(others) - 1, most - len(corrupt)).round().astype(int).tolist() if others else []
     spread = {others[place] for place in places}
-    chosen = sorted([*broken, *spread])
+    chosen = sorted([*corrupt, *spread])
     aspects = [report.size[0] / report.size[1] for report in reports if report.size[1]]
     height = min(HEIGHT, round(WIDTH * float(np.median(aspects)))) if aspects else HEIGHT // 2
     tile = _Tile(height, depths=any(report.far > 0 for report in reports))
@@ -138,11 +138,11 @@ def _draw_sheet(reader: Reader, reports: list[FrameReport], path: Path) -> None:
 
 
 class _Tile(NamedTuple):
-    """A frame on a sheet.
+    """Draws a frame of a sheet.
 
     Attributes:
-        height: of the image, and of the depth below it.
-        depths: whether there is depth to draw.
+        height: height of the image, and of the depth below it, pixels.
+        depths: whether to draw depth.
     """
 
     height: int
@@ -171,7 +171,7 @@ class _Tile(NamedTuple):
 
     def _coloured(self, frame: Frame) -> NDArray[np.uint8]:
         inverse = np.divide(1, frame.depth, out=np.zeros_like(frame.depth), where=frame.depth > 0)
-        if 0 < (inverse > 0).mean() < 0.3:  # LiDAR: points are drawn wide enough to be seen, the nearest in front
+        if 0 < (inverse > 0).mean() < 0.3:  # LiDAR: enlarge points; where they overlap the nearest is kept
             inverse = cv2.dilate(inverse, np.ones((5, 5), np.uint8))
         shown = self._fit(
             cv2.resize(inverse, frame.image.shape[1::-1], interpolation=cv2.INTER_NEAREST), cv2.INTER_NEAREST
@@ -181,7 +181,7 @@ class _Tile(NamedTuple):
         return picture
 
     def _draw_pair(self, draw: ImageDraw.ImageDraw, pair: list[int], size: tuple[int, ...]) -> None:
-        """Mark the nearer point of an ordinal pair with a dot, the farther one with a ring."""
+        """Draw the nearer point of an ordinal pair as a dot, the farther one as a ring."""
         row_a, column_a, row_b, column_b, order = pair
         for row, column, farther in ((row_a, column_a, order > 0), (row_b, column_b, order < 0)):
             x, y = column * self._scale(size), CAPTION + row * self._scale(size)
@@ -191,7 +191,7 @@ class _Tile(NamedTuple):
         return min(self.height / size[0], WIDTH / size[1])
 
     def _fit(self, picture: Any, interpolation: int) -> NDArray[Any]:
-        """As large as the tile allows, with its own aspect ratio."""
+        """Resize a picture to the tile; the aspect ratio is kept."""
         height, width = picture.shape[:2]
         size = (max(1, round(width * self._scale(picture.shape))), max(1, round(height * self._scale(picture.shape))))
         return np.asarray(cv2.resize(picture, size, interpolation=interpolation))

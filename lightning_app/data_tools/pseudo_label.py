@@ -1,4 +1,4 @@
-"""A teacher's inverse depth of photographs, as files to train from."""
+"""``pocketdepth label``: pseudo-label photographs with a teacher's inverse depth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from lightning_app.files import atomic_write
 from lightning_app.step_cache import claim
 
 SHEET = "sheet.png"
-SHOWN, HEIGHT = 6, 192
+SHOWN, HEIGHT = 6, 192  # photographs on the sheet, and their height in pixels
 
 
 def label(
@@ -42,24 +42,27 @@ def label(
     jobs: int = 1,
     skip_corrupt: bool = False,
 ) -> None:
-    """Write ``NAME.jpg.png`` for each photograph of a folder: 16-bit inverse depth up to scale and shift, of the
-    photograph's size. Labels that exist are kept, so that the same command resumes.
+    """Write a label ``NAME.jpg.png`` for each photograph of a folder.
+
+    A label is a 16-bit PNG of inverse depth up to scale and shift, of the same size as the photograph. Existing labels
+    are kept, so that the same command resumes.
 
     Args:
-        teacher: a checkpoint or an ONNX file.
-        images: folder of photographs, with its subfolders.
+        teacher: checkpoint or ONNX file.
+        images: folder of photographs, searched recursively.
         output: folder of the labels, with the same subfolders; its ``settings.json`` identifies the teacher.
-        settings: YAML with the input and output format of an ONNX file that PocketDepth did not write.
-        mirror: average with the prediction of the mirrored image.
-        scales: average the predictions at these multiples of the teacher's input size; its settings' if left out.
-        shard: ``2/4`` labels the second of four parts, so that several machines can share the work.
-        jobs: processes, with one thread each if there are several.
-        skip_corrupt: report corrupt images and go on.
+        settings: YAML with the input and output format of an ONNX file not written by PocketDepth.
+        mirror: whether to average with the prediction for the flipped image.
+        scales: input scales, as multiples of the teacher's input size; predictions are averaged. None for those of
+            ``settings``.
+        shard: part to label; ``2/4`` is the second of four parts, e.g. for one of four machines.
+        jobs: number of processes; several processes use one thread each.
+        skip_corrupt: whether to skip and report corrupt images.
 
     Raises:
-        FileNotFoundError: no such model, YAML or folder, or no photograph in it.
-        FileExistsError: ``output`` holds files that are not labels.
-        ValueError: settings or a model that do not fit, an invalid shard, or labels of another teacher in ``output``.
+        FileNotFoundError: no such model, YAML or folder, or no photograph in the folder.
+        FileExistsError: ``output`` contains files that are not labels.
+        ValueError: invalid settings, model or shard, or labels of another teacher in ``output``.
         CorruptFrameError: a corrupt image, unless ``skip_corrupt``.
         RuntimeError: the teacher's output has another shape or invalid values.
     """
@@ -68,7 +71,7 @@ def label(
     paths = photographs.paths[number - 1 :: parts]
     if output.resolve().is_relative_to(photographs.root):
         raise ValueError(
-            f"{output}: labels in the folder of photographs would be read as photographs; give another --output"
+            f"{output}: labels inside the folder of photographs would be read as photographs; give another --output"
         )
     section = json.dumps(_section(teacher, settings, mirror, scales))
     claim(output, _teacher(section).fingerprint())
@@ -98,12 +101,12 @@ def _shard(shard: str) -> tuple[int, int]:
 
 
 def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequence[float] | None) -> dict[str, Any]:
-    """The class_path and init_args of the teacher."""
+    """Configuration of the teacher, with class_path and init_args."""
     section: dict[str, Any] = {"class_path": "deploy.inference.Teacher", "init_args": {}}
     if settings is not None:
         section = read_yaml(settings)
         if not isinstance(section, dict) or not isinstance(section.get("init_args"), dict):
-            raise ValueError(f"{settings}: has no class_path and init_args; experiments/teachers holds examples")
+            raise ValueError(f"{settings}: has no class_path and init_args; see the examples in experiments/teachers")
     arguments = (
         {"file": str(teacher)} | ({"mirror": True} if mirror else {}) | ({"scales": list(scales)} if scales else {})
     )
@@ -112,16 +115,16 @@ def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequenc
 
 @cache
 def _teacher(text: str) -> Any:
-    """The teacher of a section (as JSON), built once per process."""
+    """Build the teacher of a configuration (JSON), once per process."""
     section = json.loads(text)
     built: Any = build(nn.Module, [section], section["init_args"]["file"])
     if not hasattr(built, "fingerprint"):
-        raise ValueError(f"{section['class_path']} is no teacher: it must be deploy.inference.Teacher or like it")
+        raise ValueError(f"{section['class_path']} is not a teacher; use deploy.inference.Teacher")
     return built.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _run(tasks: Sequence[tuple[str, Path, Path, bool]], jobs: int) -> Iterator[str]:
-    """Label photographs. Yields an error message for each, empty if it was labelled, in order."""
+    """Label photographs. Yields an error message for each, in order; it is empty for a labelled photograph."""
     if jobs == 1 or not tasks:
         yield from map(_label, tasks)
         return
@@ -148,7 +151,7 @@ def _label(task: tuple[str, Path, Path, bool]) -> str:
 
 
 def _draw(labelled: Sequence[tuple[Path, Path]], path: Path) -> None:
-    """Write a sheet of a few photographs beside their labels, spread over all."""
+    """Write a sheet of a few photographs, spread evenly, next to their labels."""
     rows = [_row(*pair) for pair in labelled[:: max(1, -(-len(labelled) // SHOWN))]]
     width = max(row.shape[1] for row in rows)
     sheet = [np.pad(row, ((0, 2), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]

@@ -1,4 +1,4 @@
-"""``pocketdepth data shard``: the frames of readers as shards, and the YAML that trains from them."""
+"""``pocketdepth data shard``: convert frames to shards."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ def shard_data(
     skip_corrupt: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Write the frames of a reader, or of each of a YAML's readers, as shards; for a YAML also ``data.yaml``, which
-    given after it makes the same experiment read the shards.
+    """Write the frames of a reader, or of all readers of YAMLs, as shards.
+
+    For YAMLs, ``data.yaml`` is written too. Passed after them, it makes the same experiment read the shards.
 
     Args:
-        reader: a class of ``datamodules``, or a class path.
-        arguments: its own, as on the command line.
-        data: YAMLs with a ``data`` section instead, the later wins.
-        output: a folder, or a URL that LitData writes to (``s3://…``, ``gs://…``); for a YAML its readers get a
-            folder each below it, and beside a URL ``data.yaml`` goes into the current folder.
-        skip_corrupt: leave corrupt frames out, instead of refusing.
-        overwrite: replace the shards that are there, and nothing else.
+        reader: name of a reader in ``datamodules``, or a class path; None to use ``data``.
+        arguments: arguments of the reader, as on the command line.
+        data: YAMLs with a ``data`` section, instead of a reader; later files override earlier ones.
+        output: folder, or URL that LitData supports (``s3://…``, ``gs://…``). For YAMLs, it gets a subfolder for each
+            reader; with a URL, ``data.yaml`` is written to the working folder.
+        skip_corrupt: whether to skip and report corrupt frames.
+        overwrite: whether to replace existing shards; other files are never replaced.
 
     Raises:
-        FileExistsError: there are outputs already, or files that are no shards.
-        FileNotFoundError: files of frames that are not there.
+        FileExistsError: existing output, or files that are not shards.
+        FileNotFoundError: missing files of frames.
         ImportError: LitData is not installed.
-        ValueError: a reader or YAML that does not fit.
+        ValueError: an invalid reader or YAML.
         RuntimeError: a corrupt frame.
     """
     readers, module = read_source(reader, arguments, data)
@@ -51,21 +52,21 @@ def shard_data(
     refuse_existing(
         *([] if remote else map(Path, targets.values())), *([overlay] if module else []), overwrite=overwrite
     )
-    foreign = [file for target in targets.values() if not remote for file in _foreign(Path(target))]
-    if foreign:
-        raise FileExistsError(f"{foreign[0]} is no part of shards and would be lost; give another --output")
-    there = [url for url in targets.values() if remote and not overwrite and shards_exist(url)]
-    if there:
-        raise FileExistsError(f"{there[0]}: there are shards already; give --overwrite or another --output")
-    whole = {name: _whole(each, name, skip_corrupt) for name, each in readers.items()}
+    other_files = [file for target in targets.values() if not remote for file in _other_files(Path(target))]
+    if other_files:
+        raise FileExistsError(f"{other_files[0]} is not part of shards and would be removed; give another --output")
+    existing = [url for url in targets.values() if remote and not overwrite and shards_exist(url)]
+    if existing:
+        raise FileExistsError(f"{existing[0]}: shards exist already; give --overwrite or another --output")
+    readable = {name: _readable(each, name, skip_corrupt) for name, each in readers.items()}
     for name, each in readers.items():
         with Progress(TextColumn("write {task.description}"), BarColumn(), TimeElapsedColumn()) as bar:
-            bar.add_task(name, total=None)  # LitData says nothing before a worker is done
+            bar.add_task(name, total=None)  # LitData reports no progress
             if remote:
-                write_shards(each, whole[name], targets[name], overwrite)
+                write_shards(each, readable[name], targets[name], overwrite)
             else:
-                _write_folder(each, whole[name], Path(targets[name]))
-        print(f"{name}: {len(whole[name])} frames of {each} -> {targets[name]}")
+                _write_folder(each, readable[name], Path(targets[name]))
+        print(f"{name}: {len(readable[name])} frames of {each} -> {targets[name]}")
     if module is not None:
         splits = {"train": module.train, "val": module.val, "test": module.test}
         roots = iter(targets.values() if remote else (str(Path(target).absolute()) for target in targets.values()))
@@ -75,19 +76,19 @@ def shard_data(
         }
         with atomic_write(overlay) as temporary:
             temporary.write_text(yaml.safe_dump({"data": {"init_args": section}}, sort_keys=False))
-        print(f"train from them: pocketdepth fit {' '.join(f'-c {path}' for path in data)} -c {overlay}")
+        print(f"to train from the shards: pocketdepth fit {' '.join(f'-c {path}' for path in data)} -c {overlay}")
 
 
-def _foreign(folder: Path) -> list[Path]:
-    """What lies in a folder, or is one, and was not written as shards."""
+def _other_files(folder: Path) -> list[Path]:
+    """Files in a folder that are not part of shards; the path itself if it is a file."""
     if not folder.is_dir():
         return [folder] if folder.exists() else []
     own = ("index.json", "chunk-*.bin", LIST)
     return [file for file in sorted(folder.iterdir()) if not any(file.match(pattern) for pattern in own)]
 
 
-def _whole(reader: Reader, name: str, skip_corrupt: bool) -> list[int]:
-    """The frames that can be read."""
+def _readable(reader: Reader, name: str, skip_corrupt: bool) -> list[int]:
+    """Indices of the frames that can be read."""
     if not skip_corrupt:
         reader.require_files()
     reports = list(track(check(reader), f"check {name}", total=len(reader)))
@@ -100,7 +101,7 @@ def _whole(reader: Reader, name: str, skip_corrupt: bool) -> list[int]:
 
 
 def _write_folder(reader: Reader, numbers: list[int], folder: Path) -> None:
-    """Beside the folder first, so that it is never half-written."""
+    """Write shards to a temporary folder, then rename it, so that ``folder`` is never incomplete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Which data a verb is about: a YAML's readers, or one reader with its arguments."""
+"""Readers given on the command line, as a YAML or as a name with arguments."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ from lightning_app.config import read_data_module
 def read_source(
     reader: str | None, arguments: Sequence[str], data: Sequence[Path], option: str = "--data"
 ) -> tuple[dict[str, Reader], DepthDataModule | None]:
-    """The readers, by a name that tells them apart, and their data module where they come from YAMLs.
+    """Build one reader from its arguments, or all readers of YAMLs.
 
     Args:
-        reader: a class of ``datamodules``, or a class path.
-        arguments: its own, as on the command line: ``["--root", "streets"]``.
-        data: YAMLs with a ``data`` section instead, the later wins.
-        option: that names the YAMLs on the command line.
+        reader: name of a reader in ``datamodules``, or a class path; None to use ``data``.
+        arguments: arguments of the reader, as on the command line, e.g. ``["--root", "streets"]``.
+        data: YAMLs with a ``data`` section, instead of a reader; later files override earlier ones.
+        option: option of the YAMLs on the command line, for errors.
+
+    Returns:
+        The readers by unique names, and the data module of the YAMLs or None.
 
     Raises:
         FileNotFoundError: no such YAML.
-        ValueError: neither or both are given, or something that does not fit.
+        ValueError: neither or both of ``reader`` and ``data`` are given, or one is invalid.
     """
     if (reader is None) == (not data):
         raise ValueError(f"name a reader with its arguments (VirtualKitti --root streets), or else give {option} YAML")
     if reader is not None:
         return {reader.rpartition(".")[2]: build_reader(reader, arguments)}, None
     if arguments:
-        raise ValueError(f"{' '.join(arguments)}: no such option beside {option}")
+        raise ValueError(f"{' '.join(arguments)}: cannot be combined with {option}")
     module = read_data_module(data)
     splits = {"train": module.train, "val": module.val, "test": module.test}
     names = {
@@ -49,10 +52,10 @@ def read_source(
 
 
 def build_reader(name: str, arguments: Sequence[str]) -> Reader:
-    """A reader from its class and its arguments on the command line.
+    """Build a reader from its name or class path and its arguments on the command line.
 
     Raises:
-        ValueError: no such reader, or arguments that do not fit.
+        ValueError: no such reader, or invalid arguments.
     """
     found = _find(name)
     parser = ArgumentParser(prog=f"pocketdepth data ... {name}", exit_on_error=False)
@@ -66,7 +69,7 @@ def build_reader(name: str, arguments: Sequence[str]) -> Reader:
 
 
 def show_readers(name: str | None) -> None:
-    """Print the readers with a line each, or all about one: what it reads, its layout and its arguments.
+    """Print a list of all readers, or the arguments, description and layout of one.
 
     Raises:
         ValueError: no such reader.
@@ -75,7 +78,7 @@ def show_readers(name: str | None) -> None:
         reader = _find(name)
         signature = str(inspect.signature(reader, eval_str=True)).removesuffix(" -> None")
         signature = signature.replace("collections.abc.", "").replace("typing.", "")
-        print(f"{reader.__name__}{signature}\n\n{inspect.getdoc(reader)}\n\nLooks for {reader.layout}.")
+        print(f"{reader.__name__}{signature}\n\n{inspect.getdoc(reader)}\n\nExpected layout: {reader.layout}.")
         return
     for known in _known():
         print(f"{known:16}{(inspect.getdoc(getattr(datamodules, known)) or '').splitlines()[0]}")

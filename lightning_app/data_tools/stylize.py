@@ -1,4 +1,4 @@
-"""``pocketdepth data stylize``: style banks, and stylized copies of data sets."""
+"""``pocketdepth data stylize``: write style banks and stylized copies of data sets."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from lightning_app.files import atomic_write, inside, refuse_existing
 
 
 def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> None:
-    """Look at the style images of a data section once, and write what its style network needs of them.
+    """Write a style bank: the statistics of all style images that the style transfer network needs.
 
     Args:
-        data: YAMLs with a ``data`` section, the later wins.
-        output: .npz file.
-        overwrite: replace an ``output`` that exists.
+        data: YAMLs with a ``data`` section; later files override earlier ones.
+        output: .npz file to write.
+        overwrite: whether to replace an existing ``output``.
 
     Raises:
         FileNotFoundError: no such YAML or image.
         FileExistsError: ``output`` exists.
-        CorruptFrameError: an image that cannot be used, unless the data section says ``on_corrupt: skip``.
-        ValueError: no style in the data section, or a style image that is a frame of its val or test.
+        CorruptFrameError: a corrupt or unsuitable image, unless the data section has ``on_corrupt: skip``.
+        ValueError: no style in the data section, or a style image that is in the validation or test split.
     """
     refuse_existing(output, overwrite=overwrite)
     module, style = _read(data)
@@ -46,39 +46,40 @@ def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> No
 
 
 def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool = False) -> None:
-    """Write a copy of the synthetic training data whose images are stylised, in the same layout; all else is copied as
-    it is.
+    """Write a copy of the synthetic training data with stylized images.
+
+    The copy has the same layout. Other files of the frames are copied unchanged.
 
     Args:
-        data: YAMLs with a ``data`` section, the later wins.
-        output: folder, which gets a folder for each reader, named as its own.
-        seed: of what is drawn: which frames, which styles, how strongly.
-        overwrite: replace an ``output`` that exists.
+        data: YAMLs with a ``data`` section; later files override earlier ones.
+        output: output folder; each reader gets a subfolder with the name of its root folder.
+        seed: random seed of the choice of frames, styles and strengths.
+        overwrite: whether to replace an existing ``output``.
 
     Raises:
         FileNotFoundError: no such YAML or data.
         FileExistsError: ``output`` exists.
-        CorruptFrameError: a frame that cannot be read.
-        ValueError: no style or no synthetic training data in the data section, or frames that are no files.
+        CorruptFrameError: a corrupt frame.
+        ValueError: no style or no synthetic training data in the data section, or a reader whose frames are not files.
     """
     refuse_existing(output, overwrite=overwrite)
     module, style = _read(data)
-    foreign = [file for file in inside(output) if file.name not in {reader.root.name for reader in module.train}]
+    other_files = [file for file in inside(output) if file.name not in {reader.root.name for reader in module.train}]
     within = [reader for reader in module.train if reader.root.resolve().is_relative_to(output.resolve())]
-    if foreign or within:
-        lost = foreign[0] if foreign else within[0].root
-        raise FileExistsError(f"{lost} is no stylised copy and would be lost; give another --output")
+    if other_files or within:
+        lost = other_files[0] if other_files else within[0].root
+        raise FileExistsError(f"{lost} is not a stylized copy and would be removed; give another --output")
     readers = [reader for reader in module.train if len(reader) and reader[0].domain == "synthetic"]
     if not readers:
         raise ValueError(f"{', '.join(map(str, data))}: no synthetic frames under data.train")
     names = [reader.root.name for reader in readers]
     if len(set(names)) < len(names):
-        raise ValueError(f"two training readers are called {max(names, key=names.count)}: stylise one at a time")
+        raise ValueError(f"two training readers are named {max(names, key=names.count)}; stylize one at a time")
     style.load(module.size, module.evaluated_paths(), module.on_corrupt)
     changed = dict.fromkeys(readers, 0)
     with _atomic_folder(output) as temporary:
         for reader in readers:
-            for index in track(range(len(reader)), f"stylise {reader}"):
+            for index in track(range(len(reader)), f"stylize {reader}"):
                 key = int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0] >> 1)
                 frame = reader[index]
                 image = _stylised(style, frame, key)
@@ -86,7 +87,9 @@ def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool =
                 _write_frame(reader, index, Image.fromarray(image), temporary / reader.root.name)
     for reader, count in changed.items():
         copy = output / reader.root.name
-        print(f"{copy}: {len(reader)} frames, {count} of them stylised; train on it as on {reader}, without style")
+        print(
+            f"{copy}: {len(reader)} frames, {count} of them stylized; use it in place of {reader}, without data.style"
+        )
 
 
 def _read(data: Sequence[Path]) -> tuple[DepthDataModule, StyleTransfer]:
@@ -97,7 +100,7 @@ def _read(data: Sequence[Path]) -> tuple[DepthDataModule, StyleTransfer]:
 
 
 def _stylised(style: StyleTransfer, frame: Frame, key: int) -> NDArray[np.uint8]:
-    """The frame's image with another look; the frame's own where it was not drawn."""
+    """Stylize the image of a frame; returns the original image if the frame is not selected."""
     image = torch.from_numpy(frame.image.copy()).permute(2, 0, 1)[None].float() / 255
     batch = style({"image": image, "key": torch.tensor([key]), "domain": [frame.domain]})
     return frame.image if batch["image"] is image else to_picture(batch["image"][0])
@@ -106,10 +109,10 @@ def _stylised(style: StyleTransfer, frame: Frame, key: int) -> NDArray[np.uint8]
 def _write_frame(reader: Reader, index: int, image: Image.Image, root: Path) -> None:
     first, *others = reader.files(reader.entries[index])
     if not first.is_relative_to(reader.root) or not first.is_file():
-        raise ValueError(f"{reader}: its frames are no files that could be copied")
+        raise ValueError(f"{reader}: its frames are not files, so they cannot be copied")
     target = root / first.relative_to(reader.root)
     target.parent.mkdir(parents=True, exist_ok=True)
-    image.save(target, quality=95, subsampling=0)  # for JPEG; PNG knows neither
+    image.save(target, quality=95, subsampling=0)  # for JPEG; PNG ignores both
     for file in others:
         copy = root / file.relative_to(reader.root)
         if file.is_file() and not copy.exists():
@@ -119,7 +122,7 @@ def _write_frame(reader: Reader, index: int, image: Image.Image, root: Path) -> 
 
 @contextmanager
 def _atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that takes the name of ``path`` once the block has ended well, and is removed otherwise."""
+    """Yield a temporary folder, which is renamed to ``path`` if the block succeeds and removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)

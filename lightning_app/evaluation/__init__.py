@@ -1,4 +1,4 @@
-"""From predictions to numbers: protocols, metrics and tables."""
+"""Evaluation: protocols, metrics and tables."""
 
 from lightning_app.evaluation.metrics import DepthMetrics, frame_errors
 from lightning_app.evaluation.protocols import PROTOCOLS, Protocol

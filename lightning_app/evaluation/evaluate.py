@@ -1,4 +1,4 @@
-"""Any predictions on any data set under any protocols: one pass over the frames, and the mean of what it yields."""
+"""Score predictions frame by frame and average the metrics."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Results = dict[str, dict[str, float]]
 
 
 class FrameScore(NamedTuple):
-    """One frame under one protocol.
+    """Score of one frame under one protocol.
 
     Attributes:
-        path: the image's file.
-        protocol: the protocol's name.
-        errors: the metrics, or ``missing`` or ``invalid``.
+        path: path of the image.
+        protocol: name of the protocol.
+        errors: metrics of the frame, or ``missing`` or ``invalid``.
     """
 
     path: str
@@ -44,21 +44,24 @@ def frame_scores(
     size: tuple[int, int] | None = None,
     title: str | None = None,
 ) -> Iterator[FrameScore]:
-    """Score predictions frame by frame, each frame under every protocol that is defined on its truth.
+    """Score predictions frame by frame. Each frame is scored under every protocol that supports its ground truth.
 
     Args:
-        data: makes the batches.
-        readers: of the frames.
-        protocols: from :func:`lightning_app.evaluation.protocols.fitting`.
-        predict: called with each batch, of one evaluation sample: (1, 1, h, w), or None where there is no prediction,
-            so that the frame is missing.
-        predicts: what that is, ``depth`` or ``inverse_depth``.
-        size: (height, width) of the images; the data module's if left out.
-        title: of the progress bar; no bar if left out.
+        data: data module that makes the batches.
+        readers: readers of the frames.
+        protocols: protocols from :func:`lightning_app.evaluation.protocols.fitting`.
+        predict: called with a batch of one evaluation sample. Returns (1, 1, h, w), or None without a prediction, which
+            counts the frame as missing.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
+        size: (height, width) of the images; None for the data module's size.
+        title: title of the progress bar; None for no bar.
+
+    Yields:
+        The score of each frame under each protocol.
 
     Raises:
-        FileNotFoundError: data that is not there.
-        CorruptFrameError: a corrupt frame, unless the data module skips them.
+        FileNotFoundError: missing data.
+        CorruptFrameError: a corrupt frame, unless the data module skips corrupt frames.
     """
     loader = data.evaluation_dataloader(readers, size=size, views=views(protocols), batch_size=1)
     for batch in track(loader, title or "", disable=title is None):
@@ -71,7 +74,7 @@ def frame_scores(
 
 
 def print_invalid(scores: Iterable[FrameScore]) -> Iterator[FrameScore]:
-    """Pass scores on, and name the invalid ones on stderr."""
+    """Yield the scores unchanged, and report invalid ones on stderr."""
     for score in scores:
         if score.errors == "invalid":
             print(f"invalid under {score.protocol}: {score.path}", file=sys.stderr)
@@ -79,26 +82,26 @@ def print_invalid(scores: Iterable[FrameScore]) -> Iterator[FrameScore]:
 
 
 def mean_scores(scores: Iterable[FrameScore], protocols: Sequence[AnyProtocol]) -> Results:
-    """The mean over frames of each metric, and the counts of frames, by protocol."""
+    """Mean of each metric over frames, and the frame counts, by protocol."""
     errors: dict[str, list[FrameErrors]] = {each.name: [] for each in protocols}
     for score in scores:
         errors[score.protocol].append(score.errors)
-    return {each.name: _plain(mean_errors(errors[each.name], each)) for each in protocols}
+    return {each.name: _as_numbers(mean_errors(errors[each.name], each)) for each in protocols}
 
 
 def readers_of(data: DepthDataModule, split: str) -> list[Reader]:
-    """The readers of ``val`` or ``test``; raises ValueError for another split."""
+    """Readers of the split ``val`` or ``test``; raises ValueError for another split."""
     if split not in ("val", "test"):
         raise ValueError(f"split {split!r} is not val or test")
     return data.val if split == "val" else data.test
 
 
 def split_readers(data: DepthDataModule, split: str) -> list[Reader]:
-    """The readers of ``val`` or ``test``, after a check that their files are there.
+    """Readers of the split ``val`` or ``test``, after a check that their files exist.
 
     Raises:
-        FileNotFoundError: files of frames are not there, unless corrupt frames are skipped.
-        ValueError: another split, or one without a reader.
+        FileNotFoundError: missing files, unless corrupt frames are skipped.
+        ValueError: another split, or a split without a reader.
     """
     readers = readers_of(data, split)
     data.setup("validate" if split == "val" else "test")
@@ -106,14 +109,14 @@ def split_readers(data: DepthDataModule, split: str) -> list[Reader]:
 
 
 def describe(readers: Sequence[Reader], names: Sequence[str]) -> str:
-    """The data sets that the protocols of these names score, with their frames; several are pooled into one number."""
+    """Names and frame counts of the readers that the named protocols score. Frames of several readers are pooled."""
     readers = [reader for reader in readers if any(reader.truth in protocol(name).truths for name in names)]
     named = " and ".join(f"{reader} ({len(reader)} frames)" for reader in readers)
     return named + (", pooled" if len(readers) > 1 else "")
 
 
 def warn_of_leaks(checkpoint: Checkpoint, readers: Sequence[Reader]) -> None:
-    """Say which scenes a checkpoint was trained on and is scored on, as far as its training data is on this machine."""
+    """Warn on stderr of scenes that a checkpoint was trained on and is scored on, if its training data is available."""
     training: list[Reader] = []
     with contextlib.suppress(ValueError, KeyError, ImportError):
         training = build_data_module([checkpoint.config["data"]], str(checkpoint.path)).train
@@ -126,17 +129,17 @@ def warn_of_leaks(checkpoint: Checkpoint, readers: Sequence[Reader]) -> None:
 
 
 def _scenes(reader: Reader) -> set[str]:
-    """The scenes of a reader, or its frames where scenes are not known; none where it is not on this machine."""
+    """Scenes of a reader, or its frames if the scenes are unknown; empty if the data is missing."""
     with contextlib.suppress(FileNotFoundError, ValueError, ImportError):
         return reader.scenes_found or {str(path.resolve()) for path in reader.paths}
     return set()
 
 
 def require_scored(results: Results) -> None:
-    """Raise RuntimeError where no frame was scored under any protocol."""
+    """Raise RuntimeError if no frame was scored under any protocol."""
     if not any(metrics["frames"] for metrics in results.values()):
-        raise RuntimeError("not one frame could be scored: all are missing or invalid")
+        raise RuntimeError("no frame could be scored: all are missing or invalid")
 
 
-def _plain(metrics: dict[str, Tensor]) -> dict[str, float]:
+def _as_numbers(metrics: dict[str, Tensor]) -> dict[str, float]:
     return {name: int(value) if name in COUNTS else float(value) for name, value in metrics.items()}

@@ -1,4 +1,4 @@
-"""Depth metrics under a protocol: the errors of a frame, their mean over frames, and a thin torchmetrics class."""
+"""Depth metrics under a protocol: errors of a frame, their mean over frames, and a torchmetrics class."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ ORDINAL_NAMES = ("whdr",)
 COUNTS = ("frames", "missing", "invalid")
 
 FrameErrors = Tensor | Literal["missing", "invalid"]
-"""The metrics of a frame, float64, (1 + ranges, metrics), as :func:`frame_errors` returns them, or why there are none:
-``missing`` where no pixel of the truth counts or there is no prediction, ``invalid`` where the prediction cannot be
-aligned or is not finite."""
+"""Metrics of a frame, float64, (1 + ranges, metrics), as returned by :func:`frame_errors`.
+
+``missing``: no valid pixel in the ground truth, or no prediction. ``invalid``: the prediction cannot be aligned or is
+not finite."""
 
 
 def frame_errors(
@@ -28,18 +29,19 @@ def frame_errors(
     predicts: str = "depth",
     box: Sequence[int] | None = None,
 ) -> Tensor | None:
-    """Score one frame.
+    """Compute the metrics of one frame.
 
     Args:
-        prediction: (h, w), of any size; brought to the truth's as the protocol says.
-        truth: metres, (H, W), 0 where unknown.
-        protocol: which pixels count and how the prediction is aligned.
+        prediction: (h, w), any size; resized to the ground truth as defined by the protocol.
+        truth: ground truth in metres, (H, W), 0 where unknown.
+        protocol: evaluation protocol.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
-        box: top, bottom, left and right of what the prediction shows of the truth; all of it if left out.
+        box: top, bottom, left and right of the region of the ground truth that the prediction covers; None for all of
+            it.
 
     Returns:
-        The metrics in the order of ``NAMES``, float64, (1 + ranges, metrics): of all pixels that count, then of those
-        in each range of the protocol, NaN in one without a pixel; None where no pixel counts at all.
+        Metrics in the order of ``NAMES``, float64, (1 + ranges, metrics). The first row is for all valid pixels, the
+        others for each depth range of the protocol, with NaN for a range without pixels. None if no pixel is valid.
     """
     mask = protocol.mask(truth)
     if not mask.any():
@@ -53,7 +55,7 @@ def frame_errors(
 
 
 def pixel_errors(p: Tensor, g: Tensor) -> Tensor:
-    """The metrics of predictions p against truths g, both (N,) in metres, in the order of ``NAMES``."""
+    """Metrics of predictions p against ground truth g, both (N,) in metres, in the order of ``NAMES``."""
     error, log_error = p - g, p.log() - g.log()
     ratio = torch.maximum(p / g, g / p)
     return torch.stack(
@@ -72,17 +74,17 @@ def pixel_errors(p: Tensor, g: Tensor) -> Tensor:
 def score_frame(
     prediction: Tensor | None, batch: dict[str, Any], index: int, protocol: AnyProtocol, predicts: str
 ) -> FrameErrors | None:
-    """Score one frame of a batch of evaluation samples.
+    """Compute the metrics of one frame in a batch of evaluation samples.
 
     Args:
-        prediction: (h, w), of any size; None where there is none.
+        prediction: (h, w), any size; None for a missing prediction.
         batch: evaluation samples, see ``datamodules``.
-        index: of the frame in the batch.
-        protocol: how it is scored.
+        index: index of the frame in the batch.
+        protocol: evaluation protocol.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
 
     Returns:
-        The errors; None where the protocol is not defined on the frame's truth, or needs another view of it.
+        Metrics, ``missing`` or ``invalid``; None if the protocol does not support the frame's ground truth or view.
     """
     if batch["truth"][index] not in protocol.truths or batch["view"][index] != protocol.view:
         return None
@@ -93,7 +95,7 @@ def score_frame(
 
 
 def mean_errors(errors: Iterable[FrameErrors], protocol: AnyProtocol) -> dict[str, Tensor]:
-    """The mean over frames of each metric, as :meth:`DepthMetrics.compute` returns it."""
+    """Mean of each metric over frames, as returned by :meth:`DepthMetrics.compute`."""
     sums = _empty_sums(protocol)
     for each in errors:
         _add(sums, each)
@@ -101,13 +103,13 @@ def mean_errors(errors: Iterable[FrameErrors], protocol: AnyProtocol) -> dict[st
 
 
 class DepthMetrics(Metric):
-    """The mean over frames of each metric under one protocol, with the frames counted, missing and invalid.
+    """Mean of each metric over frames under one protocol, with the numbers of scored, missing and invalid frames.
 
-    A frame is missing where no pixel of its truth counts, and invalid where its prediction cannot be aligned or is not
-    finite; neither enters the mean. A frame whose truth the protocol is not defined on is no frame of it.
+    A frame is missing if its ground truth has no valid pixel, and invalid if its prediction cannot be aligned or is not
+    finite. Neither contributes to the mean. Frames whose ground truth the protocol does not support are ignored.
 
     Args:
-        protocol: how a frame is scored.
+        protocol: evaluation protocol.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
     """
 
@@ -120,15 +122,23 @@ class DepthMetrics(Metric):
             self.add_state(name, zeros, dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, batch: dict[str, Any]) -> None:
-        """Add a batch: predictions (B, 1, h, w), and evaluation samples in a batch."""
+        """Add a batch.
+
+        Args:
+            prediction: (B, 1, h, w).
+            batch: evaluation samples, see ``datamodules``.
+        """
         for index, depth in enumerate(prediction):
             errors = score_frame(depth[0], batch, index, self.protocol, self.predicts)
             if errors is not None:
                 _add(self.metric_state, errors)  # type: ignore[arg-type]
 
     def compute(self) -> dict[str, Tensor]:
-        """The metrics by name, those of a range as ``0-20m/abs_rel``, then ``frames``, ``missing`` and ``invalid``; NaN
-        where no frame counted.
+        """Compute the means.
+
+        Returns:
+            Metrics by name, for depth ranges as ``0-20m/abs_rel``, and the counts ``frames``, ``missing`` and
+            ``invalid``. A metric without frames is NaN.
         """
         return _mean(self.metric_state, self.protocol)  # type: ignore[arg-type]
 
@@ -138,7 +148,7 @@ def _names(protocol: AnyProtocol) -> tuple[str, ...]:
 
 
 def _empty_sums(protocol: AnyProtocol) -> dict[str, Tensor]:
-    """Zero sums of the metrics, (1 + ranges, metrics), of the frames that have pixels in a range, and the counts."""
+    """Zeros for the sums of the metrics, (1 + ranges, metrics), the frames per range, (1 + ranges,), and the counts."""
     rows = 1 + len(protocol.ranges)
     sums = {
         "sums": torch.zeros(rows, len(_names(protocol)), dtype=torch.float64),

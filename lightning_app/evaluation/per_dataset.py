@@ -1,4 +1,4 @@
-"""Predictions on several data sets, each scored separately."""
+"""Score predictions on several data sets separately."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def score_per_dataset(
     predicts: str,
     size: tuple[int, int],
 ) -> list[Row]:
-    """Score each reader under every protocol that its ground truth and the predictions allow.
+    """Score each reader under every protocol that supports its ground truth and the predictions.
 
     Args:
-        data: makes the batches.
-        readers: a data set each.
-        protocols: to choose from.
-        predict: see :func:`lightning_app.evaluation.evaluate.frame_scores`.
+        data: data module that makes the batches.
+        readers: readers, one for each data set.
+        protocols: candidate protocols.
+        predict: prediction function, see :func:`lightning_app.evaluation.evaluate.frame_scores`.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
         size: (height, width) of the images.
 
     Returns:
-        A row for each data set and protocol; one without metrics for a data set without frames on this machine or
-        without a protocol.
+        One row for each data set and protocol. A data set with missing files or without a protocol has one row without
+        metrics.
     """
     rows: list[Row] = []
     for reader in readers:
@@ -41,14 +41,15 @@ def score_per_dataset(
                 if reader.truth in each.truths and (each.align != "none" or predicts == "depth")
             ]
             if not fitting:
-                rows.append(Row(str(reader), "not scored", {}, f"{reader}: no protocol for {reader.truth} truth"))
+                note = f"{reader}: no protocol for {reader.truth} ground truth"
+                rows.append(Row(str(reader), "not scored", {}, note))
                 continue
             if data.on_corrupt == "raise":
                 reader.require_files()
             scores = frame_scores(data, [reader], fitting, predict, predicts, size=size, title=str(reader))
             results = mean_scores(print_invalid(scores), fitting)
         except FileNotFoundError as error:
-            rows.append(Row(str(reader), "not there", {}, str(error)))
+            rows.append(Row(str(reader), "missing", {}, str(error)))
         else:
             rows += [Row(str(reader), name, metrics) for name, metrics in results.items()]
     return rows

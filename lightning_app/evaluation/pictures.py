@@ -1,4 +1,4 @@
-"""Images and depth as pictures."""
+"""Convert images and depth to pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADER = 16  # pixels
 
 
 def header(width: int, names: Sequence[str]) -> NDArray[np.uint8]:
-    """A line of names above columns of one width: RGB uint8, (HEADER, width, 3)."""
+    """Header with the names of equally wide columns: RGB uint8, (HEADER, width, 3)."""
     strip = Image.new("RGB", (width, HEADER), "white")
     for column, name in enumerate(names):
         ImageDraw.Draw(strip).text((column * width // len(names) + 3, 1), name, fill="black", font_size=HEADER - 4)
@@ -26,25 +26,35 @@ def header(width: int, names: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def is_sparse(truth: Tensor) -> bool:
-    """Whether so little of a truth is known that single pixels would not be seen, as LiDAR's."""
+    """Whether less than 30 % of the pixels are known, as with LiDAR, so that single pixels would be hard to see."""
     return bool((truth > 0).float().mean() < 0.3)
 
 
 def widened(truth: Tensor) -> Tensor:
-    """Depth, (1, H, W), with each known pixel three pixels wide, the nearest in front."""
+    """Dilate known pixels of a depth map, (1, H, W), to 3x3 pixels; where they overlap the nearest is kept."""
     near = F.max_pool2d(torch.where(truth > 0, 1 / truth.clamp_min(1e-3), 0)[None], 3, 1, 1)[0]
     return torch.where(near > 0, 1 / near.clamp_min(1e-6), 0)
 
 
 def to_picture(image: Tensor) -> NDArray[np.uint8]:
-    """RGB in [0, 1], (3, H, W) -> uint8, (H, W, 3)."""
+    """Convert RGB in [0, 1], (3, H, W), to uint8, (H, W, 3)."""
     picture: NDArray[np.uint8] = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
     return picture
 
 
 def in_metres(prediction: Tensor, truth: Tensor, predicts: str) -> Tensor:
-    """A prediction, (1, h, w), as depth at the truth's size, (1, H, W), for a picture: inverse depth is fitted to that
-    of the truth, or spread from 1 to 100 m where nothing of it is known.
+    """Convert a prediction to depth at the size of the ground truth, for pictures.
+
+    Inverse depth is aligned to the ground truth by least squares. Without known ground truth it is mapped to the range
+    from 1 to 100 m.
+
+    Args:
+        prediction: (1, h, w).
+        truth: ground truth in metres, (1, H, W), 0 where unknown.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
+
+    Returns:
+        Depth in metres, (1, H, W).
     """
     size = (truth.shape[-2], truth.shape[-1])
     if predicts == "depth":

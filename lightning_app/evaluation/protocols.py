@@ -1,7 +1,6 @@
-"""Evaluation protocols by name: which pixels count, how a prediction is aligned, where it is clamped.
+"""Evaluation protocols: valid pixels, alignment and clamping of predictions.
 
-A protocol is what a number in a paper means. It scores one frame; ``lightning_app.evaluation.metrics`` averages over
-frames.
+A protocol applies to one frame. ``lightning_app.evaluation.metrics`` averages over frames.
 """
 
 from __future__ import annotations
@@ -26,21 +25,25 @@ KITTI_RANGES = ((0.0, 20.0), (20.0, 40.0), (40.0, 80.0))
 
 @dataclass(frozen=True)
 class Protocol:
-    """How one frame is scored.
+    """Evaluation protocol of depth maps.
 
     Attributes:
-        name: as printed beside every number.
-        truths: which kinds of truth it is defined on, see :class:`datamodules.Reader`.
-        min_depth: a truth at or below it does not count, metres.
-        max_depth: a truth at or beyond it does not count, metres.
-        align: ``median`` scales a prediction by the ratio of the medians; ``disparity`` fits scale and shift to the
-            inverse depth by least squares, floored at 1/clamp's upper bound; ``none`` takes it as metres.
-        clamp: what an aligned prediction is clamped to, metres.
-        crop: top, bottom, left, right as shares of height and width, truncated to whole pixels; None for the frame.
-        view: what the network sees of the frame; its prediction is pasted back.
-        resize: how a prediction comes to the truth's size: ``bilinear`` in inverse depth, or ``nearest``.
-        ranges: truths for which the errors are given separately, too, metres.
-        nan_to_min: a prediction that is NaN becomes the clamp's lower bound, as in bts, and is not invalid.
+        name: name in tables, logs and files.
+        truths: supported kinds of ground truth, see :class:`datamodules.Reader`.
+        min_depth: ground truth at or below this depth is ignored, metres.
+        max_depth: ground truth at or above this depth is ignored, metres.
+        align: ``median`` scales the prediction by the ratio of the medians. ``disparity`` fits scale and shift of the
+            inverse depth by least squares; the result is at least the inverse of the upper bound of ``clamp``. ``none``
+            does not align; the prediction is in metres.
+        clamp: range that an aligned prediction is clamped to, metres.
+        crop: top, bottom, left and right as fractions of height and width, truncated to integer pixels; None for the
+            whole frame.
+        view: part of the frame that is the network's input. Its prediction is pasted back into the frame.
+        resize: interpolation of the prediction to the size of the ground truth: ``bilinear`` in inverse depth, or
+            ``nearest``.
+        ranges: depth ranges of the ground truth for which metrics are also computed separately, metres.
+        nan_to_min: whether to replace NaN in the prediction by the lower bound of ``clamp``, as in bts. Otherwise the
+            frame is invalid.
     """
 
     name: str
@@ -56,7 +59,7 @@ class Protocol:
     nan_to_min: bool = False
 
     def mask(self, truth: Tensor) -> Tensor:
-        """The pixels of a truth, (H, W), that count."""
+        """Valid pixels of a ground truth: bool, (H, W)."""
         mask = (truth > self.min_depth) & (truth < self.max_depth)
         if self.crop is None:
             return mask
@@ -67,8 +70,15 @@ class Protocol:
         return mask & inside
 
     def to_truth(self, inverse: Tensor, truth: Tensor, box: Sequence[int]) -> Tensor:
-        """Bring a prediction of inverse depth, (h, w), to the truth's pixels, (H, W); 0 (the end of the world) outside
-        of the view's box.
+        """Resize a prediction of inverse depth to the ground truth.
+
+        Args:
+            inverse: predicted inverse depth, (h, w).
+            truth: ground truth, (H, W).
+            box: top, bottom, left and right of the prediction in the ground truth.
+
+        Returns:
+            Inverse depth, (H, W), 0 (infinitely far) outside of the box.
         """
         top, bottom, left, right = box
         size = (bottom - top, right - left)
@@ -79,9 +89,14 @@ class Protocol:
         return F.pad(inverse, (left, truth.shape[1] - right, top, truth.shape[0] - bottom))
 
     def apply(self, inverse: Tensor, truth: Tensor) -> Tensor:
-        """Align and clamp predictions of inverse depth, (N,), at the pixels that count: metres.
+        """Align and clamp a prediction at the valid pixels.
 
-        What cannot be aligned comes out as NaN.
+        Args:
+            inverse: predicted inverse depth, (N,).
+            truth: ground truth in metres, (N,).
+
+        Returns:
+            Depth in metres, (N,); NaN if the prediction cannot be aligned.
         """
         if self.align == "disparity":
             scale, shift = scale_and_shift(inverse, 1 / truth)
@@ -97,11 +112,13 @@ class Protocol:
 
 @dataclass(frozen=True)
 class OrdinalProtocol:
-    """Which of two points is farther, asked of the prediction at the image's own size; a tie is wrong (WHDR).
+    """Evaluation protocol of ordinal pairs (WHDR): which of two points is farther.
+
+    The prediction is resized to the size of the image. A tie counts as wrong.
 
     Attributes:
-        name: as printed beside every number.
-        truths: which kinds of truth it is defined on.
+        name: name in tables, logs and files.
+        truths: supported kinds of ground truth.
     """
 
     name: str
@@ -111,11 +128,18 @@ class OrdinalProtocol:
     ranges: tuple[tuple[float, float], ...] = ()
 
     def wrong(self, inverse: Tensor, size: tuple[int, int], pair: Tensor) -> Tensor:
-        """1.0 where the prediction, (h, w), orders a pair wrongly, 0.0 where it does not, NaN where it is not
-        finite.
+        """Whether the prediction orders a pair wrongly.
+
+        Args:
+            inverse: predicted inverse depth, (h, w).
+            size: (height, width) of the image.
+            pair: rows, columns and order of the points, (5,), see :class:`datamodules.Frame`.
+
+        Returns:
+            1.0 if the order is wrong, 0.0 if it is right, NaN if the prediction is not finite there.
         """
         full = resize(inverse[None, None], size)[0, 0]
-        full = full.float()  # or rounding in the interpolation would decide ties
+        full = full.float()  # in float64, rounding errors of the interpolation would hide ties
         row_a, column_a, row_b, column_b, order = pair.tolist()
         nearer_by = full[row_a, column_a] - full[row_b, column_b]
         return torch.where(nearer_by.isfinite(), (nearer_by * order >= 0).double(), torch.nan)
@@ -125,13 +149,13 @@ AnyProtocol = Protocol | OrdinalProtocol
 
 
 def _median(values: Tensor) -> Tensor:
-    """numpy's median, which averages the two middle values; torch's takes the lower."""
+    """Median as in numpy: the mean of the two middle values; torch.median returns the lower one."""
     ordered = values.sort().values
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def scale_and_shift(values: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """(s, t) = argmin sum (s v + t - target)^2, in closed form; NaN where all v are equal."""
+    """Least-squares fit (s, t) = argmin sum (s v + t - target)^2 in closed form; NaN if all values are equal."""
     mean = values.mean()
     centred = values - mean
     spread = centred.square().sum()
@@ -140,7 +164,7 @@ def scale_and_shift(values: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return scale, targets.mean() - scale * mean
 
 
-# Rendered streets stand in for KITTI's frames, whose view and mask they share; their name stands beside the number.
+# Rendered streets (Virtual KITTI) have the view of KITTI and are scored with the same mask.
 _STREET = frozenset({"lidar_x", "rendered"})
 _INDOOR = frozenset({"kinect"})
 _KITTI_EIGEN = Protocol("kitti-eigen", _STREET, 1e-3, 80.0, "median", (1e-3, 80.0), crop=GARG_CROP, ranges=KITTI_RANGES)
@@ -178,23 +202,23 @@ PROTOCOLS: dict[str, AnyProtocol] = {
 
 
 def protocol(name: str) -> AnyProtocol:
-    """A protocol by name; raises ValueError with the names that there are."""
+    """Get a protocol by name; raises ValueError for an unknown name."""
     if name not in PROTOCOLS:
         raise ValueError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]
 
 
 def fitting(names: Iterable[str], readers: Iterable[Reader], predicts: str) -> list[AnyProtocol]:
-    """Protocols by name, after a check that each can score these predictions on some of these readers.
+    """Get protocols by name, and check that each applies to the predictions and to at least one reader.
 
     Args:
-        names: of the protocols.
-        readers: of the frames to score.
-        predicts: ``depth`` or ``inverse_depth``.
+        names: names of the protocols.
+        readers: readers of the frames to score.
+        predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
 
     Raises:
-        ValueError: an unknown name, a protocol that is not defined on such a truth, or one without alignment for
-            predictions that are only right up to scale and shift.
+        ValueError: an unknown name, a protocol that supports no reader's ground truth, or a protocol without alignment
+            for inverse depth.
     """
     truths = {str(reader): reader.truth for reader in readers}
     protocols = [protocol(name) for name in dict.fromkeys(names)]
@@ -202,17 +226,17 @@ def fitting(names: Iterable[str], readers: Iterable[Reader], predicts: str) -> l
         if not each.truths & set(truths.values()):
             there = ", ".join(f"{name} has {truth}" for name, truth in truths.items()) or "there is no reader"
             wanted = " or ".join(sorted(each.truths))
-            hint = " (KittiRaw gives lidar_x with depth: forward_x)" if "lidar_x" in each.truths else ""
-            raise ValueError(f"protocol {each.name} is defined on {wanted} truth, but {there}{hint}")
+            hint = " (KittiRaw has lidar_x with depth: forward_x)" if "lidar_x" in each.truths else ""
+            raise ValueError(f"protocol {each.name} is defined on {wanted} ground truth, but {there}{hint}")
         if each.align == "none" and predicts != "depth":
             raise ValueError(
-                f"protocol {each.name} needs metres, but this network predicts {predicts}; it aligns nothing"
+                f"protocol {each.name} needs depth in metres, but the predictions are {predicts}; use one that aligns"
             )
     return protocols
 
 
 def views(protocols: Iterable[AnyProtocol]) -> dict[str, list[View]]:
-    """Which views the protocols ask for of a frame, by the kind of its truth."""
+    """Views of a frame that the protocols require, by kind of ground truth."""
     asked: dict[str, list[View]] = {}
     for each in protocols:
         for truth in each.truths:

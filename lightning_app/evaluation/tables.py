@@ -1,4 +1,4 @@
-"""Metrics as a table for people and as JSON for programs."""
+"""Print metrics as tables and write them as JSON."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _PER_DATASET_METRICS = ("abs_rel", "rmse", "delta1", "whdr")
 
 @dataclass(frozen=True)
 class Row:
-    """A data set under one protocol.
+    """Metrics of a data set under one protocol.
 
     Attributes:
-        data: the data set.
-        protocol: its name; ``not there`` or ``not scored`` where there are no metrics.
-        metrics: with the counts of frames; empty where the data set was not scored.
-        note: why not.
+        data: name of the data set.
+        protocol: name of the protocol; ``missing`` or ``not scored`` if there are no metrics.
+        metrics: metrics and frame counts; empty if the data set was not scored.
+        note: reason why the data set was not scored.
     """
 
     data: str
@@ -41,8 +41,11 @@ class Row:
 
 
 def print_results(results: Results, title: str) -> None:
-    """Print metrics, a column for each entry of ``results``; below them some of those by range of depth, then the
-    counts of frames.
+    """Print a table of metrics, metrics by depth range and frame counts.
+
+    Args:
+        results: metrics by name; one column for each entry.
+        title: title of the table.
     """
     table = Table(box=SIMPLE_HEAD)
     table.add_column("")
@@ -63,7 +66,7 @@ def print_results(results: Results, title: str) -> None:
 
 
 def print_per_dataset(rows: Sequence[Row], title: str) -> None:
-    """Print the protocols of each data set that was scored, and below the table why others were not."""
+    """Print a table of data sets and protocols, and the reasons why data sets were not scored."""
     scored = [row for row in rows if row.metrics]
     names = [name for name in _PER_DATASET_METRICS if any(name in row.metrics for row in scored)]
     table = Table(box=SIMPLE_HEAD)
@@ -83,20 +86,20 @@ def print_per_dataset(rows: Sequence[Row], title: str) -> None:
 
 
 def write_results(path: Path, results: Results, **context: object) -> None:
-    """Write metrics, and what they were measured with, as JSON; a metric without a frame is null."""
-    _write(path, {**context, "results": {name: _strict(values) for name, values in results.items()}})
+    """Write metrics as JSON, with ``context`` at the top level; a metric without frames is null."""
+    _write(path, {**context, "results": {name: _without_nan(values) for name, values in results.items()}})
 
 
 def write_per_dataset(path: Path, rows: Sequence[Row], **context: object) -> None:
-    """Write the rows, and what they were measured with, as JSON."""
-    _write(path, {**context, "rows": [asdict(row) | {"metrics": _strict(row.metrics)} for row in rows]})
+    """Write rows as JSON, with ``context`` at the top level."""
+    _write(path, {**context, "rows": [asdict(row) | {"metrics": _without_nan(row.metrics)} for row in rows]})
 
 
 def print_table(table: Table, title: str) -> None:
-    """Print a table below its title, which a table of its own would break at its width."""
+    """Print a title and a table. A title inside of the table would be wrapped at the table's width."""
     console = Console()
     if not console.is_terminal:
-        console.width = max(console.width, 140)  # a file has no edge
+        console.width = max(console.width, 140)  # a file has no width limit
     console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(table)
 
@@ -111,8 +114,8 @@ def _cell(values: Mapping[str, float], name: str) -> str:
     return f"{values[name]:.0f}" if name in COUNTS else f"{values[name]:.3f}"
 
 
-def _strict(values: Mapping[str, float]) -> dict[str, float | None]:
-    """JSON knows no NaN."""
+def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Replace NaN and infinity by None, as JSON does not support them."""
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 

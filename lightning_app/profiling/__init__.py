@@ -1,1 +1,1 @@
-"""Where the time of a training step and of data loading goes."""
+"""Profile training steps and data loading."""

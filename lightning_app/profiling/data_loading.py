@@ -1,4 +1,4 @@
-"""``pocketdepth profile --loader``: the loader against the floor of reading and decoding the same files."""
+"""``pocketdepth profile --loader``: compare data loading with reading and decoding the same files."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from lightning_app.data_tools.sources import read_source
 from lightning_app.evaluation.tables import print_table
 from lightning_app.files import atomic_write, refuse_existing
 
-FRAMES = 96  # of a run, at most
+FRAMES = 96  # maximum per run
 BATCH = 8
-FLOOR, LOADER = "floor", "+ batches: the loader"
+FLOOR, LOADER = "floor", "+ batching (loader)"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One stage of loading, with all before it.
+    """Time of data loading up to one stage, including all earlier stages.
 
     Attributes:
-        data: the reader.
-        stage: what is timed.
-        ms: of a frame, median of the runs.
-        per_s: frames per second and core.
-        of_floor: frames per second over the floor's.
+        data: name of the reader.
+        stage: name of the stage.
+        ms: milliseconds per frame, median of the runs.
+        per_s: frames per second on one core.
+        of_floor: frames per second relative to the floor.
     """
 
     data: str
@@ -62,25 +62,26 @@ def benchmark_loader(
     output: Path | None = None,
     overwrite: bool = False,
 ) -> list[Row]:
-    """Time loading on one core, stage by stage, in turn with its floor, and print the table.
+    """Time the stages of data loading on one core, interleaved with a lower bound (floor), and print the table.
 
-    The floor reads and decodes the same files with the fastest well-kept decoders (simplejpeg, imagecodecs), projects
-    LiDAR where there is any, and resizes the image once.
+    The floor reads and decodes the same files with fast decoders (simplejpeg, imagecodecs), projects LiDAR points if
+    there are any, and resizes the image once.
 
     Args:
-        reader: a class of ``datamodules``, or a class path.
-        arguments: its own, as on the command line.
-        data: YAMLs with a ``data`` section instead, the later wins; its training readers are timed.
-        size: (height, width) of the samples; the YAML's, or 192x640, if left out.
-        runs: timed runs of each stage, interleaved.
-        shards: folder or URL of the reader's frames as shards, to be timed beside it.
-        output: JSON file.
-        overwrite: replace an ``output`` that exists.
+        reader: name of a reader in ``datamodules``, or a class path; None to use ``data``.
+        arguments: arguments of the reader, as on the command line.
+        data: YAMLs with a ``data`` section, instead of a reader; later files override earlier ones. The training
+            readers are timed.
+        size: (height, width) of the samples; None for the YAML's size or 192x640.
+        runs: timed runs per stage, interleaved.
+        shards: folder or URL of the same frames as shards, to compare.
+        output: JSON file to write.
+        overwrite: whether to replace an existing ``output``.
 
     Raises:
-        FileNotFoundError: files that are not there.
+        FileNotFoundError: missing files.
         FileExistsError: ``output`` exists.
-        ValueError: a reader or YAML that does not fit, or files of which no floor is known.
+        ValueError: an invalid reader or YAML, or a file type that the floor does not support.
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
@@ -92,9 +93,11 @@ def benchmark_loader(
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     if shards is not None and len(readers) > 1:
-        raise ValueError("shards are timed beside one reader; name it instead of a YAML")
+        raise ValueError("--shards can be compared with one reader only; give the reader instead of a YAML")
     rows = [row for each in readers for row in _time(each, size, runs, shards)]
-    _print(rows, f"One core of {platform.processor() or platform.machine()}, {size[0]}x{size[1]}, {runs} runs in turn")
+    _print(
+        rows, f"One core of {platform.processor() or platform.machine()}, {size[0]}x{size[1]}, {runs} interleaved runs"
+    )
     if output is not None:
         with atomic_write(output) as temporary:
             temporary.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
@@ -119,18 +122,18 @@ def _time(reader: Reader, size: tuple[int, int], runs: int, shards: str | None) 
     if shards is not None:
         same = Shards(shards)
         if [path.resolve() for path in reader.paths] != same.paths:
-            raise ValueError(f"{shards}: not the frames of {reader}")
+            raise ValueError(f"{shards}: does not contain the frames of {reader}")
         from_shards = _loader(same, size, 0.0)
         stages |= {
             "shards: read": lambda: (same[draw.frame] for draw in draws),
-            "shards: the loader": lambda: islice(from_shards, batches),
+            "shards: loader": lambda: islice(from_shards, batches),
         }
     times: dict[str, list[float]] = {stage: [] for stage in stages}
     for run in track(range(runs + 1), f"benchmark {reader}"):
         for stage, call in stages.items():
             start = time.perf_counter()
-            deque(call(), maxlen=0)  # nothing is kept, as in training
-            if run:  # the first fills caches
+            deque(call(), maxlen=0)  # discard the results, as in training
+            if run:  # the first run is a warm-up
                 times[stage].append((time.perf_counter() - start) / len(draws))
     floor = np.median(times[FLOOR])
     return [
@@ -147,7 +150,7 @@ def _loader(reader: Reader, size: tuple[int, int], photometric: float) -> Any:
 
 
 def _floor(reader: Reader, index: int, size: tuple[int, int]) -> Callable[[], object]:
-    """What nobody can do without: reading and decoding a frame's files, and one resize of its image."""
+    """The minimum work for a frame: read and decode its files, and resize the image once."""
     entry = reader.entries[index]
     image, *others = (file for file in reader.files(entry) if file.is_file() and file.suffix != ".txt")
     matrix = read_calibration(entry.calibration, entry.camera).velo_to_image if isinstance(reader, KittiRaw) else None
@@ -158,7 +161,7 @@ def _floor(reader: Reader, index: int, size: tuple[int, int]) -> Callable[[], ob
     }
     unknown = [file for file in (image, *others) if file.suffix not in (*decoders, ".bin")]
     if unknown:
-        raise ValueError(f"{unknown[0]}: the benchmark knows the floor of {', '.join(decoders)} and .bin files alone")
+        raise ValueError(f"{unknown[0]}: the floor supports only {', '.join(decoders)} and .bin files")
 
     def load() -> None:
         pixels = decoders[image.suffix](image.read_bytes())
@@ -169,7 +172,7 @@ def _floor(reader: Reader, index: int, size: tuple[int, int]) -> Callable[[], ob
             else:
                 decoders[file.suffix](file.read_bytes())
         height, width = pixels.shape[:2]
-        part = pixels[height // 10 : -height // 10, width // 10 : -width // 10]  # training crops, too
+        part = pixels[height // 10 : -height // 10, width // 10 : -width // 10]  # training also crops
         cv2.resize(part, size[::-1], interpolation=cv2.INTER_LINEAR)
 
     return load
@@ -179,7 +182,7 @@ def _print(rows: Sequence[Row], title: str) -> None:
     table = Table(box=SIMPLE_HEAD)
     for name in ("data set", "stage"):
         table.add_column(name)
-    for name in ("ms a frame", "frames/s", "of the floor"):
+    for name in ("ms/frame", "frames/s", "relative to floor"):
         table.add_column(name, justify="right")
     for row in rows:
         figures = f"{row.ms:.2f}", f"{row.per_s:.0f}", f"{row.of_floor:.2f}"

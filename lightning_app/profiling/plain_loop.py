@@ -1,4 +1,4 @@
-"""The training step that one would write without Lightning, to compare with."""
+"""Training step in plain PyTorch, as a reference for Lightning."""
 
 from __future__ import annotations
 
@@ -18,8 +18,16 @@ Batch = dict[str, Any]
 
 
 def bare_step(trainer: Trainer, module: DepthModule) -> Callable[[Batch], Tensor]:
-    """A step on copies of a module's network and loss: its own optimizer, schedule, precision, clipping and transforms
-    on the device, nothing logged. Returns the loss.
+    """Build a plain PyTorch training step on copies of a module's network and loss.
+
+    Optimizer, schedule, precision, gradient clipping and transforms on the device are the same; nothing is logged.
+
+    Args:
+        trainer: trainer of the module.
+        module: module to copy.
+
+    Returns:
+        A function that trains on a batch of the loader and returns the loss.
     """
     network = copy.deepcopy(module.network)
     loss: Any = copy.deepcopy(module.loss)

@@ -1,4 +1,4 @@
-"""The style transfer of a batch alone, to time beside the training step."""
+"""Style transfer without training, to measure its cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightning_app.profiling.plain_loop import Batch
 
 
 def style_step(style: StyleTransfer, device: torch.device) -> Callable[[Batch], None]:
-    """A call that stylizes a batch of the loader on a device, as the data module does before each training step."""
+    """Build a function that stylizes a batch of the loader, as the data module does before each training step."""
 
     def step(batch: Batch) -> None:
         style(batch | {"image": batch["image"].to(device, non_blocking=True).float() / 255})

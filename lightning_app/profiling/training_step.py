@@ -1,4 +1,4 @@
-"""``pocketdepth profile``: what a training step takes, and where its time goes."""
+"""``pocketdepth profile``: measure and profile the training step of an experiment."""
 
 from __future__ import annotations
 
@@ -26,40 +26,41 @@ from lightning_app.profiling.style_cost import style_step
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.lightning_cli import PocketDepthCLI, run
 
-BLOCK, WARMUP, PROFILED, CACHED = 5, 5, 3, 4  # steps; batches that are kept
-TOP = 12  # rows of the profile
+BLOCK, WARMUP, PROFILED, CACHED = 5, 5, 3, 4  # steps, and batches in memory
+TOP = 12  # operations in the profile
 
 
 def profile(args: Sequence[str], steps: int = 50, trace: Path | None = None, overwrite: bool = False) -> None:
-    """Time an experiment's training step in three ways, and show where the time goes.
+    """Time and profile the training step of an experiment.
 
-    On batches that are kept in memory, blocks of Lightning's steps and of a bare PyTorch loop's take turns: the same
-    network, loss, optimizer, precision and transforms on the device, nothing logged; and so does the style transfer
-    alone, where the experiment has one. Then the experiment's own loader
-    delivers the batches, and what is waited for it is measured. Last, a few steps run under torch's profiler.
-    Nothing is kept of the training; its validation, loggers and callbacks are left out.
+    1. Steps of Lightning and of a bare PyTorch loop are timed in interleaved blocks, on batches in memory. Network,
+       loss, optimizer, precision and transforms are the same. Style transfer, if configured, is also timed separately.
+    2. Steps of Lightning with the data loader are timed, including the time spent waiting for data.
+    3. A few steps run under the profiler of torch.
+
+    Validation, loggers and callbacks are disabled. The trained weights are discarded.
 
     Args:
-        args: of ``fit``.
-        steps: timed, of each of the three.
-        trace: a JSON file of the profiled steps, for chrome://tracing or Perfetto.
-        overwrite: replace a ``trace`` that exists.
+        args: arguments of ``fit``.
+        steps: number of timed steps of each measurement.
+        trace: JSON file to write, a trace of the profiled steps for chrome://tracing or Perfetto.
+        overwrite: whether to replace an existing ``trace``.
 
     Raises:
         FileExistsError: ``trace`` exists.
-        ValueError: a stylizer, or gradient accumulation, which the bare loop does not know.
+        ValueError: a module other than DepthModule, or gradient accumulation, which the bare loop does not support.
     """
     if trace is not None:
         refuse_existing(trace, overwrite=overwrite)
     blocks = -(-steps // BLOCK)
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or torch's profiler reports a missing GPU as an error
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # otherwise the profiler reports an error without a GPU
 
     class Profiled(PocketDepthCLI):
         def before_fit(self) -> None:
             if not isinstance(self.model, DepthModule):
-                raise ValueError(f"profile times the training of depth, not of {type(self.model).__name__}")
+                raise ValueError(f"profile supports only DepthModule, not {type(self.model).__name__}")
             if self.trainer.accumulate_grad_batches != 1:
-                raise ValueError("profile knows no accumulate_grad_batches: its steps are of one batch each")
+                raise ValueError("profile does not support accumulate_grad_batches; set it to 1")
             clock = _Clock(blocks, trace)
             real = self.datamodule.train_dataloader
             self.datamodule.train_dataloader = lambda: _Batches(real(), clock)
@@ -73,7 +74,7 @@ def profile(args: Sequence[str], steps: int = 50, trace: Path | None = None, ove
 
 
 class _Batches:
-    """First the kept batches, again and again, then the loader's; measures what is waited for those."""
+    """Repeats batches in memory, then yields batches of the loader and measures the waiting time."""
 
     def __init__(self, loader: Any, clock: _Clock) -> None:
         self.loader, self.clock = loader, clock
@@ -94,11 +95,11 @@ class _Batches:
 
 
 class _Clock(Callback):
-    """Times blocks of steps; runs the bare loop's in between, as the last of the callbacks.
+    """Times blocks of steps and runs blocks of the bare loop in between. Must be the last callback.
 
     Attributes:
-        kept: batches for the bare loop, as the loader gave them.
-        waited: seconds that the loader was waited for.
+        kept: batches in memory, for the bare loop.
+        waited: time spent waiting for the loader, in seconds.
     """
 
     def __init__(self, blocks: int, trace: Path | None) -> None:
@@ -125,7 +126,7 @@ class _Clock(Callback):
             self._run_beside(trainer, pl_module)
             self._begin(device)
         elif step == self.cached_steps + WARMUP:
-            self._bare = self._style = None  # whose memory is not the training's
+            self._bare = self._style = None  # free their memory
             self._waited_before = self.waited
             self._begin(device)
         elif (
@@ -158,7 +159,7 @@ class _Clock(Callback):
             torch.cuda.reset_peak_memory_stats(device)
 
     def _run_beside(self, trainer: Trainer, module: DepthModule) -> None:
-        """A block of the bare loop, and one of the style transfer if there is one."""
+        """Time a block of the bare loop, and one of style transfer if configured."""
         if self._bare is None:
             self._bare = bare_step(trainer, module)
             style = data_module(trainer).style
@@ -185,13 +186,13 @@ class _Clock(Callback):
         threads = f" with {torch.get_num_threads()} threads" if device.type == "cpu" else ""
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
         table = Table(box=SIMPLE_HEAD, caption_justify="left")
-        for column in ("a training step", "ms", "images/s", "peak memory"):
-            table.add_column(column, justify="left" if column == "a training step" else "right")
+        for column in ("training step", "ms", "images/s", "peak memory"):
+            table.add_column(column, justify="left" if column == "training step" else "right")
         for key, title in (
             ("lightning", "Lightning, batches in memory"),
-            ("bare", "a bare PyTorch loop, the same batches"),
-            ("style", "style transfer alone, the same batches"),
-            ("loader", f"Lightning, the loader with {data.workers} workers"),
+            ("bare", "bare PyTorch loop, same batches"),
+            ("style", "style transfer only, same batches"),
+            ("loader", f"Lightning, loader with {data.workers} workers"),
         ):
             if key not in median:
                 continue
@@ -202,11 +203,11 @@ class _Clock(Callback):
             f"medians of {self.blocks} blocks of {BLOCK} steps"
         )
         Console().print(table)
-        print(f"Lightning over the bare loop: {median['lightning'] / median['bare'] - 1:+.1%}")
+        print(f"Lightning relative to the bare loop: {median['lightning'] / median['bare'] - 1:+.1%}")
         if "style" in median:
             print(f"style transfer: {median['style'] / median['lightning']:.1%} of a step")
         print(f"waiting for data: {self.waited / (self.blocks * BLOCK * statistics.mean(self.seconds['loader'])):.1%}")
-        if device.type == "cpu":  # of which torch keeps no account
+        if device.type == "cpu":  # torch does not track memory on a CPU
             print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
         _print_profile(self._profiler, device, wall)
         if self.trace is not None:
@@ -223,10 +224,10 @@ def _print_profile(profiler: torch.profiler.profile, device: torch.device, wall:
     ]
     busy = sum(taken for _, taken, _ in rows)
     if cuda:
-        print(f"the device is busy {busy / 1e6 / wall:.0%} of the time")
-    table = Table(box=SIMPLE_HEAD, title=f"where the time goes, {PROFILED} steps", title_justify="left")
+        print(f"device utilisation: {busy / 1e6 / wall:.0%}")
+    table = Table(box=SIMPLE_HEAD, title=f"profile of {PROFILED} steps", title_justify="left")
     table.add_column("operation", overflow="fold")
-    for column in ("share", "ms a step", "calls a step"):
+    for column in ("share", "ms/step", "calls/step"):
         table.add_column(column, justify="right")
     for name, taken, count in sorted(rows, key=lambda row: -row[1])[:TOP]:
         table.add_row(name, f"{taken / busy:.1%}", f"{taken / 1e3 / PROFILED:.1f}", f"{count / PROFILED:.0f}")

@@ -1,4 +1,4 @@
-"""From a YAML to a checkpoint: Lightning's command line, modules, schedules and run folders."""
+"""Training: LightningCLI, Lightning modules, schedules and run folders."""
 
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.schedule import OneCycle, WarmupCosine

@@ -1,4 +1,4 @@
-"""Training and evaluation of a depth network."""
+"""Lightning module of depth networks."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ log = logging.getLogger(__name__)
 
 
 class DepthModule(LightningModule):
-    """Trains ``network`` with ``loss``, and scores it under the data module's protocol.
+    """Trains a depth network and evaluates it under the protocols of the data module.
 
     Args:
-        network: image -> depth, with the members of ``models.DepthNetwork``.
-        loss: predictions and batch -> named terms, see the contract in ``losses``.
-        optimizer: built from the parameters.
-        schedule: built from the optimizer and the number of steps of the run.
-        weights: a checkpoint of the same network to start from (fine-tuning); not the same as resuming.
-        rates: what the learning rate of a part of the network is multiplied by, ``{encoder: 0.1}``; 0 freezes it, with
-            the statistics of its BatchNorm.
-        compile: train through ``torch.compile``; what is saved is the same.
-        canonical_focal_px: train and predict depth as if every image, at the network's size, had been taken with this
-            focal length (as in Metric3D, arXiv 2307.10984), for data of several cameras; metrics are still in metres.
+        network: depth network with the interface of ``models.DepthNetwork``.
+        loss: maps predictions and batch to named terms, see ``losses``.
+        optimizer: builds the optimizer from the parameters.
+        schedule: builds the schedule from the optimizer and the total number of steps.
+        weights: checkpoint of the same network to start from (fine-tuning). This does not resume its run.
+        rates: learning rate multipliers of parts of the network, e.g. ``{encoder: 0.1}``; 0 freezes a part, including
+            its BatchNorm statistics.
+        compile: whether to train with ``torch.compile``; checkpoints are the same.
+        canonical_focal_px: focal length of the canonical camera (Metric3D, arXiv 2307.10984), in pixels at the training
+            size, for data of several cameras; None for no canonical camera. Metrics are in metres either way.
 
     Raises:
-        FileNotFoundError: no such checkpoint to start from.
-        ValueError: a network that lacks a member of ``models.DepthNetwork``, a checkpoint of another network, a part
-            that the network has not or a negative rate, a focal length that is not positive or of no use, or a size
-            that the network's stride does not divide.
+        FileNotFoundError: no such checkpoint in ``weights``.
+        ValueError: a network without the required interface, a checkpoint of another network, an unknown part or a
+            negative multiplier in ``rates``, a focal length that is not positive or not applicable, or a size that is
+            not a multiple of the network's stride.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class DepthModule(LightningModule):
         if canonical_focal_px is not None and not canonical_focal_px > 0:
             raise ValueError(f"canonical_focal_px {canonical_focal_px} must be positive")
         if canonical_focal_px is not None and network.predicts != "depth":
-            raise ValueError("canonical_focal_px is for metres, but the network predicts inverse depth")
+            raise ValueError("canonical_focal_px requires depth in metres, but the network predicts inverse depth")
         known: Any = getattr(network, "canonical_focal_px", canonical_focal_px)
         if known != canonical_focal_px:
             raise ValueError(f"canonical_focal_px is {canonical_focal_px}, but this network's depth is for {known}")
         with warnings.catch_warnings():
-            # Lightning advises against saving modules; from the command line it saves how to build them.
+            # Lightning warns of saving modules. On the command line only their configuration is saved.
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
             self.save_hyperparameters(logger=False)
         self.network, self.loss = network, loss
@@ -81,7 +81,7 @@ class DepthModule(LightningModule):
         self.canonical_focal_px = canonical_focal_px
 
     def setup(self, stage: str) -> None:
-        """Prepare a stage."""
+        """Check the input size and create the metrics of the stage."""
         data = data_module(self.trainer)
         self.network.check_size(data.size)
         readers = data.test if stage == "test" else data.val
@@ -89,11 +89,11 @@ class DepthModule(LightningModule):
         protocols = fitting(data.protocols, readers, predicts) if readers else []
         data.set_evaluation_views(views(protocols))
         self.metrics = nn.ModuleList(DepthMetrics(each, predicts) for each in protocols)
-        # Depthwise convolutions are about twice as fast in this format, on a CPU too.
+        # Depthwise convolutions are about twice as fast in this memory format, also on a CPU.
         self.network.to(memory_format=torch.channels_last)
 
     def on_fit_start(self) -> None:
-        """Load the weights to start from, unless the run is resumed and has its own."""
+        """Load initial weights unless the run is resumed, freeze parts and compile."""
         if self.trainer.ckpt_path is None:
             self._initialise()
         for name, rate in self.rates.items():
@@ -106,12 +106,16 @@ class DepthModule(LightningModule):
 
     @torch.no_grad()
     def predict(self, batch: dict[str, Any]) -> Tensor:
-        """What the network predicts of a batch, (B, 1, h, w); depth of the batch's own cameras."""
+        """Predict a batch: (B, 1, h, w), depth in metres of each image's camera, or inverse depth."""
         prediction: Tensor = from_canonical(self(batch["image"]), batch, self.canonical_focal_px)
         return prediction
 
     def supervise(self, batch: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The finest prediction, depth of the batch's own cameras, and the loss's terms."""
+        """Predict a batch and compute its loss.
+
+        Returns:
+            The finest prediction, (B, 1, h, w), as from :meth:`predict`, and the terms of the loss.
+        """
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         predictions = self._multiscale(image)
         canonical = to_canonical(batch, self.canonical_focal_px)
@@ -134,7 +138,7 @@ class DepthModule(LightningModule):
         self._log_metrics("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what opening the file needs beside the weights."""
+        """Save the training size."""
         checkpoint["pocketdepth"] = {"size": list(data_module(self.trainer).size)}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -168,7 +172,7 @@ class DepthModule(LightningModule):
         parts: dict[str, nn.Module] = dict(self.network.named_modules())
         if name not in parts or not name:
             known = ", ".join(part for part, _ in self.network.named_children())
-            raise ValueError(f"rates: {type(self.network).__name__} has no part {name!r}; it has {known}")
+            raise ValueError(f"rates: {type(self.network).__name__} has no part {name!r}; its parts are {known}")
         return parts[name]
 
     def _initialise(self) -> None:

@@ -1,4 +1,4 @@
-"""``pocketdepth fit`` in a process of its own, which another verb starts, watches and stops."""
+"""Run ``pocketdepth fit`` in a subprocess."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ERROR = "pocketdepth: error: "
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Let ``fit`` parse its arguments without training.
+    """Check arguments of ``fit`` without training.
 
     Raises:
-        ValueError: an argument or a YAML that ``fit`` does not accept.
+        ValueError: an invalid argument or YAML.
     """
     parsed = subprocess.run([*_FIT, *arguments, "--print_config"], capture_output=True, text=True)
     if parsed.returncode:
@@ -31,9 +31,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 
 def as_inputs(arguments: Sequence[str]) -> list[str | Path]:
-    """The arguments of ``fit`` as inputs of a step or settings of a folder: the name of a file becomes a Path, which
-    stands for its content.
-    """
+    """Convert arguments of ``fit`` to inputs of a cached step: file names become Paths, compared by content."""
     # Path.is_file raises OSError for a long argument, such as a section in JSON.
     return [Path(each) if os.path.isfile(each) else each for each in arguments]  # noqa: PTH113
 
@@ -44,18 +42,18 @@ def is_trained(folder: Path) -> bool:
 
 
 def start_fit(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
-    """Start a run in ``folder``, or resume the one that was interrupted there; its output goes to ``fit.log``."""
+    """Start a run in a folder, or resume an interrupted one. The output of the process is written to ``fit.log``."""
     last = folder / "checkpoints" / "last.ckpt"
     resume = ["--ckpt_path", str(last)] if last.is_file() else []
     command = [*_FIT, *arguments, "--trainer.default_root_dir", str(folder), *resume]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "fit.log").open("w") as stream:
-        # In a process group of its own: otherwise Ctrl-C would reach it twice and keep it from saving.
+        # A separate process group: otherwise Ctrl-C would reach the process twice and interrupt saving.
         return subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, process_group=0)
 
 
 def stop_fit(process: subprocess.Popen[bytes]) -> None:
-    """Ask a run to save a checkpoint and to end."""
+    """Interrupt a run; it saves a checkpoint before it ends."""
     process.send_signal(signal.SIGINT)
 
 
@@ -67,8 +65,13 @@ def last_line(folder: Path) -> str:
 
 
 def fit(arguments: Sequence[str], folder: Path) -> Path:
-    """Train in ``folder`` and show the last line of the run's output. A finished run is kept, an interrupted one is
-    resumed, and a run with other arguments is replaced.
+    """Train in a subprocess and show the last line of its output.
+
+    A finished run is cached, an interrupted one is resumed, and a run with other arguments is replaced.
+
+    Args:
+        arguments: arguments of ``fit``.
+        folder: folder of the run.
 
     Returns:
         The best checkpoint.
@@ -99,5 +102,5 @@ def fit(arguments: Sequence[str], folder: Path) -> Path:
             raise
     if process.returncode or not best.is_file():
         reason = last_line(folder).removeprefix(_ERROR)
-        raise RuntimeError(f"{folder}: training failed: {reason} (the whole output is in fit.log)")
+        raise RuntimeError(f"{folder}: training failed: {reason} (the complete output is in fit.log)")
     return best

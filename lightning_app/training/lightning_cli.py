@@ -1,4 +1,4 @@
-"""``fit``, ``validate`` and ``test``: from YAML to a run, by LightningCLI."""
+"""``fit``, ``validate`` and ``test``, based on LightningCLI."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from lightning_app.training.run_folder import run_folder
 
 
 class Parser(LightningArgumentParser):
-    """Lightning's parser, whose errors are raised, so that they end as all others do."""
+    """Lightning's parser. Errors raise ValueError, like those of the other verbs."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise ValueError with the message; argparse would print the usage and leave."""
+        """Raise ValueError; argparse would print the usage and exit."""
         raise ValueError(message) from ex
 
     def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Namespace:
-        """Parse a YAML's text, whose old names are understood."""
+        """Parse YAML text, in which old names are replaced."""
         parsed: Namespace = super().parse_string(with_new_names(content), *args, **kwargs)
         return parsed
 
@@ -43,7 +43,7 @@ class PocketDepthCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """The verbs, and which arguments of the trainer's methods the command line fills in."""
+        """The verbs, and the arguments of the trainer's methods that are not exposed on the command line."""
         return {
             "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule"},
             "validate": {"model", "dataloaders", "datamodule"},
@@ -51,18 +51,18 @@ class PocketDepthCLI(LightningCLI):
         }
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse; Lightning's own method warns of any argument list that is not sys.argv's."""
+        """Parse arguments; Lightning's own method warns if they are not those of sys.argv."""
         self.config = parser.parse_args(args)  # type: ignore[arg-type]
         config = self.config[self.config.subcommand]
         network = config.model.init_args.get("network")
         if _trained(network):
             if self.config.subcommand == "fit" or config.get("ckpt_path"):
-                raise ValueError(f"{network.class_path} is trained already: test or validate it, without --ckpt_path")
+                raise ValueError(f"{network.class_path} is trained already: use test or validate, without --ckpt_path")
         elif self.config.subcommand != "fit" and not config.get("ckpt_path"):
             raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
 
     def _parse_ckpt_path(self) -> None:
-        """Take the model's settings from the checkpoint, as Lightning's own method does, but under today's names."""
+        """Read the model's settings from the checkpoint like Lightning's own method, with old names replaced."""
         config = self.config[self.config.subcommand]
         if not config.get("ckpt_path"):
             return
@@ -76,7 +76,7 @@ class PocketDepthCLI(LightningCLI):
         self.config = self.parser.parse_object({str(self.config.subcommand): {"model": model}}, self.config)
 
     def before_instantiate_classes(self) -> None:
-        """Give the run its folder, and let loggers and checkpoints write below it."""
+        """Set the run's folder, also for loggers and checkpoints."""
         config = self.config[self.subcommand]
         root = run_folder(config, str(self.subcommand))
         config.trainer.default_root_dir = str(root)
@@ -85,12 +85,12 @@ class PocketDepthCLI(LightningCLI):
                 logger.init_args.save_dir = str(root)
         if self.subcommand != "fit":
             config.trainer.enable_checkpointing = False
-            config.verbose = False  # Results prints the metrics with their protocol, Lightning without
+            config.verbose = False  # Results prints the metrics
             config.trainer.callbacks = [item for item in _as_list(config.trainer.callbacks) if not _saves(item)]
         protocol = _as_list(config.data.get("init_args", {}).get("protocol") or "kitti-eigen")[0]
         for callback in _as_list(config.trainer.get("callbacks")):
             arguments = callback.get("init_args") or {}
-            if arguments.get("monitor"):  # checkpoints are chosen by the protocol of validation, whichever it is
+            if arguments.get("monitor"):  # the name of the metric contains the protocol
                 arguments["monitor"] = arguments["monitor"].replace("{protocol}", protocol)
             if _saves(callback) and callback.init_args.get("dirpath") is None:
                 callback.init_args.dirpath = str(root / "checkpoints")
@@ -98,7 +98,13 @@ class PocketDepthCLI(LightningCLI):
 
 
 def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDepthCLI) -> None:
-    """Run one of Lightning's verbs with the arguments of the command line."""
+    """Run ``fit``, ``validate`` or ``test``.
+
+    Args:
+        subcommand: the verb.
+        args: arguments of the command line after the verb.
+        cli: command line class.
+    """
     _quiet()
     keep_freed_memory()
     usage = f"pocketdepth {subcommand} -c experiments/base.yaml -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"
@@ -120,7 +126,7 @@ def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDept
 
 
 def _with_yamls_found(args: list[str]) -> list[str]:
-    """The arguments with the path of each YAML of ``-c``; other values of it (JSON, URLs) are left to LightningCLI."""
+    """Replace the YAMLs of ``-c`` by their paths; other values of ``-c`` (JSON, URLs) are left to LightningCLI."""
     found = []
     for before, argument in zip(["", *args], args, strict=False):
         match = re.fullmatch(r"((?:-c|--config)=|)(.+\.ya?ml)", argument)
@@ -132,7 +138,7 @@ def _with_yamls_found(args: list[str]) -> list[str]:
 
 @contextmanager
 def _misconfiguration_is_wrong_use() -> Iterator[None]:
-    """Lightning's own error for a trainer that is set up wrongly (a metric to watch that is not logged, say)."""
+    """Raise ValueError for Lightning's MisconfigurationException, e.g. if a monitored metric is not logged."""
     try:
         yield
     except MisconfigurationException as error:
@@ -140,7 +146,7 @@ def _misconfiguration_is_wrong_use() -> Iterator[None]:
 
 
 def _trained(network: Namespace | None) -> bool:
-    """Whether a configured network comes with its weights, so that there is nothing to train or to load."""
+    """Whether a configured network is already trained, such as an exported file."""
     if network is None:
         return False
     module, _, name = network.class_path.rpartition(".")
@@ -152,7 +158,7 @@ def _saves(callback: Namespace) -> bool:
 
 
 def _quiet() -> None:
-    """Let our own messages through, and silence what Lightning says of itself and of what is meant to be so."""
+    """Show messages of this project, and suppress hints of Lightning and expected warnings."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     for package in ("lightning_app", "models", "datamodules"):
         logging.getLogger(package).setLevel(logging.INFO)
@@ -167,9 +173,9 @@ def _quiet() -> None:
         "Found .* module\\(s\\) in eval mode",  # a frozen encoder's
         "You passed in a `val_dataloader` but have no `validation_step`",  # a stylizer is not validated
         ".*callbacks used to create the checkpoint",
-        ".*recommended to use `self.log",  # the metrics are synchronised by torchmetrics
+        ".*recommended to use `self.log",  # torchmetrics synchronises the metrics
         "The number of training batches .* is smaller than the logging interval",
-        ".*your dataloader is not resumable",  # the sampler's position is that of the checkpoint
+        ".*your dataloader is not resumable",  # the sampler resumes from the checkpoint's step
     )
     for message in expected:
         warnings.filterwarnings("ignore", message)

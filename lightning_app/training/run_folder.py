@@ -1,4 +1,4 @@
-"""A folder for each run: `runs/<experiment>/<time>`, or the one that was given."""
+"""Folder of a run: ``runs/<experiment>/<time>`` by default."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_app.step_cache import SETTINGS
 
-_VARIABLE = "POCKETDEPTH_RUN"  # tells the processes that a distributed run starts which folder is theirs
+_VARIABLE = "POCKETDEPTH_RUN"  # passes the folder to the other processes of a distributed run
 
 
 def run_folder(config: Namespace, subcommand: str) -> Path:
-    """The folder of a run with this configuration; a new one where none is given.
+    """The folder given by ``trainer.default_root_dir``, or else a new one.
 
     Raises:
-        FileExistsError: the given folder holds results already, and this run does not resume them.
+        FileExistsError: the given folder contains results, and the run does not resume from a checkpoint.
     """
     if getattr(rank_zero_only, "rank", 0) != 0:
         return Path(os.environ.get(_VARIABLE, "runs"))
@@ -34,13 +34,13 @@ def run_folder(config: Namespace, subcommand: str) -> Path:
 
 
 def _experiment_name(config: Namespace) -> str:
-    """The stem of the last YAML on the command line (a sweep's arguments come as JSON)."""
+    """The stem of the last YAML on the command line; a sweep passes its arguments as JSON, which is skipped."""
     files = [Path(str(path)) for path in config.get("config") or []]
     return next((path.stem for path in reversed(files) if path.suffix in (".yaml", ".yml")), "run")
 
 
 def _claim(parent: Path, subcommand: str) -> Path:
-    """A new folder named after the time; runs that start at once get different ones."""
+    """Create a folder named after the time; a number is appended if it exists."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S") + ("" if subcommand == "fit" else f"-{subcommand}")
     number = 1
     while True:

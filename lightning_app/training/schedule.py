@@ -1,4 +1,4 @@
-"""The optimizer, and the learning rate's course."""
+"""Optimizer and learning rate schedules."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Schedule = Callable[[Optimizer, int], LRScheduler]
 
 
 class Optimisation(NamedTuple):
-    """How a module is trained.
+    """Optimizer and learning rate schedule of a module.
 
     Attributes:
-        optimizer: built from the parameters.
-        schedule: built from the optimizer and the number of steps of the run.
+        optimizer: builds the optimizer from the parameters.
+        schedule: builds the schedule from the optimizer and the total number of steps.
     """
 
     optimizer: OptimizerCallable
@@ -28,12 +28,12 @@ class Optimisation(NamedTuple):
     def configure(
         self, parameters: Iterable[Any], steps: float, rates: Mapping[str, float] | None = None
     ) -> OptimizerLRScheduler:
-        """What Lightning asks a module for.
+        """Build optimizer and schedule, as returned by ``LightningModule.configure_optimizers``.
 
         Args:
-            parameters: or groups of them, with a ``name``.
-            steps: of the whole run.
-            rates: what the learning rate of a named group is multiplied by.
+            parameters: parameters, or parameter groups with a ``name``.
+            steps: total number of optimizer steps.
+            rates: learning rate multipliers by name of the group.
         """
         optimizer = self.optimizer(parameters)
         for group in optimizer.param_groups:
@@ -42,17 +42,19 @@ class Optimisation(NamedTuple):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """The same: what the command line builds cannot be copied, but weight averaging copies whole modules."""
+        """Return the same object: weight averaging copies modules, but callables of jsonargparse cannot be copied."""
         return self
 
 
 class OneCycle(OneCycleLR):
-    """Up to the optimizer's learning rate and down to nearly zero, momentum the other way (arXiv 1708.07120).
+    """One-cycle schedule (arXiv 1708.07120): the learning rate rises to its peak, then falls to nearly zero.
+
+    The momentum is cycled inversely.
 
     Args:
-        optimizer: whose learning rate is the peak.
-        total_steps: optimizer steps of the whole run.
-        warmup: share of them in which the rate rises.
+        optimizer: optimizer; its learning rate is the peak.
+        total_steps: total number of optimizer steps.
+        warmup: fraction of the steps in which the learning rate rises.
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: float = 0.3) -> None:
@@ -61,12 +63,12 @@ class OneCycle(OneCycleLR):
 
 
 class WarmupCosine(LambdaLR):
-    """Linear warm-up, then a cosine down to zero (arXiv 1608.03983), a step at a time.
+    """Linear warm-up, then cosine decay to zero (arXiv 1608.03983), updated at each step.
 
     Args:
-        optimizer: whose learning rate is the peak.
-        total_steps: optimizer steps of the whole run.
-        warmup: share of them in which the rate rises.
+        optimizer: optimizer; its learning rate is the peak.
+        total_steps: total number of optimizer steps.
+        warmup: fraction of the steps in which the learning rate rises.
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: float = 0.05) -> None:

@@ -1,4 +1,4 @@
-"""Training of the stylizer, and opening one that was trained."""
+"""Lightning module of style transfer networks."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from models.adain import channel_statistics, renormalise
 
 
 class StyleModule(LightningModule):
-    """Trains the decoder of a stylizer: in each batch the synthetic frames get the look of the real ones.
+    """Trains the decoder of a style transfer network. In each batch, synthetic frames get the style of real ones.
 
     Args:
-        network: the stylizer; its encoder stays as it is.
-        loss: on the encoder's features.
-        optimizer: built from the decoder's parameters.
-        schedule: built from the optimizer and the number of steps of the run.
+        network: style transfer network; its encoder is not trained.
+        loss: loss on features of the encoder.
+        optimizer: builds the optimizer from the decoder's parameters.
+        schedule: builds the schedule from the optimizer and the total number of steps.
 
     Raises:
-        ValueError: a batch without a synthetic or without a real frame.
+        ValueError: a batch without synthetic or without real frames.
     """
 
     def __init__(
@@ -48,20 +48,20 @@ class StyleModule(LightningModule):
         self.network, self.loss, self.optimisation = network, loss, Optimisation(optimizer, schedule)
 
     def setup(self, stage: str) -> None:
-        """Prepare a stage."""
+        """Check the input size."""
         if stage != "fit":
-            raise ValueError("a stylizer has no validate and no test: look at the panels of its run")
+            raise ValueError("a style transfer network has no metrics to validate or test; see the panels of its run")
         self.network.check_size(data_module(self.trainer).size)
         self.network.to(memory_format=torch.channels_last)
 
     def on_fit_start(self) -> None:
-        """Load the encoder's weights, unless the run is resumed and has them."""
+        """Load the encoder's weights unless the run is resumed."""
         if self.trainer.ckpt_path is None:
             self.network.load_pretrained()
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         content, style = content_and_style(batch)
-        # Of all strengths, so that it learns what each of them means.
+        # Strengths from 1 to 0 within the batch, so that the network learns all of them.
         strength = torch.linspace(1, 0, len(content), device=content.device)
         contents, styles = ([image, *self.network.encode(image)] for image in (content, style))
         wanted = [
@@ -79,20 +79,21 @@ class StyleModule(LightningModule):
         return self.optimisation.configure(self.network.decoder.parameters(), self.trainer.estimated_stepping_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say what the file holds beside the weights."""
+        """Save the training size."""
         checkpoint["pocketdepth"] = {"size": list(data_module(self.trainer).size)}
 
 
 def load_stylizer(checkpoint: str) -> AdaIN:
-    """A trained stylizer, to be named in a YAML:
-    ``network: {class_path: lightning_app.training.load_stylizer, init_args: {checkpoint: adain.ckpt}}``.
+    """Load a trained style transfer network.
+
+    In a YAML: ``network: {class_path: lightning_app.training.load_stylizer, init_args: {checkpoint: adain.ckpt}}``.
 
     Args:
-        checkpoint: of a run of :class:`StyleModule`; it carries the encoder too.
+        checkpoint: checkpoint of :class:`StyleModule`, which includes the encoder.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a checkpoint of something else, or one whose weights do not fit.
+        ValueError: not a checkpoint of :class:`StyleModule`, or its weights do not match.
     """
     network: Any = Checkpoint.open(Path(checkpoint), "lightning_app.training.StyleModule").build_network()
     network.trained = True

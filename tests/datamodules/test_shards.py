@@ -138,7 +138,7 @@ def test_what_is_no_shards_or_corrupt_is_said(data_root: Path, tmp_path: Path, c
     with pytest.raises(FileNotFoundError, match=r"chunk-.*: incomplete, \d+ of \d+ bytes"):
         list(Shards(str(tmp_path / "s")))
     (tmp_path / "s" / "mine.txt").write_text("kept")
-    assert "mine.txt is no part of shards and would be lost" in cli(*call, "--skip-corrupt", "--overwrite").err
+    assert "mine.txt is not part of shards and would be removed" in cli(*call, "--skip-corrupt", "--overwrite").err
     (tmp_path / "s" / "mine.txt").unlink()
     assert cli(*call, "--skip-corrupt", "--overwrite").status == 0
     assert len(list(Shards(str(tmp_path / "s")))) == 5
@@ -221,7 +221,7 @@ def test_shards_on_s3(bucket: str, data_root: Path, tmp_path: Path, monkeypatch:
         assert torch.equal(one["image"], two["image"])
         assert torch.equal(one["depth"], two["depth"])
     for target, status, message in (
-        (f"{bucket}/streets", 2, "there are shards already; give --overwrite"),
+        (f"{bucket}/streets", 2, "shards exist already; give --overwrite"),
         ("s3://nobody/streets", 1, "s3://nobody/streets: cannot write shards (An error occurred (NoSuchBucket)"),
     ):
         refused = cli(*call, target)

@@ -183,7 +183,7 @@ def test_checkpoint_of_something_else(tmp_path: Path) -> None:
     for module in (None, theirs):
         assert Checkpoint.open(path, module).size == (64, 192)
     opened = Checkpoint.open(changed(path, state_dict={"network.x": torch.zeros(1)}))
-    with pytest.raises(ValueError, match=r"x\.ckpt: its weights do not fit the network that it describes"):
+    with pytest.raises(ValueError, match=r"x\.ckpt: its weights do not match its network"):
         _ = opened.network
     other = {"class_path": "models.Nothing", "init_args": {}}
     opened = Checkpoint.open(changed(path, hyper_parameters=settings | {"network": other}))

@@ -66,15 +66,15 @@ def test_a_file_in_the_working_folder_comes_first(elsewhere: Path, capfd: pytest
     [
         (
             "quikstart.yaml",
-            "quikstart.yaml: no such YAML in {} or among the packaged ones; did you mean quickstart.yaml?",
+            "quikstart.yaml: no such YAML in {} or among the packaged YAMLs; did you mean quickstart.yaml?",
         ),
         ("decoder.yaml", "did you mean ablation/decoders.yaml?"),
         ("mine/runn.yaml", "did you mean mine/run.yaml?"),
         (
             "zzzz.yaml",
-            "zzzz.yaml: no such YAML in {} or among the packaged ones; `pocketdepth experiments` lists those",
+            "zzzz.yaml: no such YAML in {} or among the packaged YAMLs; run `pocketdepth experiments` for a list",
         ),
-        ("/nowhere/zzzz.yaml", "/nowhere/zzzz.yaml: no such YAML; `pocketdepth experiments` lists those"),
+        ("/nowhere/zzzz.yaml", "/nowhere/zzzz.yaml: no such YAML; run `pocketdepth experiments` for a list"),
         ("../experiments/base.yaml", "../experiments/base.yaml: no such YAML in "),
     ],
 )
@@ -185,7 +185,7 @@ def test_an_error_in_an_own_file_names_file_and_line(
 def test_a_module_that_is_nowhere_says_where_it_was_looked_for(elsewhere: Path, cli: Cli) -> None:
     result = cli("fit", "-c", "base.yaml", "--model.loss", "no_such_file.MyLoss")
     assert result.status == 2
-    assert "model.loss: No module named 'no_such_file': not installed, and no file of that name beside" in result.err
+    assert "model.loss: No module named 'no_such_file': not installed, and no such file next to" in result.err
     assert len(result.err.splitlines()) == 1
 
 
@@ -233,7 +233,7 @@ def test_experiments_are_copied_and_never_replaced_silently(elsewhere: Path, cli
     own.write_text("mine")
     refused = cli("experiments", "--copy", "mine")
     assert refused.status == 2
-    assert f"exists, as do {len(packaged_names()) - 1} others: give --overwrite or another folder" in refused.err
+    assert f"exists (and {len(packaged_names()) - 1} more); give --overwrite or another folder" in refused.err
     assert own.read_text() == "mine"
     assert cli("experiments", "--copy", "mine", "--overwrite").status == 0
     assert own.read_text() == (EXPERIMENTS / "base.yaml").read_text()

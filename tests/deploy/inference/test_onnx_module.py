@@ -44,7 +44,7 @@ def test_it_is_neither_trained_nor_loaded(exported: Path, tmp_path: Path, cli: C
     for call in (("fit", *chain(tmp_path, exported)), ("test", *chain(tmp_path, exported), "--ckpt_path", checkpoint)):
         result = cli(*call)
         assert result.status == 2
-        assert "OnnxModule is trained already: test or validate it, without --ckpt_path" in result.err
+        assert "OnnxModule is trained already: use test or validate, without --ckpt_path" in result.err
     assert not (tmp_path / "tested").exists()
     with pytest.raises(ValueError, match="cannot be trained"):
         OnnxModule(exported).load_pretrained()

@@ -145,7 +145,7 @@ def test_a_pruned_checkpoint_opens_alone(fitted: Path, tmp_path: Path, cli: Cli)
         "fit", "-c", BASE, "-c", fitted.parents[1] / "tiny.yaml", "-c", tmp_path / "a.yaml", "--ckpt_path", output
     )
     assert resumed.status == 2
-    assert "holds weights and no run to resume; to start from them give --model.weights" in resumed.err
+    assert "has weights but no run to resume; to start from its weights give --model.weights" in resumed.err
     refused = cli("prune", checkpoint, "--macs", "0.6", "--output", output)
     assert refused.status == 2
     assert "exists already" in refused.err
@@ -198,10 +198,10 @@ def test_zeros_are_set_and_what_they_buy_is_said(fitted: Path, tmp_path: Path, c
         (("--macs", "0.5", "--latency", "0.5"), "give one target"),
         (("--macs", "1.5"), "1.5 is not a share between 0 and 1"),
         (("--unstructured", "80"), "80.0 is not a share between 0 and 1"),
-        (("--macs", "0.5", "--unstructured", "0.5"), "--unstructured goes without --macs and --latency"),
+        (("--macs", "0.5", "--unstructured", "0.5"), "--unstructured cannot be combined with --macs or --latency"),
         (("--latency", "2", "-c", str(BASE)), "2.0 is not a share between 0 and 1"),
-        (("--macs", "0.5", "--step", "3"), "--step 3: is for fine-tuning, which needs an experiment: -c"),
-        (("--unstructured", "0.8", "-c", str(BASE)), "fine-tuning would fill the zeros again"),
+        (("--macs", "0.5", "--step", "3"), "--step 3: applies to fine-tuning only; give an experiment with -c"),
+        (("--unstructured", "0.8", "-c", str(BASE)), "fine-tuning would change the zero weights"),
     ],
 )
 def test_wrong_use_is_one_line(fitted: Path, cli: Cli, arguments: tuple[str, ...], message: str) -> None:

@@ -16,6 +16,6 @@ def test_a_long_run_shows_a_table_of_its_epochs(data_root: Path, tmp_path: Path,
     result = cli(*call, "--trainer.default_root_dir", tmp_path / "run")
     assert result.status == 0, result.err
     lines = [line for line in result.out.splitlines() if re.match(r" *\d+ +\d+/6 ", line)]
-    assert "epoch           step    loss  val abs_rel  images/s      time      left" in result.out
+    assert "epoch           step    loss  val abs_rel  images/s   elapsed      left" in result.out
     assert lines[-1].split()[1] == "6/6"
     assert lines[-1].split()[-1] == "0:00:00"

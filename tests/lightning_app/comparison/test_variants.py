@@ -70,11 +70,11 @@ def test_a_table_below_all_variants_names_one_of_its_own(table: Path, plain: Pat
         (["table.yaml:depe"], [], "table.yaml: no variant 'depe'; did you mean deep?"),
         (["table.yaml"], ["x"], "--only: no variant 'x'; there are shallow, deep, same"),
         (["table.yaml", "table.yaml:deep"], [], "two variants are called deep"),
-        (["plain.yaml:a"], [], "plain.yaml: no table of variants, so there is no 'a' in it"),
-        (["empty.yaml"], [], "empty.yaml: a table of variants is a mapping"),
-        (["more.yaml"], [], "more.yaml: a table of variants is a mapping"),
-        (["text.yaml"], [], "text.yaml: variant a is 3, not a mapping of overrides"),
-        (["folder.yaml"], [], "folder.yaml: variant '../a' cannot name a folder"),
+        (["plain.yaml:a"], [], "plain.yaml: not a table of variants; leave out :a"),
+        (["empty.yaml"], [], "empty.yaml: a table of variants must be a mapping"),
+        (["more.yaml"], [], "more.yaml: a table of variants must be a mapping"),
+        (["text.yaml"], [], "text.yaml: variant a must be a mapping of overrides, not 3"),
+        (["folder.yaml"], [], "folder.yaml: variant '../a' must be a valid name of a folder"),
     ],
 )
 @pytest.mark.usefixtures("table", "plain")

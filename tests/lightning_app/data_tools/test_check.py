@@ -23,7 +23,7 @@ def test_what_is_there(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     result = cli("data", "check", *VKITTI, "--output", tmp_path / "check")
     assert result.status == 0, result.err
     lines = [line.strip() for line in result.out.splitlines()]
-    assert "12 frames, none broken" in lines
+    assert "12 frames, none corrupt" in lines
     assert "height x width 64x96" in lines
     assert "intrinsics fx 56.0, cx 47.5, cy 31.5 px" in lines
     assert any(line.startswith("depth 2.93 to 61.60 m, known at 48.4 % of the pixels") for line in lines), result.out
@@ -125,7 +125,7 @@ def test_damage_is_found_named_and_drawn(damage: str, data_root: Path, tmp_path:
     assert result.err.splitlines()[-1].startswith("pocketdepth: error: ")
     problems = (tmp_path / "check" / "broken.txt").read_text().splitlines()
     assert all(message in problem for problem in problems)
-    assert f"{len(problems)} broken" in result.out
+    assert f"{len(problems)} corrupt" in result.out
     sheet = np.asarray(Image.open(next((tmp_path / "check").glob("*.png"))).convert("RGB")).reshape(-1, 3)
     assert ((sheet == (0xB0, 0x30, 0x30)) | (sheet == (0xD0, 0x20, 0x20))).all(1).any()
 
@@ -139,7 +139,7 @@ def test_several_damages_at_once(data_root: Path, tmp_path: Path, cli: Cli) -> N
     truncate(images[7])
     result = cli("data", "check", *VKITTI, "--output", tmp_path / "check")
     assert result.status == 1
-    assert "12 frames, 3 broken" in result.out
+    assert "12 frames, 3 corrupt" in result.out
     problems = (tmp_path / "check" / "broken.txt").read_text()
     assert [str(path) in problems for path in (images[0], images[4], images[7])] == [True] * 3
     shutil.rmtree(images[-1].parents[1])

@@ -107,7 +107,7 @@ def test_the_papers_recipe_learns_from_labels_and_on_the_fly(
         "evaluate", "runs/checkpoints/last.ckpt", "--data", "runs/config.yaml", "--protocol", "kitti-eigen-metric"
     )
     assert result.status == 2
-    assert "needs metres, but this network predicts inverse_depth" in result.err
+    assert "needs depth in metres, but the predictions are inverse_depth" in result.err
     onnx_file = tmp_path / "s.onnx"
     assert cli("export", "runs/checkpoints/last.ckpt", "--output", onnx_file).status == 0
     assert cli("predict", onnx_file, data_root / "photos", "--output", tmp_path / "p").status == 0
@@ -149,7 +149,7 @@ def test_wrong_use_ends_in_one_line(exported: Path, data_root: Path, tmp_path: P
     for arguments, message in (
         (
             (exported, photos, "--output", photos / "labels"),
-            "labels in the folder of photographs would be read as photographs",
+            "labels inside the folder of photographs would be read as photographs",
         ),
         ((exported, photos, "--output", tmp_path / "full"), "thesis.tex exists already, and"),
         ((exported, photos, "--output", labels, "--shard", "3/2"), "shard '3/2' must be PART/PARTS"),

@@ -72,7 +72,7 @@ def test_a_stylised_copy_has_the_same_layout(
         (tmp_path / "copy" / "mine.txt").touch()
         kept = cli("data", "stylize", *data, "--output", lost, "--overwrite")
         assert kept.status == 2
-        assert "is no stylised copy and would be lost" in kept.err
+        assert "is not a stylized copy and would be removed" in kept.err
     Image.new("L", (3, 3)).save(ours.paths[-1])
     broken = cli("data", "stylize", *data, "--output", tmp_path / "broken")
     assert broken.status == 1

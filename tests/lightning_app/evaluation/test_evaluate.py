@@ -47,11 +47,11 @@ def test_per_dataset_scores_what_is_there(exported: Path, data_root: Path, tmp_p
     result = cli("evaluate", exported, "--per-dataset", "--output", output, "--data", EXPERIMENTS / "cross_data.yaml")
     assert result.status == 0, result.err
     rows = {(row["data"], row["protocol"]): row["metrics"] for row in json.loads(output.read_text())["rows"]}
-    absent = [data for data, protocol in rows if protocol == "not there"]
+    absent = [data for data, protocol in rows if protocol == "missing"]
     assert absent == ["KITTI annotated test_files", "NYU Depth v2 nyu_test_files_with_gt"]
-    assert result.out.count("not there: ") == 2
+    assert result.out.count("missing: ") == 2
     assert "kitti_depth: no such folder; looked for KITTI raw" in result.out
-    scored = {protocol for _, protocol in rows} - {"not there"}
+    scored = {protocol for _, protocol in rows} - {"missing"}
     assert scored == set(PROTOCOLS) - {"kitti-eigen-improved", "kitti-bts"}
     assert rows["Diw diw", "diw"]["frames"] == 3
     assert rows["Make3D make3d", "make3d-c1"]["frames"] == 2
@@ -63,8 +63,8 @@ def test_per_dataset_scores_what_is_there(exported: Path, data_root: Path, tmp_p
         ("", "no data section"),
         ("data: {init_args: {val: []}}", "names no class_path; give experiments/base.yaml before it"),
         ("data: [", "not YAML"),
-        ("data:", "its data section is empty or no mapping"),
-        ("data: [1, 2]", "its data section is empty or no mapping"),
+        ("data:", "its data section is empty or not a mapping"),
+        ("data: [1, 2]", "its data section is empty or not a mapping"),
         ("data: {class_path: datamodules.Augmentation}", "data"),
         (
             "data: {class_path: datamodules.DepthDataModule, init_args: {train: [], val: [], test: []}}",
@@ -85,8 +85,8 @@ def test_per_dataset_says_what_it_does_not_score(exported: Path, data_root: Path
     yaml = data_yaml(tmp_path / "d.yaml", kitti, "Photos, root: photos", "Shards, root: nowhere")
     result = cli("evaluate", exported, "--per-dataset", "--data", yaml)
     assert result.status == 0, result.err
-    assert "not scored: Photos photos: no protocol for none truth" in result.out
-    assert "not there: " in result.out
+    assert "not scored: Photos photos: no protocol for none ground truth" in result.out
+    assert "missing: " in result.out
     assert "nowhere: no shards" in result.out
     data_yaml(yaml, "Photos, root: photos")
     for message in ("no test data set can be scored; Photos photos: no protocol", "names no reader under test"):

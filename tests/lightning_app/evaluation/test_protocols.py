@@ -214,14 +214,16 @@ def test_only_what_fits_is_scored() -> None:
     targets = KittiRaw("kitti", "list.txt", depth="camera_z")
     assert [each.name for each in fitting(["kitti-eigen", "kitti-eigen"], [raw], "depth")] == ["kitti-eigen"]
     with pytest.raises(
-        ValueError, match="kitti-eigen is defined on lidar_x or rendered truth, but KITTI camera_z list"
+        ValueError, match="kitti-eigen is defined on lidar_x or rendered ground truth, but KITTI camera_z list"
     ):
         fitting(["kitti-eigen"], [targets], "depth")
     with pytest.raises(
-        ValueError, match="kitti-bts is defined on annotated truth, but KITTI forward_x list has lidar_x"
+        ValueError, match="kitti-bts is defined on annotated ground truth, but KITTI forward_x list has lidar_x"
     ):
         fitting(["kitti-bts"], [raw], "depth")
-    with pytest.raises(ValueError, match="kitti-eigen-metric needs metres, but this network predicts inverse_depth"):
+    with pytest.raises(
+        ValueError, match="kitti-eigen-metric needs depth in metres, but the predictions are inverse_depth"
+    ):
         fitting(["kitti-eigen-metric"], [raw], "inverse_depth")
     with pytest.raises(ValueError, match="no protocol 'kitty'; there are kitti-eigen, kitti-eigen-metric"):
         protocol("kitty")

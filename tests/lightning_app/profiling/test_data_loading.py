@@ -13,7 +13,7 @@ def test_a_reader_is_timed_stage_by_stage(data_root: Path, tmp_path: Path, cli: 
     call = ("profile", "--loader", "VirtualKitti", "--root", "vkitti", "--size", 64, 96, "--runs", 1)
     result = cli(*call, "--output", output)
     assert result.status == 0, result.err
-    assert "64x96, 1 runs in turn" in " ".join(result.out.split())
+    assert "64x96, 1 interleaved runs" in " ".join(result.out.split())
     stages = [row["stage"] for row in json.loads(output.read_text())]
     assert stages[:2] == ["floor", "read"]
     assert stages[-1] == "+ photometric noise"
@@ -29,4 +29,4 @@ def test_the_training_readers_of_a_yaml_are_timed(data_root: Path, tmp_path: Pat
     assert result.status == 0, result.err
     assert "VirtualKitti" in result.out
     other = cli(*call, "--root", "vkitti")
-    assert (other.status, other.err) == (2, "pocketdepth: error: --root vkitti: no such option beside -c\n")
+    assert (other.status, other.err) == (2, "pocketdepth: error: --root vkitti: cannot be combined with -c\n")

@@ -155,7 +155,10 @@ def test_checkpoint_of_another_network_is_refused(verb: str, fitted: Path, tmp_p
     call = (verb, "-c", BASE, "-c", tmp_path / "tiny.yaml", "--ckpt_path", fitted / "checkpoints" / "last.ckpt")
     other = cli(*call, "--model.network.encoder", "resnet18")
     assert other.status == 2
-    assert "another network: its encoder is mobilenetv4_conv_small, here it is resnet18" in other.err.splitlines()[-1]
+    assert (
+        "another network: its encoder is mobilenetv4_conv_small, the configured one is resnet18"
+        in other.err.splitlines()[-1]
+    )
     (tmp_path / "x.ckpt").write_bytes(b"nothing")
     for path, message in (("nowhere.ckpt", "no such checkpoint"), (tmp_path / "x.ckpt", "not a checkpoint of Pocket")):
         result = cli(*call[:-1], path)

@@ -71,14 +71,14 @@ def test_what_is_no_stylizer_is_refused(stylizer: Path, fitted: Path, tmp_path: 
     content = torch.load(adain, weights_only=True)
     content["state_dict"]["network.decoder.0.weight"] = torch.zeros(3, 3)
     torch.save(content, tmp_path / "bent.ckpt")
-    with pytest.raises(ValueError, match=r"bent\.ckpt: its weights do not fit"):
+    with pytest.raises(ValueError, match=r"bent\.ckpt: its weights do not match"):
         load_stylizer(str(tmp_path / "bent.ckpt"))
     result = cli("export", adain)
     assert result.status == 2
     assert "a checkpoint of lightning_app.training.StyleModule, not of" in result.err
     other = cli(*ADAIN, *SMALL, "--model.network.stride", 8, "--ckpt_path", adain)
     assert other.status == 2
-    assert "another network: its stride is 4, here it is 8" in other.err.splitlines()[-1]
+    assert "another network: its stride is 4, the configured one is 8" in other.err.splitlines()[-1]
 
 
 def test_a_stylizer_needs_both_kinds_of_frames(data_root: Path, tmp_path: Path, cli: Cli) -> None:

@@ -133,7 +133,7 @@ def test_a_compiled_run_saves_what_any_other_does(data_root: Path, tmp_path: Pat
     ("option", "message"),
     [
         ("{encoder: -1}", "rates: -1.0 of encoder is negative"),
-        ("{encodre: 0.1}", "rates: DepthNet has no part 'encodre'; it has prediction, encoder, decoder"),
+        ("{encodre: 0.1}", "rates: DepthNet has no part 'encodre'; its parts are prediction, encoder, decoder"),
     ],
 )
 def test_wrong_rates_are_refused(option: str, message: str, data_root: Path, tmp_path: Path, cli: Cli) -> None:
