@@ -99,12 +99,16 @@ class Checkpoint:
 
     @cached_property
     def network(self) -> DepthNetwork:
-        """In evaluation mode and without gradients.
+        """The depth network, as :meth:`build_network` returns it."""
+        return require_depth_network(self.build_network())
+
+    def build_network(self) -> nn.Module:
+        """Build the network of the LightningModule with its weights, in evaluation mode and without gradients.
 
         Raises:
             ValueError: it cannot be built, or the weights do not fit it.
         """
-        network = require_depth_network(build(nn.Module, [self.hyper_parameters["network"]], str(self.path)))
+        network = build(nn.Module, [self.hyper_parameters["network"]], str(self.path))
         prefix = "network."
         state = self.content["state_dict"]
         weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

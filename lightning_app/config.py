@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from jsonargparse import ArgumentParser
 
-from lightning_app.error_messages import one_line
+from lightning_app.error_messages import one_line, user_error
 from lightning_app.experiments import use_yaml
 from lightning_app.moved import with_new_names
 
@@ -107,7 +107,9 @@ def build(kind: type[T], sections: Sequence[dict[str, Any]], source: str) -> T:
     texts = [yaml.safe_dump({"it": section}, sort_keys=False) for section in sections]
     try:
         built: T = parser.instantiate_classes(parser.parse_args([f"--config={text}" for text in texts])).it
-    except ArgumentError as error:
+    except Exception as error:
+        if not isinstance(error, ArgumentError) and user_error(error) is None:
+            raise
         # Its keys begin with the name that the whole has in this parser.
         reason = re.sub(r"^it: |\bit\.(init_args\.)?(?=\w)", "", one_line(error)).replace("Group 'it' does", "it does")
         raise ValueError(f"{source}: {reason}") from error

@@ -66,7 +66,7 @@ def claim(folder: Path, settings: Mapping[str, object], overwrite: bool = False)
         overwrite: remove a folder of other settings instead of raising.
 
     Raises:
-        FileExistsError: a file, or a folder with files but without ``settings.json``.
+        FileExistsError: a file, or a folder with files but without ``settings.json``, which is never removed.
         FileNotFoundError: no such file in the settings.
         ValueError: the folder has other settings, or a corrupt ``settings.json``.
     """
@@ -77,10 +77,10 @@ def claim(folder: Path, settings: Mapping[str, object], overwrite: bool = False)
     kept = _read(path, f"remove {folder} or give another --output") if file and path.is_file() else None
     if file and kept == given:
         return
+    if file and kept is None:
+        raise FileExistsError(f"{file} exists already, and {folder} has no {SETTINGS}; give another --output")
     if file and overwrite:
         shutil.rmtree(folder)
-    elif file and kept is None:
-        raise FileExistsError(f"{file} exists already, and {folder} has no {SETTINGS}; give another --output")
     elif file and kept is not None:
         names = [name for name in kept | given if kept.get(name) != given.get(name)]
         raise ValueError(f"{folder} was made with other settings ({', '.join(names)}); give another --output")

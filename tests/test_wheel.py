@@ -20,7 +20,12 @@ from tests.helpers.fake_data import write_kitti, write_vkitti
 from tests.test_architecture import PACKAGES, ROOT
 
 EXPERIMENTS = sorted(path.relative_to(ROOT / "experiments").as_posix() for path in ROOT.glob("experiments/**/*.yaml"))
-DATA = {"deploy/devices/arm.sh", "deploy/devices/targets.yaml", "deploy/shipping/report.html"}
+DATA = {
+    "deploy/devices/arm.sh",
+    "deploy/devices/targets.yaml",
+    "deploy/export/model_card.md",
+    "deploy/shipping/report.html",
+}
 OWN = """
 from datamodules import VirtualKitti
 from losses import SILog

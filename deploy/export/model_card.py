@@ -1,18 +1,22 @@
-"""A model card: what files predict, how they are run, how they were trained, and what licences they pass on."""
+"""The model card of exported files: usage, training, scores and licences, in the format of the Hugging Face hub."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from deploy.inference.onnx_network import OnnxNetwork
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.config import build_data_module
 from lightning_app.files import atomic_write
 
-Licence: TypeAlias = tuple[str, str, bool | None]  # whose, its terms, whether commercial use is allowed: as of readers
+Licence: TypeAlias = tuple[
+    str, str, bool | None
+]  # name, terms, whether commercial use is allowed (None: unknown), as in readers
 
 _IMAGENET = "ImageNet's images are for non-commercial research"
 _PRETRAINED: dict[str, Licence] = {
@@ -27,21 +31,21 @@ _PRETRAINED: dict[str, Licence] = {
 
 @dataclass(frozen=True)
 class Training:
-    """What a checkpoint says of its training.
+    """How a checkpoint was trained.
 
     Attributes:
-        facts: by what they are about.
-        scores: what it was chosen by, with split and protocol.
-        licences: of all that it learned from.
+        facts: values for the card, by name.
+        scores: of the monitored metrics, by ``split/protocol/metric``.
+        licences: of the training data and the weights that it started from.
     """
 
     facts: dict[str, str]
-    scores: list[str]
+    scores: dict[str, float]
     licences: list[Licence]
 
     @property
     def conclusion(self) -> str:
-        """What the licences allow, in a sentence."""
+        """What the licences allow, in one sentence."""
         allowed, refused, unknown = (
             ", ".join(dict.fromkeys(name for name, _, commercial in self.licences if commercial is answer))
             for answer in (True, False, None)
@@ -52,7 +56,7 @@ class Training:
 
 
 def read_training(checkpoint: Checkpoint) -> Training:
-    """What a checkpoint's own YAML and counters say; frames are counted where the data is here."""
+    """Read the training of a checkpoint from its YAML and counters; frames are counted if the data is available."""
     config, steps = checkpoint.config, checkpoint.content["global_step"]
     model = config.get("model", {}).get("init_args") or checkpoint.hyper_parameters
     data = config.get("data", {}).get("init_args", {})
@@ -85,122 +89,77 @@ def read_training(checkpoint: Checkpoint) -> Training:
         licences.append(
             _PRETRAINED.get(pretrained, (str(pretrained), "that of the weights that it started from", None))
         )
-    return Training(facts, list(_scores(checkpoint)), licences)
+    return Training(facts, checkpoint.scores, licences)
 
 
 def write_card(path: Path, checkpoint: Checkpoint, files: Sequence[Path]) -> None:
-    """Write the card of ONNX files that come from a checkpoint."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(model_card(path.stem, checkpoint, files, read_training(checkpoint)))
-
-
-def model_card(title: str, checkpoint: Checkpoint, files: Sequence[Path], training: Training) -> str:
-    """The card of a checkpoint's files, as Markdown.
+    """Write the model card of ONNX files that come from one checkpoint: Markdown with Hugging Face metadata.
 
     Args:
-        title: the files' common name.
-        checkpoint: where they come from.
+        path: the ``.md`` file; its stem is the title.
+        checkpoint: the source of the files.
         files: ONNX files of PocketDepth, of any size and precision.
-        training: what :func:`read_training` gave.
     """
-    networks = [OnnxNetwork(file) for file in files]
+    training, networks = read_training(checkpoint), [OnnxNetwork(file) for file in files]
     first = networks[0]
-    what = (
-        "Depth in metres along the camera's axis"
-        if first.predicts == "depth"
-        else "Inverse depth, up to scale and shift,"
+    metres = first.predicts == "depth"
+    card = ModelCard.from_template(
+        ModelCardData(
+            model_name=path.stem,
+            license="other",
+            library_name="onnx",
+            pipeline_tag="depth-estimation",
+            tags=["depth-estimation", "monocular-depth", "onnx", "pocketdepth"],
+            eval_results=[_eval_result(name, value) for name, value in training.scores.items()] or None,
+        ),
+        template_path=str(Path(__file__).with_name("model_card.md")),
+        title=path.stem,
+        what="Depth in metres along the camera's axis" if metres else "Inverse depth, up to scale and shift,",
+        unit="metres" if metres else "inverse depth",
+        checkpoint=checkpoint.path.name,
+        training=training,
+        licences=list(dict.fromkeys((name, terms) for name, terms, _ in training.licences)),
+        files=networks,
+        first=first,
+        info=first.info,
+        height=first.size[0],
+        width=first.size[1],
     )
-    lines = [
-        f"# {title}",
-        "",
-        f"{what} of one RGB image, by a network of PocketDepth {first.info.pocketdepth}. "
-        f"Made of `{checkpoint.path.name}`, SHA-256 {first.info.checkpoint_sha256}.",
-        "",
-        f"**What it learned from passes on**: {training.conclusion}.",
-        "",
-        *_table("file", "takes", "gives", "precision", "MB"),
-        *(_row(network) for network in networks),
-        "",
-        "## How to run it",
-        "",
-        "```python",
-        *_example(first),
-        "```",
-        "",
-        "## How it was trained",
-        "",
-        *_table("", ""),
-        *(f"| {about} | {fact} |" for about, fact in training.facts.items()),
-        "",
-        "## Known numbers",
-        "",
-        *(training.scores or ["The checkpoint holds none; `pocketdepth evaluate` measures them under any protocol."]),
-        "",
-        "## Licences",
-        "",
-        *_table("of", "terms"),
-        *(f"| {name} | {terms} |" for name, terms, _ in dict.fromkeys(training.licences)),
-    ]
-    return "\n".join(lines) + "\n"
+    with atomic_write(path) as temporary:
+        temporary.write_text(str(card))
 
 
-def _table(*names: str) -> list[str]:
-    return [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-
-
-def _row(network: OnnxNetwork) -> str:
-    info = network.info
-    size_mb = f"{network.path.stat().st_size / 1e6:.2f}"
-    return f"| `{network.path.name}` | {info.input} | {info.output} | {info.quantized or info.precision} | {size_mb} |"
-
-
-def _example(network: OnnxNetwork) -> Iterator[str]:
-    """Ten lines that run a file with numpy and ONNX Runtime alone."""
-    height, width = network.size
-    unit = "metres" if network.predicts == "depth" else "inverse depth"
-    yield from ("import numpy as np", "import onnxruntime", "")
-    yield f'session = onnxruntime.InferenceSession("{network.path.name}")'
-    if network.takes_frames:
-        yield f"image = np.zeros(({height}, {width}, 3), np.uint8)  # your frame, RGB"
-        yield f'depth = session.run(None, {{"{network.input}": image}})[0]  # {unit}, the frame\'s size'
-    else:
-        yield "image = np.zeros((480, 640, 3), np.uint8)  # your image, RGB"
-        yield f"rows = np.arange({height}) * image.shape[0] // {height}  # the nearest pixels; cv2.INTER_AREA is better"
-        yield f"columns = np.arange({width}) * image.shape[1] // {width}"
-        yield "taken = image[rows][:, columns].transpose(2, 0, 1)[None].astype(np.float32) / 255"
-        yield f'depth = session.run(None, {{"{network.input}": taken}})[0][0, 0]  # {unit}; resize it as 1 / depth'
-    if network.canonical_focal_px is not None:
-        yield "focal_px = 500  # your camera's, in pixels of `image`"
-        seen = f" * ({height * width} / image[..., 0].size) ** 0.5"
-        yield f"depth *= focal_px{'' if network.takes_frames else seen} / {network.canonical_focal_px:g}"
-    yield "print(depth.shape, depth.min(), depth.max())"
+def _eval_result(name: str, value: float) -> EvalResult:
+    """A score ``split/protocol/metric`` as an entry of the model index of the Hugging Face hub."""
+    split, protocol, metric = name.split("/", 2)
+    return EvalResult(
+        task_type="depth-estimation",
+        dataset_type=protocol,
+        dataset_name=f"{split} split under the protocol {protocol}",
+        metric_type=metric,
+        metric_value=value,
+    )
 
 
 def _read(section: dict[str, Any]) -> tuple[str, Licence]:
-    """What a reader's section reads, and the licence of that."""
+    """The description and the licence of the data of a reader's section."""
     described = _call(section)
     try:
         of = {"train": [section], "val": [], "test": []}
         reader = build_data_module([{"class_path": "datamodules.DepthDataModule", "init_args": of}], "the checkpoint")
         whose, terms, commercial = reader.train[0].licence
-    except Exception:  # a reader of the user's own, with its own errors, that is not here any more
+    except Exception:  # a user's own reader may be missing or raise anything
         return f"{described}: cannot be opened here", (described, "not known", None)
     try:
         return f"{described}: {len(reader.train[0])} frames, counted when exported", (whose, terms, commercial)
-    except Exception:  # the data is not here; each kind of storage says it its own way
+    except Exception:  # missing data raises different errors for each kind of storage
         return f"{described}: its data is not here to be counted", (whose, terms, commercial)
 
 
 def _call(section: Any) -> str:
-    """A section of a YAML as a call, without what was left out: ``SILog(variance_focus=0.85)``."""
+    """A YAML section as a call, without arguments that are None: ``SILog(variance_focus=0.85)``."""
     if not isinstance(section, dict):
         return "not known" if section is None else str(section)
     given = {key: value for key, value in (section.get("init_args") or {}).items() if value is not None}
     name = str(section.get("class_path", "")).rpartition(".")[2]
     return f"{name}({', '.join(f'{key}={_call(value)}' for key, value in given.items())})"
-
-
-def _scores(checkpoint: Checkpoint) -> Iterator[str]:
-    for name, value in checkpoint.scores.items():
-        score = f"`{name}` (split, protocol, metric) {value:.4f}"
-        yield f"{score}, of the checkpoint at the size of its training, at the last validation before it was saved."

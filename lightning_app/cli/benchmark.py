@@ -92,9 +92,10 @@ def profile(
     """
     if loader:
         refuse_given(context, ("steps", "trace"), "does not apply to --loader")
-        reader, arguments = (context.args[0], context.args[1:]) if context.args else (None, [])
+        named = context.args[:1] if context.args and not context.args[0].startswith("-") else []
+        reader, rest = next(iter(named), None), context.args[len(named) :]
         options = (size, runs, shards, output, overwrite)
-        call("lightning_app.profiling.data_loading:benchmark_loader", reader, arguments, config or [], *options)
+        call("lightning_app.profiling.data_loading:benchmark_loader", reader, rest, config or [], *options)
     else:
         refuse_given(context, ("size", "runs", "shards", "output"), "needs --loader")
         arguments = [*(word for path in config or [] for word in ("-c", str(path))), *context.args]

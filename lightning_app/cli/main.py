@@ -35,6 +35,7 @@ _MOVED = {
     "convert executorch": "convert FILE --to executorch",
     "convert litert": "convert FILE --to litert",
     "convert qnn": "convert FILE --to qnn",
+    "cross-data": "evaluate MODEL --per-dataset",
     "data benchmark": "profile --loader",
     "encoders": "benchmark --encoder NAME",
     "gates": "targets FILE.onnx",

@@ -94,6 +94,6 @@ def load_stylizer(checkpoint: str) -> AdaIN:
         FileNotFoundError: no such file.
         ValueError: a checkpoint of something else, or one whose weights do not fit.
     """
-    network: Any = Checkpoint.open(Path(checkpoint), "lightning_app.training.StyleModule").network
+    network: Any = Checkpoint.open(Path(checkpoint), "lightning_app.training.StyleModule").build_network()
     network.trained = True
     return network  # type: ignore[no-any-return]

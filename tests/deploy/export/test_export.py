@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from onnx import TensorProto
 from torch import nn
 
@@ -152,6 +154,9 @@ def test_card_says_how_it_was_trained(exported: Path, checkpoint: Path) -> None:
         "| Virtual KITTI 2, unless these are other renders in its layout | CC BY-NC-SA 3.0 |",
     ):
         assert expected in card
+    data: Any = ModelCard(card).data  # what the Hugging Face hub reads
+    assert data.pipeline_tag == "depth-estimation"
+    assert [result.metric_type for result in data.eval_results or []] == ["abs_rel"]
     assert OnnxNetwork(exported).metadata["licence"].startswith("non-commercial: Virtual KITTI 2, unless")
 
 
@@ -177,10 +182,10 @@ def test_card_where_the_data_is_not_and_of_another_training(checkpoint: Path, mo
 
 def test_licences_are_concluded_in_a_sentence() -> None:
     free, bound, unknown = ("A", "CC BY 4.0", True), ("B", "CC BY-NC 4.0", False), ("C", "?", None)
-    assert Training({}, [], [free]).conclusion == "commercial use is allowed: A"
-    assert Training({}, [], [free, bound, bound]).conclusion == "non-commercial: B"
+    assert Training({}, {}, [free]).conclusion == "commercial use is allowed: A"
+    assert Training({}, {}, [free, bound, bound]).conclusion == "non-commercial: B"
     both = "non-commercial: B; whether commercial use is allowed is not known here: C"
-    assert Training({}, [], [unknown, bound]).conclusion == both
+    assert Training({}, {}, [unknown, bound]).conclusion == both
 
 
 def test_half_precision_keeps_metadata(exported: Path) -> None:

@@ -1,4 +1,4 @@
-"""``pocketdepth prune --steps``: pruning and fine-tuning in turn, cached and resumed."""
+"""Pruning in steps, with fine-tuning after each."""
 
 from __future__ import annotations
 
@@ -44,9 +44,13 @@ def test_steps_fine_tune_and_go_on(fitted: Path, tmp_path: Path, cli: Cli, monke
     assert Path("moved/n.ckpt").is_file()
     assert Path("moved/n/1/run/fit.json").stat().st_mtime_ns == time
     Path("moved/n/1/run/fit.json").unlink()  # fine-tuning that was interrupted before the folder was moved
-    Path("moved/n/steps.json").unlink()
+    finished, best = Path("moved/n/steps.json"), Path("moved/n/1/run/checkpoints/best.ckpt")
+    finished.write_text(json.dumps({k: v for k, v in json.loads(finished.read_text()).items() if "prune" in k}))
+    time = best.stat().st_mtime_ns
     resumed = cli(*relative, "--overwrite", "--trainer.max_steps", "2")
     assert resumed.status == 0, resumed.err
+    assert "step 1 of 1: fine-tune: running" in resumed.out
+    assert best.stat().st_mtime_ns == time  # not trained from the start
     other = cli(*relative, "--overwrite", "--trainer.max_steps", "3")
     assert other.status == 2
     assert "n was made with other settings (arguments); give another --output" in other.err
