@@ -75,8 +75,8 @@ def agreement(model: Path, images: NDArray[np.float32], cpu: str, python: Path) 
         command = [str(part) for part in (python, on_arm.__file__, opened, inputs, outputs)]
         run = subprocess.run(command, env={**os.environ, "QEMU_CPU": cpu}, capture_output=True, text=True, check=False)
         if run.returncode:
-            said = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
-            raise RuntimeError(f"{model} on {cpu}: {said[-1]}")
+            lines = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
+            raise RuntimeError(f"{model} on {cpu}: {lines[-1]}")
         theirs = dict(np.load(outputs))
         ours = on_arm.run(str(opened), images)
     names = [name for name in ours if name in quantized]
