@@ -1,6 +1,6 @@
-"""Checkpoint -> ONNX -> int8 -> numbers -> phone.
+"""Export, conversion, quantization, pruning, measurement and shipping of trained networks.
 
-``load(path)(image)`` runs a checkpoint or an ONNX file alike.
+``load(path)(image)`` predicts depth with a checkpoint or an exported file.
 """
 
 from deploy.inference.load import load

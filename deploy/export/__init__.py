@@ -1,1 +1,1 @@
-"""Checkpoint -> ONNX, with its fp16, .ort and camera variants and its model card."""
+"""Export of checkpoints to ONNX, with fp16, .ort and camera variants and a model card."""

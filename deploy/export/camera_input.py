@@ -1,4 +1,4 @@
-"""Camera frames in, depth at their size out: what an app would do around a network, as part of its file. No torch."""
+"""ONNX files that resize camera frames and depth inside the graph. Does not import torch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from deploy.inference.model_info import UNITS, ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork, read_model
 from lightning_app.files import atomic_write, refuse_existing
 
-OPSET = 18  # the first whose Resize can antialias
-RESIZED = 0.002  # of white, on average over a smooth frame
-DIFFERS = 1e-5  # of the depth, on average, given the same input
+OPSET = 18  # the first opset whose Resize supports antialiasing
+RESIZED = 0.002  # largest mean difference of resized frames, relative to white
+DIFFERS = 1e-5  # largest mean relative difference of depth for the same network input
 
 _BEFORE = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
@@ -49,28 +49,29 @@ after (float[1,1,{h},{w}] network_depth) => (float[{H},{W}] depth)
 
 
 def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, overwrite: bool = False) -> Path:
-    """Write a file that takes camera frames around one that takes its own size, whatever its precision.
+    """Add a camera input to an exported ONNX file and write it as a new file.
 
     Args:
         model: ONNX file of PocketDepth: fp32, fp16 or int8.
-        size: (height, width) of the frames.
-        output: the ONNX file; ``NAME-camera.onnx`` beside the model if left out.
-        overwrite: replace an ``output`` that exists.
+        size: (height, width) of the camera frames.
+        output: ONNX file to write. Default: ``NAME-camera.onnx`` beside the model.
+        overwrite: replace an existing ``output``.
 
     Returns:
-        The file's path.
+        Path of the new file.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: the model is missing.
         FileExistsError: ``output`` exists.
-        ValueError: not an ONNX file, or one that takes frames already or that :func:`with_camera` cannot take.
-        RuntimeError: the two files do not agree; nothing is written.
+        ValueError: not an ONNX file, one that already has a camera input, or one that :func:`with_camera` does not
+            support.
+        RuntimeError: the new file does not agree with the model. No file is written.
     """
     output = output or model.with_name(f"{model.stem}-camera.onnx")
     refuse_existing(output, overwrite=overwrite)
     network, content = OnnxNetwork(model), read_model(model)
     if network.takes_frames:
-        raise ValueError(f"{model}: takes frames already; give the file that it was made of")
+        raise ValueError(f"{model}: already has a camera input; give the file that it was made from")
     try:
         whole = with_camera(content, size)
     except ValueError as error:
@@ -79,32 +80,32 @@ def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, o
     with atomic_write(output) as temporary:
         onnx.save(whole, temporary)
     print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
-    print(f"resized as `predict` does, to within {resized:.1%} of white")
+    print(f"resized as in `predict`, mean difference {resized:.1%}")
     return output
 
 
 def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProto:
-    """A model that takes camera frames: ``image`` RGB uint8 (H, W, 3) -> ``depth`` float32 (H, W).
+    """Wrap a model so that it maps ``image``, RGB uint8 (H, W, 3), to ``depth``, float32 (H, W).
 
-    Frames are resized nearly by area, as :mod:`deploy.inference.images` does it: to a whole multiple of the
-    network's size, and then by averages. Depth is resized bilinearly in inverse depth.
+    Frames are resized to an integer multiple of the network's input size and then average-pooled. This approximates
+    the area interpolation of :mod:`deploy.inference.images`. Depth is resized bilinearly in inverse depth.
 
     Args:
-        model: RGB in [0, 1], (1, 3, h, w), -> (1, 1, h', w').
+        model: model that maps RGB in [0, 1], (1, 3, h, w), to (1, 1, h', w').
         size: (height, width) of the frames.
 
     Raises:
-        ValueError: another kind of model, one of an opset below 18, or frames without a pixel.
+        ValueError: unsupported input or output, an opset below 18, or an empty frame size.
     """
     if min(size) < 1:
-        raise ValueError(f"frames of {size[0]}x{size[1]} have no pixel")
+        raise ValueError(f"frames of {size[0]}x{size[1]} are empty; height and width must be positive")
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if opset < OPSET:
-        raise ValueError(f"the model is of opset {opset}; to resize frames in it takes {OPSET}")
+        raise ValueError(f"the model has opset {opset}, but a camera input needs opset {OPSET} or later")
     (image,), (depth,) = model.graph.input, model.graph.output
     own, given = _shape(image), _shape(depth)
     if len(own) != 4 or own[:2] != (1, 3) or len(given) != 4 or given[:2] != (1, 1) or 0 in own + given:
-        raise ValueError(f"the model maps {own} to {given}, not one image (1, 3, h, w) to one map (1, 1, h, w)")
+        raise ValueError(f"the model maps {own} to {given}, not an image (1, 3, h, w) to a map (1, 1, h, w)")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     info = ModelInfo.from_metadata(metadata, "the model")
     relative = info.predicts == "inverse_depth"
@@ -138,20 +139,27 @@ def with_camera(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProt
         compose.add_prefix(after, "after/", rename_outputs=False),
         [(f"network/{depth.name}", "after/network_depth")],
     )
-    del whole.opset_import[:]  # which now name one opset three times
+    del whole.opset_import[:]  # merging repeats the opset three times
     whole.opset_import.extend(model.opset_import)
-    onnx.helper.set_model_props(whole, metadata | _about(size, (own[2], own[3]), info).to_metadata())
+    onnx.helper.set_model_props(whole, metadata | _frame_info(size, (own[2], own[3]), info).to_metadata())
     whole = onnx.shape_inference.infer_shapes(whole)
     onnx.checker.check_model(whole)
     return whole
 
 
 def require_agreement(output: Path, plain: OnnxNetwork, camera: onnx.ModelProto) -> float:
-    """How far what the network is given of smooth frames is from what :mod:`deploy.inference.images` gives it, on
-    average, as a share of white.
+    """Compare a model with camera input with the model without, on smooth frames.
+
+    Args:
+        output: file to be written, for the error message.
+        plain: network without camera input.
+        camera: model with camera input.
+
+    Returns:
+        Mean difference of the resized frames from :mod:`deploy.inference.images`, relative to white.
 
     Raises:
-        RuntimeError: it is above the tolerance, or depth of the same input differs from the file without a camera.
+        RuntimeError: the resized frames, or depth for the same network input, differ by more than the tolerance.
     """
     watched = onnx.ModelProto()
     watched.CopyFrom(camera)
@@ -169,30 +177,30 @@ def require_agreement(output: Path, plain: OnnxNetwork, camera: onnx.ModelProto)
         differs = max(differs, float(np.abs((depth - expected) / unit).mean()))
     if not (resized <= RESIZED and differs <= DIFFERS):
         raise RuntimeError(
-            f"{output}: frames are resized to within {resized:.1%} of white ({RESIZED:.1%} is allowed), and depth "
-            f"differs by {differs:.1e} from that of the file without a camera ({DIFFERS:.0e} is allowed)"
+            f"{output}: resized frames differ by {resized:.1%} of white ({RESIZED:.1%} is allowed), and depth differs "
+            f"by {differs:.1e} from the file without camera input ({DIFFERS:.0e} is allowed)"
         )
     return resized
 
 
 def _smooth_frame(generator: np.random.Generator, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Colours without edges, on which ways to resize agree."""
+    """Random frame without edges, on which different interpolations agree."""
     coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return np.asarray(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
-    """Its sides, 0 where one is not fixed."""
+    """Shape of a value; dynamic dimensions are 0."""
     return tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
 
 
-def _about(size: tuple[int, int], own: tuple[int, int], info: ModelInfo) -> ModelInfo:
-    """What is different in the metadata of a file that takes frames."""
+def _frame_info(size: tuple[int, int], own: tuple[int, int], info: ModelInfo) -> ModelInfo:
+    """Metadata entries that differ in a file with camera input."""
     frame, focal = f"({size[0]}, {size[1]}", info.canonical_focal_px
     return ModelInfo(
         frames=size,
         input=f"image: RGB, uint8 {frame}, 3); the file resizes and normalises it itself",
         output=f"depth: float32 {frame}), {info.units or UNITS['depth']}",
-        # Of pixels of the frame, as `load` takes it.
+        # In pixels of the frame, as `load` expects it.
         canonical_focal_px=focal and focal * (size[0] * size[1] / (own[0] * own[1])) ** 0.5,
     )

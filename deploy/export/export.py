@@ -1,4 +1,4 @@
-"""Checkpoint -> ONNX: fused, of static size, and in agreement with torch."""
+"""Export of a checkpoint as fused ONNX files with a static input size, checked against torch."""
 
 from __future__ import annotations
 
@@ -41,37 +41,41 @@ def export(
     ort: bool = False,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write a checkpoint as ONNX files, ``image`` RGB in [0, 1], (1, 3, H, W) -> ``depth`` metres, (1, 1, h, w), and a
-    model card beside them (``NAME.md``).
+    """Export a checkpoint as one or more ONNX files and write a model card (``NAME.md``).
+
+    Each file maps ``image``, RGB in [0, 1], (1, 3, H, W), to ``depth`` in metres, (1, 1, h, w).
 
     Args:
-        checkpoint: of PocketDepth.
-        output: the ONNX file; beside the checkpoint if left out, with ``-fp16`` and ``-camera`` in its name.
-        sizes: (height, width) of each file, ``NAME-192x640.onnx`` if there are several; what the checkpoint was
-            trained at if left out.
-        precision: ``fp32``, or ``fp16``: half as large and for GPUs, NPUs and CoreML.
-        camera: (height, width) of a camera's frames: the file takes them as uint8 (H, W, 3), and gives depth (H, W).
-        ort: write ``NAME.ort`` beside each, which minimal builds of ONNX Runtime open.
-        overwrite: replace outputs that exist.
+        checkpoint: checkpoint of PocketDepth.
+        output: ONNX file. Default: the checkpoint's name with the suffix ``.onnx``, and with ``-fp16`` and ``-camera``
+            if they apply.
+        sizes: (height, width) of each file. Several sizes are written as ``NAME-192x640.onnx`` etc. Default: the size
+            that the checkpoint was trained at.
+        precision: ``fp32``, or ``fp16`` for GPUs, NPUs and CoreML at half the file size.
+        camera: (height, width) of camera frames. The file then maps uint8 (H, W, 3) to depth (H, W).
+        ort: also write ``NAME.ort`` for minimal builds of ONNX Runtime.
+        overwrite: replace existing outputs.
 
     Returns:
-        The ONNX files' paths in the order of the sizes, then those of the .ort files.
+        Paths of the ONNX files in the order of the sizes, followed by those of the .ort files.
 
     Raises:
-        FileNotFoundError: no such checkpoint.
-        FileExistsError: an output that exists.
-        ValueError: not a checkpoint of PocketDepth, a size that the network's stride does not divide, or options that
-            do not fit each other.
-        RuntimeError: a file does not agree with torch; it is not written.
+        FileNotFoundError: the checkpoint is missing.
+        FileExistsError: an output exists.
+        ValueError: not a checkpoint of PocketDepth, a size that is not divisible by the network's stride, or
+            incompatible options.
+        RuntimeError: a file does not agree with torch. It is not written.
     """
     if precision not in TOLERANCE:
-        raise ValueError(f"no precision {precision!r}; there are {', '.join(TOLERANCE)}")
+        raise ValueError(f"unknown precision {precision!r}; use one of {', '.join(TOLERANCE)}")
     if ort and precision == "fp16":
-        raise ValueError("an .ort file is made for a CPU, which would store fp16 as fp32 again: export it in fp32")
+        raise ValueError(
+            "an .ort file is optimised for CPUs, which compute fp16 in fp32: export it with --precision fp32"
+        )
     ends = ("-fp16" if precision == "fp16" else "") + ("-camera" if camera else "")
     output = output or checkpoint.with_name(f"{checkpoint.stem}{ends}.onnx")
     if output.suffix != ".onnx":
-        raise ValueError(f"{output}: an ONNX file's name ends in .onnx")
+        raise ValueError(f"{output}: the name of an ONNX file must end in .onnx")
     opened = Checkpoint.open(checkpoint)
     sizes = list(dict.fromkeys(sizes or [opened.size]))
     files = [output if len(sizes) == 1 else output.with_stem(f"{output.stem}-{h}x{w}") for h, w in sizes]
@@ -89,7 +93,7 @@ def export(
             write_ort(file, temporary)
         print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB, for minimal builds of ONNX Runtime")
     write_card(card, opened, files)
-    print(f"{card}: how to run it, how it was trained; licence: {training.conclusion}")
+    print(f"{card}: model card; licence: {training.conclusion}")
     return files + packed
 
 
@@ -101,7 +105,7 @@ def _write(
     output: Path,
     origin: ModelInfo,
 ) -> None:
-    """Write one file, once it agrees with torch, and say what it is."""
+    """Write one file if it agrees with torch, and print a summary."""
     model = to_onnx(opened.network, size)
     infos = (_info(opened, size, precision, model), stem_statistics(fuse(opened.network)), origin)
     onnx.helper.set_model_props(model, {key: value for info in infos for key, value in info.to_metadata().items()})
@@ -119,22 +123,22 @@ def _write(
         whole = model if camera is None else with_camera(model, camera)
         if camera is not None:
             resized = require_agreement(output, OnnxNetwork(plain), whole)
-            note = f"  frames of {camera[0]}x{camera[1]}: resized as `predict` does, to within {resized:.1%} of white\n"
+            note = f"  frames of {camera[0]}x{camera[1]}: resized as in `predict`, mean difference {resized:.1%}\n"
         onnx.save(whole, temporary)
     height, width = size
     print(f"{origin.checkpoint} -> {output}: {height}x{width}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
-    print(f"within {error:.0e} of torch's depth\n{note}", end="")
+    print(f"largest difference from torch {error:.0e}\n{note}", end="")
     if precision == "fp16":
-        print("  fp16: smaller, for GPUs, NPUs and CoreML; a CPU computes it in fp32 and is no faster")
+        print("  fp16: for GPUs, NPUs and CoreML; a CPU computes it in fp32 and is no faster")
     alone = sum(node.op_type == "BatchNormalization" for node in model.graph.node)
     if alone:
-        print(f"  {alone} of its BatchNorms follow no convolution that they could be folded into, and stay")
+        print(f"  {alone} BatchNorm layers do not follow a convolution and cannot be folded")
     for target, partitions in mobile_partitions(model).items():
-        print(f"  {target}: {partitions} partition{'s'[: partitions != 1]}" + (", one is needed" * (partitions != 1)))
+        print(f"  {target}: {partitions} partition{'s'[: partitions != 1]}" + (" (1 is ideal)" * (partitions != 1)))
 
 
 def _info(opened: Checkpoint, size: tuple[int, int], precision: Precision, model: onnx.ModelProto) -> ModelInfo:
-    """What lets anyone run the file without this code."""
+    """Metadata that describes the file to users without this code."""
     info = ModelInfo.of_checkpoint(opened, size)
     given = tuple(side.dim_value for side in model.graph.output[0].type.tensor_type.shape.dim)
     made = ModelInfo.from_metadata({each.key: each.value for each in model.metadata_props}, "the exported model")
@@ -149,8 +153,10 @@ def _info(opened: Checkpoint, size: tuple[int, int], precision: Precision, model
 
 
 def require_range(network: nn.Module, size: tuple[int, int]) -> None:
-    """Raise RuntimeError where a layer of a random image (fixed seed) goes beyond what half precision holds: a CPU,
-    which computes fp16 files in fp32, would not show it."""
+    """Raise RuntimeError if an activation on a random image (fixed seed) exceeds the range of fp16.
+
+    A CPU computes fp16 files in fp32, so running the file on a CPU does not reveal an overflow.
+    """
     largest = [0.0]
     leaves = [module for module in network.modules() if not list(module.children())]
     hooks = [leaf.register_forward_hook(lambda _, __, out: largest.append(float(out.abs().max()))) for leaf in leaves]
@@ -160,12 +166,12 @@ def require_range(network: nn.Module, size: tuple[int, int]) -> None:
         hook.remove()
     if not max(largest) < LARGEST_FP16:
         raise RuntimeError(
-            f"a layer reaches {max(largest):.0f}, and fp16 ends at {LARGEST_FP16:.0f}: export it in fp32"
+            f"a layer reaches {max(largest):.0f}, but fp16 ends at {LARGEST_FP16:.0f}: export it in fp32"
         )
 
 
 def disagreement(network: nn.Module, exported: OnnxNetwork) -> float:
-    """:func:`deploy.measure.agreement.largest_difference` of a network in torch and in ONNX Runtime, on noise."""
+    """Return the largest relative difference of a network in torch and in ONNX Runtime on random images."""
 
     def in_torch(image: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""ONNX in other formats: half precision, and ONNX Runtime's own. No torch."""
+"""Conversion of ONNX models to half precision and to ONNX Runtime's own format. Does not import torch."""
 
 from __future__ import annotations
 
@@ -19,24 +19,28 @@ from onnxruntime.tools.convert_onnx_models_to_ort import OptimizationStyle, conv
 from deploy.inference.onnx_network import OnnxNetwork
 
 LARGEST_FP16 = 65504.0
-TOLERANCE = 1e-3  # of the largest depth, between .onnx and .ort
+TOLERANCE = 1e-3  # largest difference between .onnx and .ort, relative to the largest depth
 
 
 def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with weights and arithmetic in half precision; image and depth stay float32."""
+    """Convert weights and arithmetic to half precision. Input and output stay float32."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of each weight that is nearer to 0 than half precision can tell
+        warnings.simplefilter("ignore")  # one warning for each weight below the smallest fp16 number
         half: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True)
     return half
 
 
 def write_ort(model: Path, output: Path) -> None:
-    """Write an ONNX file in ONNX Runtime's own format (.ort), optimised for any CPU; its metadata stays.
+    """Convert an ONNX file to ONNX Runtime's own format (.ort), optimised for any CPU. The metadata is kept.
 
-    Minimal builds of ONNX Runtime, a few megabytes smaller in an app, open nothing else.
+    Minimal builds of ONNX Runtime only support this format. They are a few megabytes smaller.
+
+    Args:
+        model: ONNX file.
+        output: .ort file to write.
 
     Raises:
-        RuntimeError: the two do not give the same.
+        RuntimeError: outputs or metadata of the two files differ.
     """
     with tempfile.TemporaryDirectory() as folder, _quiet():
         source = Path(folder) / model.with_suffix(".onnx").name
@@ -48,12 +52,14 @@ def write_ort(model: Path, output: Path) -> None:
     expected = network(image)
     error = float(np.abs((packed(image) - expected) / np.abs(expected).max()).max())
     if not error <= TOLERANCE or packed.metadata != network.metadata:
-        raise RuntimeError(f"{model}: in ONNX Runtime's format it differs by {error:.1e}, or in its metadata")
+        raise RuntimeError(
+            f"{model}: .ort and .onnx differ by {error:.1e} of the depth ({TOLERANCE:.0e} allowed) or in metadata"
+        )
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The converter prints and logs each of its steps."""
+    """Suppress the output and logs of the converter."""
     logging.disable(logging.INFO)
     try:
         with contextlib.redirect_stdout(io.StringIO()):

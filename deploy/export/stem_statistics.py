@@ -1,4 +1,4 @@
-"""What the first layer saw in training, as metadata of a file."""
+"""Statistics of the first layer on the training images, for the metadata of a file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from deploy.inference.model_info import ModelInfo
 
 
 def stem_statistics(network: nn.Module) -> ModelInfo:
-    """Mean and standard deviation of each channel of the first convolution's output over the training images.
+    """Return mean and standard deviation of the first convolution's output channels over the training images.
 
-    Its BatchNorm knows them. They are metadata of an ONNX file, in which both are one convolution; empty where there is
-    no such pair.
+    They are read from the BatchNorm after the first convolution. The export fuses both layers, so the values are stored
+    as metadata. The result has no entries if the network does not begin with such a pair.
     """
     kinds = (nn.Conv2d, nn.BatchNorm2d)
     first = [module for module in network.modules() if isinstance(module, kinds)][:2]
@@ -21,6 +21,6 @@ def stem_statistics(network: nn.Module) -> ModelInfo:
     assert isinstance(norm, nn.BatchNorm2d)
     if not norm.affine or norm.running_var is None:
         return ModelInfo()
-    share = (norm.running_var / (norm.running_var + norm.eps)).sqrt()  # below 1 where a channel hardly varies
+    share = (norm.running_var / (norm.running_var + norm.eps)).sqrt()  # below 1 for channels of small variance
     mean, std = norm.bias.tolist(), (norm.weight.abs() * share).tolist()
     return ModelInfo(stem_mean=tuple(mean), stem_std=tuple(std))

@@ -1,4 +1,4 @@
-"""An ONNX file without what no runtime needs. No torch."""
+"""Removal of content that no runtime needs from an ONNX model. Does not import torch."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from onnx import numpy_helper
 
 
 def strip_model(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Take out of a model, in place, what makes its file larger and nothing else.
+    """Reduce the file size of a model in place without changing its output.
 
-    That is: where in whose Python code a node came from, operator sets that no node is of, tensors with the same values
-    (zero points, above all), of which one is kept, and values spelled out number by number.
+    Removes the source locations of nodes and the operator sets that no node uses. Merges tensors with equal values,
+    which are mostly zero points. Stores all tensors as raw data.
     """
     for node in model.graph.node:
         del node.metadata_props[:]
@@ -25,6 +25,7 @@ def strip_model(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _merge_equal_tensors(graph: onnx.GraphProto) -> None:
+    """Keep one of several equal tensors and store all as raw data."""
     outputs = {value.name for value in graph.output}
     first: dict[tuple[object, ...], str] = {}
     renamed: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A network -> an ONNX model in memory."""
+"""Conversion of a network to an ONNX model in memory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ from models.prediction import Predicts
 
 
 def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
-    """A network in evaluation mode as a fused ONNX model of a static size (height, width).
+    """Convert a network to a fused ONNX model in evaluation mode.
 
-    Its metadata holds ``predicts`` and ``float_layers``: the names of the layers that stay in float in int8, separated
-    by spaces. The weights of a layer are the initializer ``NAME.weight``.
+    The metadata contains ``predicts`` and ``float_layers``, the names of the layers that stay in float in int8 files.
+    The weight of a layer is the initializer ``NAME.weight``.
+
+    Args:
+        network: depth network.
+        size: static (height, width) of the input.
     """
     example = torch.zeros(1, 3, *size)
     fused = fuse(network).eval()
@@ -38,7 +42,7 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
     _name_empty_roi(model)
     _shuffle_as_nnapi(model)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    weights = {tensor.name for tensor in model.graph.initializer}  # heads of training are not exported
+    weights = {tensor.name for tensor in model.graph.initializer}  # heads used only in training are not exported
     floats = tuple(name for name in float_layers(fused) if f"{name}.weight" in weights)
     info = ModelInfo(predicts=cast(Predicts, network.predicts), float_layers=floats or None)
     onnx.helper.set_model_props(model, info.to_metadata())
@@ -48,7 +52,7 @@ def to_onnx(network: nn.Module, size: tuple[int, int]) -> onnx.ModelProto:
 
 
 def _name_empty_roi(model: onnx.ModelProto) -> None:
-    """Give Resize an empty tensor for the input that it does not use: the usability checker refuses a nameless one."""
+    """Pass a named empty tensor as the unused roi of Resize: the usability checker does not support unnamed inputs."""
     nodes = [node for node in model.graph.node if node.op_type == "Resize" and node.input[1] == ""]
     for node in nodes:
         node.input[1] = "empty_roi"
@@ -57,7 +61,7 @@ def _name_empty_roi(model: onnx.ModelProto) -> None:
 
 
 def _shuffle_as_nnapi(model: onnx.ModelProto) -> None:
-    """Android's NNAPI knows the other order of sub-pixels alone; where they make one channel, both are the same."""
+    """Set DepthToSpace to DCR, the only mode that NNAPI supports. For one output channel, DCR and CRD are equal."""
     channels = {
         value.name: value.type.tensor_type.shape.dim[1].dim_value
         for value in (*model.graph.value_info, *model.graph.output)
@@ -70,7 +74,7 @@ def _shuffle_as_nnapi(model: onnx.ModelProto) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter reports its own progress and its own deprecations; neither is the user's business."""
+    """Suppress progress messages and deprecation warnings of the exporter."""
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:

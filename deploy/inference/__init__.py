@@ -1,4 +1,4 @@
-"""Any file -> depth: checkpoints, ONNX, LiteRT and ExecuTorch behind one interface."""
+"""Inference with checkpoints, ONNX, LiteRT and ExecuTorch files through one interface."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""Any network on any data set under any protocol."""
+"""Evaluation of checkpoints and exported files on data sets."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ def evaluate(
     output: Path | None = None,
     overwrite: bool = False,
 ) -> Results:
-    """Score a checkpoint or an ONNX file, and print the table.
+    """Evaluate a checkpoint or an ONNX file and print a table of metrics.
 
     Args:
-        model: checkpoint or ONNX file; frames are brought to its own input size.
-        data: YAMLs with a ``data`` section, the later wins.
+        model: checkpoint or ONNX file. Images are resized to its input size.
+        data: YAMLs with a ``data`` section; later files override earlier ones.
         split: ``val`` or ``test``.
-        protocols: names; the data section's if left out.
-        output: JSON file.
-        overwrite: replace an ``output`` that exists.
+        protocols: names of evaluation protocols. Default: the protocols of the data section.
+        output: JSON file for the results. Default: no file is written.
+        overwrite: replace an existing ``output``.
 
     Returns:
-        The metrics and the counts of frames by protocol.
+        Metrics and frame counts by protocol.
 
     Raises:
-        FileNotFoundError: no such model, YAML or data.
+        FileNotFoundError: the model, a YAML or the data is missing.
         FileExistsError: ``output`` exists.
-        ValueError: an unknown protocol or split, or a YAML whose data section does not fit.
-        RuntimeError: not one frame could be scored.
+        ValueError: unknown protocol or split, or invalid data section.
+        RuntimeError: no frame could be scored.
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
@@ -100,24 +100,25 @@ def evaluate_per_dataset(
     output: Path | None = None,
     overwrite: bool = False,
 ) -> list[Row]:
-    """Score a checkpoint or an ONNX file on each reader of a split separately, under every protocol that its ground
-    truth allows, and print one table.
+    """Evaluate a checkpoint or an ONNX file on each reader of a split separately and print one table.
+
+    Each data set is scored under every protocol that its ground truth supports.
 
     Args:
-        model: checkpoint or ONNX file; frames are brought to its own input size.
-        data: YAMLs with a ``data`` section, the later wins; each reader of the split is a data set.
+        model: checkpoint or ONNX file. Images are resized to its input size.
+        data: YAMLs with a ``data`` section; later files override earlier ones. Each reader of the split is a data set.
         split: ``val`` or ``test``.
-        protocols: names of those to consider; all if left out.
-        output: JSON file.
-        overwrite: replace an ``output`` that exists.
+        protocols: names of the protocols to consider. Default: all protocols.
+        output: JSON file for the results. Default: no file is written.
+        overwrite: replace an existing ``output``.
 
     Returns:
-        A row for each data set and protocol; one without metrics for a data set that is not there.
+        One row per data set and protocol. A missing data set has one row without metrics.
 
     Raises:
-        FileNotFoundError: no such model or YAML, or not one of the data sets.
+        FileNotFoundError: the model or a YAML is missing, or no data set can be scored.
         FileExistsError: ``output`` exists.
-        ValueError: an unknown protocol or split, or a YAML whose data section does not fit.
+        ValueError: unknown protocol or split, or invalid data section.
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
@@ -131,7 +132,7 @@ def evaluate_per_dataset(
         warn_of_leaks(network.checkpoint, readers)
     rows = score_per_dataset(module, readers, known, partial(_predict, network), network.predicts, network.size)
     if not any(row.metrics for row in rows):
-        raise FileNotFoundError(f"{', '.join(map(str, data))}: not one {split} data set can be scored; {rows[0].note}")
+        raise FileNotFoundError(f"{', '.join(map(str, data))}: no {split} data set can be scored; {rows[0].note}")
     print_per_dataset(rows, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}")
     if output is not None:
         write_per_dataset(output, rows, model=str(model), data=[str(path) for path in data], split=split)
@@ -139,7 +140,7 @@ def evaluate_per_dataset(
 
 
 def _predict(network: Network, batch: dict[str, Any]) -> Tensor:
-    """Depth of a batch of one image, as exported files take it: (1, 1, h, w)."""
+    """Depth of a batch of one image, (1, 1, h, w). Exported files have a batch size of 1."""
     prediction = torch.from_numpy(network(batch["image"].contiguous().numpy()))
     metres: Tensor = from_canonical(prediction, batch, network.canonical_focal_px)
     return metres

@@ -1,4 +1,4 @@
-"""ExecuTorch files (.pte). ExecuTorch's own Python runtime imports torch, this file does not."""
+"""ExecuTorch files (.pte). This module does not import torch, but ExecuTorch's Python runtime does."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from deploy.inference.model_info import ModelInfo
 from deploy.inference.network import Network
 from deploy.inference.optional_packages import quiet, require
 
-METADATA = "pocketdepth"  # the name of the method that gives what the file says of itself
+METADATA = "pocketdepth"  # the name of the method that returns the metadata
 
 
 class ExecuTorchNetwork(Network):
-    """A file that ``pocketdepth convert executorch`` wrote.
+    """A depth network in an ExecuTorch file written by ``pocketdepth convert --to executorch``.
 
     Args:
-        path: the file.
-        threads: of ExecuTorch, for all its files in this process; its own choice if left out.
+        path: the .pte file.
+        threads: number of threads, shared by all ExecuTorch files in this process. Default: chosen by ExecuTorch.
 
     Raises:
         ImportError: ExecuTorch is not installed.
-        FileNotFoundError: no such file.
-        ValueError: not such a file.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is invalid or was not written by PocketDepth.
     """
 
     runtime = "executorch"
@@ -43,18 +43,18 @@ class ExecuTorchNetwork(Network):
                     library._unsafe_reset_threadpool(threads)
                 program = runtime.get().load_program(path)
                 ours = METADATA in program.method_names
-                says = program.load_method(METADATA).execute([])[0] if ours else "{}"
+                metadata = program.load_method(METADATA).execute([])[0] if ours else "{}"
                 self.method = program.load_method("forward")
         except RuntimeError as error:
             raise ValueError(f"{path}: ExecuTorch cannot open it ({' '.join(str(error).split())})") from error
         if not ours:
-            raise ValueError(f"{path}: not an ExecuTorch file of `pocketdepth convert executorch`")
-        self.info = ModelInfo.from_metadata(json.loads(says), path)
+            raise ValueError(f"{path}: not written by `pocketdepth convert --to executorch`")
+        self.info = ModelInfo.from_metadata(json.loads(metadata), path)
         _, _, height, width = self.method.metadata.input_tensor_meta(0).sizes()
         self.size = (int(height), int(width))
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
-        from torch import from_numpy  # imported by the runtime already
+        """Predict from RGB in [0, 1], (1, 3, height, width). Returns depth or inverse depth, (1, 1, h, w)."""
+        from torch import from_numpy  # the runtime has already imported torch
 
         return cast(NDArray[np.float32], self.method.execute([from_numpy(image)])[0].numpy().copy())

@@ -1,4 +1,4 @@
-"""Images and depth at the border of a deployed network. No torch."""
+"""Pre- and postprocessing of images and depth maps. Does not import torch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def find_images(source: Path) -> list[Path]:
-    """An image itself, or the images of a folder and of the folders in it, without depth maps: PNGs of 16 bits of grey.
+    """List the images of a folder and its subfolders, or return a single image file as it is.
+
+    16-bit grayscale PNGs are skipped, because they are depth maps.
 
     Raises:
-        FileNotFoundError: nothing there, or no image in it.
+        FileNotFoundError: the path is missing, or the folder contains no image.
     """
     if source.is_file():
         return [source]
@@ -34,13 +36,13 @@ def find_images(source: Path) -> list[Path]:
 
 
 def spread(items: Sequence[T], number: int) -> list[T]:
-    """At most ``number`` of the items, spread evenly from the first to the last."""
+    """Select at most ``number`` items, evenly spaced from the first to the last."""
     places = np.linspace(0, len(items) - 1, min(number, len(items))).round().astype(int)
     return [items[place] for place in dict.fromkeys(places.tolist())]
 
 
 def _is_depth_map(path: Path) -> bool:
-    """By its header; what cannot be read is reported when it is."""
+    """Whether the header is that of a 16-bit grayscale PNG. A corrupt file is reported later, by the image reader."""
     if path.suffix.lower() != ".png":
         return False
     with path.open("rb") as stream:
@@ -49,10 +51,10 @@ def _is_depth_map(path: Path) -> bool:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """RGB uint8, (H, W, 3).
+    """Read an image as RGB uint8, (H, W, 3).
 
     Raises:
-        OSError: the file is no image, or corrupt.
+        OSError: the file is corrupt or not an image.
     """
     try:
         with Image.open(path) as image:
@@ -62,7 +64,15 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def to_input(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
-    """RGB (H, W, 3), uint8 or float in [0, 1] -> what a network takes: float32 in [0, 1], (1, 3, height, width)."""
+    """Convert an image to a network input.
+
+    Args:
+        image: RGB, (H, W, 3), uint8 or float in [0, 1].
+        size: (height, width) of the network's input.
+
+    Returns:
+        float32 in [0, 1], (1, 3, height, width).
+    """
     height, width = image.shape[:2]
     pixels: NDArray[Any] = image
     if (height, width) != size:
@@ -73,8 +83,12 @@ def to_input(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def to_image_size(prediction: NDArray[np.float32], size: tuple[int, int], predicts: str) -> NDArray[np.float32]:
-    """Depth in metres, or inverse depth, (h, w) -> (height, width): bilinear in inverse depth, as
-    ``losses.masked.resize`` does it for the protocols.
+    """Resize a prediction bilinearly in inverse depth, like ``losses.masked.resize``.
+
+    Args:
+        prediction: depth in metres or inverse depth, (h, w).
+        size: (height, width) of the result.
+        predicts: ``depth`` or ``inverse_depth``.
     """
     inverse: Any = 1 / prediction if predicts == "depth" else prediction
     resized = np.asarray(cv2.resize(inverse, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""LiteRT files (.tflite). No torch."""
+"""LiteRT files (.tflite). Does not import torch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from deploy.inference.model_info import ModelInfo
 from deploy.inference.network import Network
 from deploy.inference.optional_packages import quiet, require
 
-METADATA = "pocketdepth"  # the name of our entry in the file's own metadata
+METADATA = "pocketdepth"  # the name of our metadata entry
 
 
 class LiteRtNetwork(Network):
-    """A file that ``pocketdepth convert --to litert`` wrote.
+    """A depth network in a LiteRT file written by ``pocketdepth convert --to litert``.
 
     Args:
-        path: the file.
-        threads: of LiteRT; its own choice if left out.
+        path: the .tflite file.
+        threads: number of threads. Default: chosen by LiteRT.
 
     Raises:
         ImportError: LiteRT is not installed.
-        FileNotFoundError: no such file.
-        ValueError: not such a file.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is invalid or was not written by PocketDepth.
     """
 
     runtime = "litert"
@@ -51,18 +51,18 @@ class LiteRtNetwork(Network):
         self.size = (int(height), int(width))
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
-        channels_last = cv2.merge(list(image[0]))[None]  # several times as fast as numpy's copy
+        """Predict from RGB in [0, 1], (1, 3, height, width). Returns depth or inverse depth, (1, 1, h, w)."""
+        channels_last = cv2.merge(list(image[0]))[None]  # (1, height, width, 3), several times faster than NumPy's copy
         self.interpreter.set_tensor(self.input, channels_last)
         self.interpreter.invoke()
-        return cast(NDArray[np.float32], self.interpreter.get_tensor(self.output).transpose(0, 3, 1, 2))
+        return cast(NDArray[np.float32], self.interpreter.get_tensor(self.output).transpose(0, 3, 1, 2))  # (1, 1, h, w)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a file.
+    """Read the metadata of a LiteRT file.
 
     Raises:
-        ValueError: not a file of ``pocketdepth convert --to litert``.
+        ValueError: the file is corrupt or was not written by ``pocketdepth convert --to litert``.
     """
     content = path.read_bytes()
     if content[4:8] == b"TFL3":
@@ -70,16 +70,16 @@ def read_metadata(path: Path) -> dict[str, str]:
             for each in _schema().ModelT.InitFromPackedBuf(content).metadata or []:
                 if each.name.decode() == METADATA:
                     return cast(dict[str, str], json.loads(_buffer(content, each.buffer)))
-        except Exception as error:  # a truncated flatbuffer fails in as many ways as it has fields
-            raise ValueError(f"{path}: a corrupt LiteRT file ({type(error).__name__})") from error
-    raise ValueError(f"{path}: not a LiteRT file of `pocketdepth convert --to litert`")
+        except Exception as error:  # a truncated flatbuffer can raise many exception types
+            raise ValueError(f"{path}: corrupt LiteRT file ({type(error).__name__})") from error
+    raise ValueError(f"{path}: not a LiteRT file written by `pocketdepth convert --to litert`")
 
 
 def add_metadata(content: bytes, metadata: dict[str, str]) -> bytes:
-    """The content of a file with metadata."""
+    """Add metadata to the content of a LiteRT file."""
     schema, utils = _schema(), require("ai_edge_litert.tools.flatbuffer_utils", "litert")
     model = utils.read_model_from_bytearray(content)
-    for each in model.buffers:  # an array is written whole, bytes one by one
+    for each in model.buffers:  # an array is written at once, a list byte by byte
         each.data = None if each.data is None else np.frombuffer(each.data, np.uint8)
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(json.dumps(metadata).encode(), np.uint8)

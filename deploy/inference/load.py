@@ -1,4 +1,4 @@
-"""One way to run a network, whatever file it lies in. Imports torch for a checkpoint alone."""
+"""Load a network from a file of any supported format. Imports torch only for checkpoints."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from lightning_app.canonical_camera import canonical_scale
 
 
 class DepthModel:
-    """A network that takes images of any size.
+    """A depth network that accepts images of any size.
 
     Attributes:
-        network: what runs, on inputs of its own size.
+        network: the underlying network, with a fixed input size.
     """
 
     def __init__(self, network: Network) -> None:
         self.network = network
 
     def __call__(self, image: Array | Image.Image | str | Path, focal_px: float | None = None) -> NDArray[np.float32]:
-        """Predict depth, or inverse depth up to scale and shift where the network was trained for that.
+        """Predict depth, or inverse depth up to scale and shift if the network was trained for it.
 
         Args:
-            image: a file, a PIL image, or RGB (H, W, 3) as uint8 or as float in [0, 1].
-            focal_px: the camera's focal length in pixels of this image; needed by a network that was trained for a
-                canonical camera, and by no other.
+            image: an image file, a PIL image, or an RGB array, (H, W, 3), uint8 or float in [0, 1].
+            focal_px: focal length of the camera in pixels of this image. Required for a network that was trained for
+                a canonical camera; an error for any other network.
 
         Returns:
-            float32 metres (or inverse depth), (H, W), the image's own size.
+            Depth in metres or inverse depth, float32, (H, W), at the size of the image.
 
         Raises:
-            OSError: a corrupt image file.
-            ValueError: an array that is not RGB, or a focal length that is missing, not needed or not positive.
+            OSError: corrupt image file.
+            ValueError: the array is not RGB, or the focal length is missing, not applicable or not positive.
         """
         canonical = self.network.canonical_focal_px
         if (canonical is None) != (focal_px is None):
             needed = "was trained for a canonical camera: give --focal-px (focal_px)"
-            raise ValueError(f"{self.network.path}: this network {needed if canonical else 'needs no focal length'}")
+            unused = "was not trained for a canonical camera: leave out --focal-px (focal_px)"
+            raise ValueError(f"{self.network.path}: this network {needed if canonical else unused}")
         if focal_px is not None and not focal_px > 0:
             raise ValueError(f"a focal length of {focal_px} px is not positive")
         if isinstance(image, str | Path):
@@ -58,18 +59,27 @@ class DepthModel:
 
 
 def load(path: str | Path) -> DepthModel:
-    """Open a checkpoint (.ckpt) or an ONNX file (.onnx, .ort): ``load(path)(image)`` is depth in metres.
+    """Load a checkpoint (.ckpt) or an ONNX file (.onnx, .ort). ``load(path)(image)`` returns depth in metres.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: another kind of file, or a corrupt one.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is corrupt or has an unsupported format.
     """
     return DepthModel(load_network(Path(path)))
 
 
 def load_network(path: Path, threads: int | None = None) -> Network:
-    """The bare network of a checkpoint, an ONNX file or a converted one, which takes inputs of its own size;
-    ``threads`` are the runtime's choice if left out."""
+    """Load a network with a fixed input size from a checkpoint, an ONNX file or a converted file.
+
+    Args:
+        path: .ckpt, .onnx, .ort, .tflite or .pte file.
+        threads: number of threads. Default: chosen by the runtime.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ImportError: the runtime of the file is not installed.
+        ValueError: the file is corrupt or has an unsupported format.
+    """
     if path.suffix in (".onnx", ".ort"):
         from deploy.inference.onnx_network import OnnxNetwork
 

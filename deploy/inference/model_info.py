@@ -1,4 +1,4 @@
-"""The metadata of a model file: the one place that reads and writes it. No torch."""
+"""Metadata of model files: its fields, reading and writing. Does not import torch."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ UNITS: dict[str, str] = {"depth": "metres", "inverse_depth": "1/m up to scale an
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model file says of itself. Each field is one entry of its metadata, None where the file has no such entry.
+    """Metadata of a model file. Each field is one entry; a field is None if the file has no such entry.
 
     Attributes:
         size: (height, width) of the network's input.
-        frames: (height, width) of the camera frames that the file takes, if it resizes them itself.
-        input: the input in words: colour, range, type and shape.
-        output: the output in words: type, shape, units and how to resize it.
+        frames: (height, width) of the camera frames that the file accepts, if it resizes them itself.
+        input: description of the input: colour space, range, data type and shape.
+        output: description of the output: data type, shape, units and how to resize it.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
-        units: of the output.
-        quantized: how it was quantized; None for a float file.
-        precision: of weights and activations.
-        licence: what the training data and weights allow.
-        checkpoint: name of the checkpoint that it was made of.
-        checkpoint_sha256: of that file.
-        pocketdepth: the version that wrote it.
-        canonical_focal_px: focal length of the canonical camera that the depth is for, in pixels of the input.
-        stem_mean: mean of each channel after the first convolution, over the training images.
-        stem_std: standard deviation of the same.
-        float_layers: names of the layers that stay in float in int8, see :mod:`models.float_layers`.
-        warning: what ``pocketdepth quantize`` warned of.
-        chip: the chip that it was compiled for.
+        units: units of the output.
+        quantized: description of the quantization; None for a float file.
+        precision: precision of weights and activations.
+        licence: licence conditions that follow from the training data and the pretrained weights.
+        checkpoint: file name of the source checkpoint.
+        checkpoint_sha256: SHA-256 of the source checkpoint.
+        pocketdepth: version of PocketDepth that wrote the file.
+        canonical_focal_px: focal length of the canonical camera, in pixels of the input; None without such a camera.
+        stem_mean: mean of each output channel of the first convolution over the training images.
+        stem_std: standard deviation of the same channels.
+        float_layers: names of the layers that stay in float in int8 files, see :mod:`models.float_layers`.
+        warning: warning of ``pocketdepth quantize`` about the calibration images.
+        chip: chip that the file was compiled for.
     """
 
     size: tuple[int, int] | None = None
@@ -62,14 +62,14 @@ class ModelInfo:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path | str) -> ModelInfo:
-        """Read the entries of a file; unknown ones, as files of others have, are left out.
+        """Parse the metadata entries of a file. Unknown entries are ignored.
 
         Args:
-            metadata: its entries.
+            metadata: the entries.
             path: the file, for the error message.
 
         Raises:
-            ValueError: an entry that cannot be parsed.
+            ValueError: an entry cannot be parsed.
         """
         values: dict[str, Any] = {each.name: metadata[each.name] for each in fields(cls) if each.name in metadata}
         for name, parse in _PARSERS.items():
@@ -81,7 +81,7 @@ class ModelInfo:
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Checkpoint, size: tuple[int, int]) -> ModelInfo:
-        """What every file made of a checkpoint says, for inputs of (height, width)."""
+        """Metadata common to all files made from a checkpoint, for an input of (height, width)."""
         predicts = checkpoint.network.predicts
         return cls(
             size=size,
@@ -93,13 +93,15 @@ class ModelInfo:
         )
 
     def to_metadata(self) -> dict[str, str]:
-        """The entries for a file, in the order of the fields; none for a field that is None."""
+        """Return the metadata entries in the order of the fields. Fields that are None are left out."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: _WRITERS.get(name, str)(value) for name, value in values.items() if value is not None}
 
 
 def _parse_size(text: str) -> tuple[int, int] | None:
-    match = re.fullmatch(r"(\d+)x(\d+) \(height x width\)", text)  # another's file may mean something else by "size"
+    match = re.fullmatch(
+        r"(\d+)x(\d+) \(height x width\)", text
+    )  # "size" in a third-party file may have another format
     return (int(match[1]), int(match[2])) if match else None
 
 

@@ -1,4 +1,4 @@
-"""The interface of a network in any runtime. No torch."""
+"""Interface of a network in any runtime. Does not import torch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """A depth network of one file, which takes one image of its own size.
+    """A depth network loaded from a file, with a batch size of 1 and a fixed input size.
 
     Attributes:
-        runtime: what runs it, such as ``onnxruntime``.
-        path: the file.
-        size: (height, width) of its input.
-        info: the file's metadata.
+        runtime: name of the runtime, such as ``onnxruntime``.
+        path: path of the file.
+        size: (height, width) of the input.
+        info: metadata of the file.
     """
 
     runtime: str
@@ -30,15 +30,15 @@ class Network(Protocol):
     info: ModelInfo
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """RGB in [0, 1], (1, 3, height, width) -> what it predicts, (1, 1, h, w)."""
+        """Predict from RGB in [0, 1], (1, 3, height, width). Returns depth or inverse depth, (1, 1, h, w)."""
         ...
 
     @property
     def predicts(self) -> Predicts:
-        """``depth`` in metres, or ``inverse_depth`` up to scale and shift; a file that does not say predicts depth."""
+        """``depth`` in metres, or ``inverse_depth`` up to scale and shift. Default without metadata: ``depth``."""
         return self.info.predicts or "depth"
 
     @property
     def canonical_focal_px(self) -> float | None:
-        """Focal length of the canonical camera that its depth is for, in pixels of its input; None if for any."""
+        """Focal length of the canonical camera in pixels of the input; None without such a camera."""
         return self.info.canonical_focal_px

@@ -1,4 +1,4 @@
-"""ONNX files in ONNX Runtime. No torch."""
+"""ONNX files in ONNX Runtime. Does not import torch."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _FIX = (
 
 
 class OnnxNetwork(Network):
-    """A depth network as an ONNX file, ours or anyone's: one image in, one map out.
+    """A depth network in an ONNX file of PocketDepth or a third party, with one image as input and one map as output.
 
     Attributes:
-        size: (height, width) of its input.
-        takes_frames: whether that is a camera's frame, uint8 (height, width, 3), as ``pocketdepth export --camera``
-            makes it.
-        metadata: all entries of the file.
-        info: those of PocketDepth. A file that does not say what it predicts is taken for depth of RGB in [0, 1], which
-            is said once on standard error.
+        size: (height, width) of the input.
+        takes_frames: whether the input is a camera frame, uint8 (height, width, 3), as written by
+            ``pocketdepth export --camera``.
+        metadata: all metadata entries of the file.
+        info: the metadata entries of PocketDepth. A file without the entry ``predicts`` is assumed to predict depth in
+            metres from RGB in [0, 1]; a warning is printed once.
 
     Args:
-        path: the file (.onnx or .ort).
-        threads: of ONNX Runtime; its own choice if left out.
+        path: ONNX file (.onnx or .ort).
+        threads: number of threads. Default: chosen by ONNX Runtime.
 
     Raises:
-        FileNotFoundError: no such file, or its weights lie in another file that is missing.
-        ValueError: not an ONNX file, not an image -> depth network of a static size, or invalid metadata.
+        FileNotFoundError: the file or its external data file is missing.
+        ValueError: not an ONNX file, not an image -> depth network with a static input size, or invalid metadata.
     """
 
     runtime = "onnxruntime"
@@ -44,78 +44,78 @@ class OnnxNetwork(Network):
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self.session = open_session(path, threads)
         self.path = path
-        self.input, self.size, self.takes_frames = _the_image(path, self.session.get_inputs())
+        self.input, self.size, self.takes_frames = _image_input(path, self.session.get_inputs())
         _require_one_map(path, self.input, self.session.get_outputs())
         self.metadata: dict[str, str] = dict(self.session.get_modelmeta().custom_metadata_map)
         self.info = ModelInfo.from_metadata(self.metadata, path)
         if self.info.predicts is None:
-            _say_assumptions(path)
+            _warn_of_assumptions(path)
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w).
+        """Predict from RGB in [0, 1], (1, 3, height, width). Returns depth or inverse depth, (1, 1, h, w).
 
         Raises:
-            RuntimeError: the file cannot be run, or gives something else than one map.
+            RuntimeError: ONNX Runtime fails, or the output is not a single map.
         """
         try:
             output = self.session.run(None, self.feed(image))[0]
-        except Exception as error:  # onnxruntime's own exceptions share no public base
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
             raise RuntimeError(f"{self.path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
         if output.ndim < 2 or output.size != output.shape[-2] * output.shape[-1]:
-            raise RuntimeError(f"{self.path}: gives {output.shape}, not one map (1, 1, h, w)")
+            raise RuntimeError(f"{self.path}: its output has shape {output.shape}, not (1, 1, h, w)")
         return cast(NDArray[np.float32], output.reshape(1, 1, *output.shape[-2:]).astype(np.float32, copy=False))
 
     def feed(self, image: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """What the session takes for an image, RGB in [0, 1], (1, 3, height, width)."""
+        """Build the session's inputs from RGB in [0, 1], (1, 3, height, width)."""
         if self.takes_frames:
-            return {self.input: np.rint(image[0].transpose(1, 2, 0) * np.float32(255)).astype(np.uint8)}
+            return {self.input: np.rint(image[0].transpose(1, 2, 0) * np.float32(255)).astype(np.uint8)}  # (H, W, 3)
         return {self.input: image}
 
 
 def open_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Open an ONNX file; raises as :class:`OnnxNetwork` does."""
+    """Open an ONNX file in ONNX Runtime. Raises the same exceptions as :class:`OnnxNetwork`."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such ONNX file")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised
+    options.log_severity_level = 4  # errors are raised, so they need no log
     if threads is not None:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exceptions share no public base
+    except Exception as error:  # ONNX Runtime's exceptions have no public base class
         if path.suffix == ".onnx":
-            _require_whole(path)
+            _require_complete(path)
         raise ValueError(f"{path}: ONNX Runtime cannot open it ({_first_line(error)})") from error
 
 
 def read_model(path: Path, weights: bool = True) -> Any:
-    """The ``onnx.ModelProto`` of a file, for what looks into it or changes it.
+    """Read the ``onnx.ModelProto`` of a file, to inspect or modify it.
 
     Args:
-        path: an ONNX file; one in ONNX Runtime's format (.ort) cannot be looked into.
-        weights: also those that lie in a file of their own.
+        path: ONNX file (.onnx). ONNX Runtime's own format (.ort) is not supported.
+        weights: also load weights from external data files.
 
     Raises:
         ValueError: not an ONNX file, or a truncated one.
     """
-    import onnx  # what only runs a file does not need it
+    import onnx  # not needed for inference
 
     if path.suffix == ".ort":
-        raise ValueError(f"{path}: is in ONNX Runtime's own format; give the .onnx file that it was made of")
+        raise ValueError(f"{path}: is in ONNX Runtime's own format; give the .onnx file that it was made from")
     try:
         model = onnx.load(path, load_external_data=weights)
-    except Exception as error:  # protobuf's own
+    except Exception as error:  # protobuf's exceptions
         raise ValueError(f"{path}: not an ONNX file, or a truncated one") from error
     if not model.graph.node:
         raise ValueError(f"{path}: not an ONNX file, or a truncated one")
     return model
 
 
-def _the_image(path: Path, inputs: list[Any]) -> tuple[str, tuple[int, int], bool]:
-    """The input's name, its (height, width), and whether it is a camera's frame."""
+def _image_input(path: Path, inputs: list[Any]) -> tuple[str, tuple[int, int], bool]:
+    """Return the input's name, its (height, width), and whether it is a camera frame."""
     name, kind, shape = inputs[0].name, inputs[0].type, inputs[0].shape
-    planar = kind == "tensor(float)" and len(shape) == 4 and _may_be(shape[0], 1) and _may_be(shape[1], 3)
+    planar = kind == "tensor(float)" and len(shape) == 4 and _matches(shape[0], 1) and _matches(shape[1], 3)
     frames = kind == "tensor(uint8)" and len(shape) == 3 and shape[2] == 3
     if len(inputs) != 1 or not (planar or frames):
         found = ", ".join(f"{each.name} {each.type} {each.shape}" for each in inputs)
@@ -134,16 +134,16 @@ def _require_one_map(path: Path, image: str, outputs: list[Any]) -> None:
     if len(outputs) != 1:
         names = [output.name for output in outputs]
         raise ValueError(
-            f'{path}: gives {", ".join(names)}, and only one can be the depth; keep it: python -c "import onnx; '
+            f'{path}: has the outputs {", ".join(names)}, but only one is supported; keep it: python -c "import onnx; '
             f"onnx.utils.extract_model('{path}', 'ONE.onnx', ['{image}'], ['{names[0]}'])\""
         )
-    shape = outputs[0].shape  # empty where the file does not say
-    if shape and not (2 <= len(shape) <= 4 and all(_may_be(side, 1) for side in shape[:-2])):
+    shape = outputs[0].shape  # empty if the file does not specify it
+    if shape and not (2 <= len(shape) <= 4 and all(_matches(side, 1) for side in shape[:-2])):
         raise ValueError(f"{path}: its output is {outputs[0].name} {shape}, not one map [1, 1, h, w]")
 
 
-def _require_whole(path: Path) -> None:
-    """Say what is missing where a file, or one that holds its weights, is not there as a whole."""
+def _require_complete(path: Path) -> None:
+    """Raise a specific error if the file or its external data is truncated or missing."""
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
     for tensor in read_model(path, weights=False).graph.initializer:
@@ -151,19 +151,19 @@ def _require_whole(path: Path) -> None:
             info = ExternalDataInfo(tensor)
             file = path.parent / info.location
             if not file.is_file():
-                raise FileNotFoundError(f"{path}: its weights lie in {file}, which is missing; put it there")
+                raise FileNotFoundError(f"{path}: its weights are in {file}, which is missing; put it there")
             if file.stat().st_size < (info.offset or 0) + (info.length or 0):
-                raise ValueError(f"{path}: its weights lie in {file}, which is truncated")
+                raise ValueError(f"{path}: its weights are in {file}, which is truncated")
 
 
 @cache
-def _say_assumptions(path: Path) -> None:
-    assumed = "it is taken to map RGB in [0, 1] to depth in metres"
-    print(f"{path}: does not say what it takes and predicts; {assumed}", file=sys.stderr)
+def _warn_of_assumptions(path: Path) -> None:
+    assumed = "assuming RGB in [0, 1] as input and depth in metres as output"
+    print(f"warning: {path}: has no metadata about its input and output; {assumed}", file=sys.stderr)
 
 
-def _may_be(side: int | str | None, number: int) -> bool:
-    """Whether a dimension has this length, or any."""
+def _matches(side: int | str | None, number: int) -> bool:
+    """Whether a dimension has this length or is dynamic."""
     return side == number or not isinstance(side, int)
 
 

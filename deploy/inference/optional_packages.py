@@ -1,4 +1,4 @@
-"""The packages of the optional runtimes: found, or named, and quiet. No torch."""
+"""Import of optional packages and suppression of their output. Does not import torch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from rich.console import Console
 
 
 def require(module: str, extra: str) -> Any:
-    """Import a module of an optional package, without what it prints.
+    """Import a module of an optional package and suppress its output.
+
+    Args:
+        module: name of the module.
+        extra: PocketDepth extra that installs the package, for the error message.
 
     Raises:
-        ImportError: the package, or one that it needs, is not installed; the message says how to install it.
+        ImportError: the package or one of its dependencies is not installed.
     """
     try:
         with quiet():
@@ -32,7 +36,7 @@ def require(module: str, extra: str) -> Any:
 
 @contextmanager
 def quiet(status: str = "") -> Iterator[None]:
-    """Keep what libraries print and log, in C++ too, from the terminal, and show ``status`` there meanwhile."""
+    """Suppress output and logs of libraries, including C++ code, and show ``status`` in the terminal instead."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)

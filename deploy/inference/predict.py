@@ -1,4 +1,4 @@
-"""Depth for images."""
+"""Depth prediction for images: ``pocketdepth predict``."""
 
 from __future__ import annotations
 
@@ -23,25 +23,33 @@ def predict(
     skip_corrupt: bool = False,
     focal_px: float | None = None,
 ) -> None:
-    """Write ``NAME.npy`` (float32 metres, the image's own size) and ``NAME.png`` (coloured) for each image; inverse
-    depth up to scale and shift, if the network predicts that.
+    """Predict depth for images and write ``NAME.npy`` and ``NAME.png`` for each.
 
-    Images of a folder's folders keep their place below ``output``.
+    ``NAME.npy`` is float32 depth in metres, or inverse depth up to scale and shift, (H, W), at the size of the image.
+    ``NAME.png`` is the same map in colour. The structure of subfolders is kept.
+
+    Args:
+        model: checkpoint or ONNX file.
+        images: image file or folder.
+        output: folder for the results.
+        overwrite: replace existing outputs.
+        skip_corrupt: report and skip corrupt images.
+        focal_px: focal length in pixels of the images. Required for a network that was trained for a canonical camera;
+            an error for any other network.
 
     Raises:
-        FileNotFoundError: no such model, image or folder.
-        FileExistsError: an output that exists, unless ``overwrite``.
-        ValueError: two images that would have the same output, or a focal length (in pixels of the images) that a
-            network for a canonical camera needs and any other does not.
-        OSError: a corrupt image, unless ``skip_corrupt``.
-        RuntimeError: every image was corrupt.
+        FileNotFoundError: the model, the image or the folder is missing.
+        FileExistsError: an output exists and ``overwrite`` is False.
+        ValueError: two images have the same output name, or the focal length is missing or not applicable.
+        OSError: an image is corrupt and ``skip_corrupt`` is False.
+        RuntimeError: all images are corrupt.
     """
     paths = find_images(images)
     folder = images if images.is_dir() else images.parent
     targets = [output / path.relative_to(folder).with_suffix("") for path in paths]
     if len(set(targets)) < len(targets):
         twice = next(target for target in targets if targets.count(target) > 1)
-        raise ValueError(f"{images}: two images named {twice.name} differ in their suffix alone")
+        raise ValueError(f"{images}: several images named {twice.name} differ only in their suffix; rename them")
     files = [target.with_name(target.name + suffix) for target in targets for suffix in (".npy", ".png")]
     refuse_existing(*files, overwrite=overwrite)
     network = load(model)
@@ -63,4 +71,4 @@ def predict(
             Image.fromarray(colour_depth(1 / (depth - depth.min() + 1e-3) if relative else depth)).save(temporary)
     if corrupt == len(paths):
         raise RuntimeError(f"{images}: all {corrupt} images are corrupt")
-    print(f"{len(paths) - corrupt} images -> {output}" + (f", {corrupt} corrupt ones skipped" if corrupt else ""))
+    print(f"{len(paths) - corrupt} images -> {output}" + (f", {corrupt} corrupt images skipped" if corrupt else ""))

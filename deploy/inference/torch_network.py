@@ -1,4 +1,4 @@
-"""Checkpoints of PocketDepth's training."""
+"""Checkpoints written by PocketDepth's training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ from lightning_app.checkpoints import Checkpoint
 
 
 class TorchNetwork(Network):
-    """A checkpoint."""
+    """A depth network in a checkpoint, on the CPU.
+
+    Args:
+        path: checkpoint (.ckpt).
+        threads: number of threads of torch in this process. Default: chosen by torch.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: not a checkpoint of PocketDepth.
+    """
 
     runtime = "torch"
 
@@ -28,7 +37,7 @@ class TorchNetwork(Network):
         self.info = ModelInfo.of_checkpoint(self.checkpoint, self.size)
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """RGB in [0, 1], (1, 3, height, width) -> depth in metres, (1, 1, h, w)."""
+        """Predict from RGB in [0, 1], (1, 3, height, width). Returns depth or inverse depth, (1, 1, h, w)."""
         with torch.no_grad():
             depth = self.network(torch.from_numpy(image).contiguous(memory_format=torch.channels_last))
         return cast(NDArray[np.float32], depth.numpy())

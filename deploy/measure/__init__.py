@@ -1,1 +1,1 @@
-"""Measurements of one file: MACs, latency, memory, agreement with a reference. No torch."""
+"""Measurements of model files: MACs, latency, memory, agreement with a reference. Does not import torch."""

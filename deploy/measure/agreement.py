@@ -1,4 +1,4 @@
-"""Whether a converted file computes what its reference does. No torch."""
+"""Numerical agreement of a converted file with its reference. Does not import torch."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ Run: TypeAlias = Callable[[Image], NDArray[np.float32]]  # (1, 3, height, width)
 
 
 def largest_difference(reference: Run, other: Run, images: Iterable[Image], predicts: str) -> float:
-    """The largest :func:`relative_difference` of two networks on these images; NaN if either gives one."""
+    """Return the largest :func:`relative_difference` of two networks over the images; NaN if an output contains NaN."""
     return float(np.max([relative_difference(reference(image), other(image), predicts).max() for image in images]))
 
 
 def relative_difference(expected: NDArray[Any], found: NDArray[Any], predicts: str) -> NDArray[Any]:
-    """The absolute difference of each pixel's depth, as a share of the depth; of inverse depth, as a share of the
-    image's largest, because it may be 0.
+    """Absolute difference per pixel, relative to the expected depth.
+
+    Inverse depth can be 0, so its difference is relative to the maximum of the image.
 
     Args:
-        expected: the reference's output.
-        found: the other network's, of the same shape.
+        expected: output of the reference.
+        found: output of the other network, of the same shape.
         predicts: ``depth`` or ``inverse_depth``.
+
+    Returns:
+        Relative differences, of the same shape.
     """
     positive = predicts == "depth" and expected.min() > 0
     unit = expected if positive else max(np.abs(expected).max(), 1e-30)
@@ -35,11 +39,11 @@ def relative_difference(expected: NDArray[Any], found: NDArray[Any], predicts: s
 
 
 def random_images(size: tuple[int, int], number: int = 3) -> list[Image]:
-    """Noise, the same every time, (1, 3, height, width) each."""
+    """Images of uniform noise in [0, 1) from a fixed seed, (1, 3, height, width) each."""
     generator = np.random.default_rng(0)
     return [generator.random((1, 3, *size), dtype=np.float32) for _ in range(number)]
 
 
 def read_inputs(paths: Sequence[Path], size: tuple[int, int]) -> Iterable[Image]:
-    """Each image as a network of this size takes it."""
+    """Read images as network inputs of the given size, (1, 3, height, width) each."""
     return (to_input(read_image(path), size) for path in paths)

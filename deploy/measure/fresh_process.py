@@ -1,4 +1,4 @@
-"""What a file costs when an app opens it: time to load, first run and memory, each in a process of its own. No torch.
+"""Load time, first run and memory of a model file, measured in fresh processes. Does not import torch.
 
 ``python -m deploy.measure.fresh_process FILE --threads N`` prints one such measurement as JSON.
 """
@@ -20,19 +20,19 @@ import numpy as np
 
 from deploy.inference.load import load_network
 
-PROCESSES = 3  # of each file: one start alone says little
-RUNS = 3  # in each process: memory can still grow in the second
+PROCESSES = 3  # per file, because a single start is noisy
+RUNS = 3  # per process, because memory can still grow in the second run
 
 
 @dataclass(frozen=True)
 class Start:
-    """A file's first moments.
+    """Start-up costs of a model file.
 
     Attributes:
-        load_ms: to open it, without the import of its runtime.
-        first_ms: the first run.
-        memory_mb: the process's peak of resident memory until the third run, in 10^6 bytes, less what it held with its
-            runtime imported and no file opened.
+        load_ms: time to open the file, without the import of the runtime.
+        first_ms: time of the first run.
+        memory_mb: peak resident memory up to the third run, in 10^6 bytes, minus the memory of the process with the
+            runtime imported and no file open.
     """
 
     load_ms: float
@@ -41,13 +41,17 @@ class Start:
 
 
 def start(path: Path, threads: int) -> Start:
-    """The medians over a few processes, one after another.
+    """Measure a file in several sequential processes and return the medians.
+
+    Args:
+        path: model file.
+        threads: number of threads of the runtime.
 
     Raises:
         RuntimeError: a process failed.
     """
     command = [sys.executable, "-m", "deploy.measure.fresh_process", str(path.resolve()), "--threads", str(threads)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # a user's own network is found there, too
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # so that networks of the user can be imported
     starts = []
     for _ in range(PROCESSES):
         done = subprocess.run(
@@ -55,17 +59,17 @@ def start(path: Path, threads: int) -> Start:
         )
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-            raise RuntimeError(f"{path}: failed in a process of its own ({reason})")
+            raise RuntimeError(f"{path}: failed in a fresh process ({reason})")
         starts.append(Start(**json.loads(done.stdout.splitlines()[-1])))
     return Start(*(median(getattr(each, name) for each in starts) for name in Start.__dataclass_fields__))
 
 
 def measure_here(path: Path, threads: int) -> Start:
-    """Measure in this process, which must be a fresh one."""
+    """Measure in the current process, which must be fresh."""
     with contextlib.suppress(FileNotFoundError):
-        load_network(path.with_name(f"absent{path.suffix}"), threads)  # imports the runtime, and nothing more
+        load_network(path.with_name(f"absent{path.suffix}"), threads)  # only imports the runtime
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak of the imports
+        Path("/proc/self/clear_refs").write_text("5")  # on Linux, resets the peak to exclude the imports
     empty = _peak_bytes()
     begin = time.perf_counter()
     network = load_network(path, threads)
@@ -80,11 +84,11 @@ def measure_here(path: Path, threads: int) -> Start:
 
 
 def _peak_bytes() -> int:
-    """The most that this process has held in memory."""
+    """Peak resident memory of this process in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count the parent's memory too
+    if status.exists():  # getrusage would include the memory of the parent process
         return 1024 * next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    import resource  # not on Windows
+    import resource  # not available on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

@@ -1,4 +1,4 @@
-"""What an ONNX model computes: its operations and their precision. No torch."""
+"""Multiply-accumulates and precision of an ONNX model. Does not import torch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from math import prod
 import onnx
 from onnx import TensorProto
 
-# Where the weight stands among the inputs.
+# Index of the weight among the inputs.
 _WEIGHT = {
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "MatMul", "ConvInteger", "MatMulInteger"), 1),
     **dict.fromkeys(("QLinearConv", "QLinearMatMul"), 3),
 }
 _DYNAMIC = {"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
 _STATIC = {"QuantizeLinear", "QLinearConv", "QLinearMatMul"}
-_OWN = ("", "ai.onnx")  # ONNX's own operators; a runtime's have other domains
+_STANDARD = ("", "ai.onnx")  # domains of standard ONNX operators; custom operators have other domains
 
 
 def count_macs(model: onnx.ModelProto) -> int:
-    """Multiply-accumulates of one run: convolutions, transposed convolutions and matrix products.
+    """Count the multiply-accumulates of one run: convolutions, transposed convolutions and matrix products.
 
     Raises:
-        ValueError: a shape is not static, or an operator is a runtime's own.
+        ValueError: a shape is not static, or the model contains a custom operator.
     """
     graph = onnx.shape_inference.infer_shapes(model).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
@@ -29,8 +29,8 @@ def count_macs(model: onnx.ModelProto) -> int:
         shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
     total = 0
     for node in graph.node:
-        if node.domain not in _OWN and any(word in node.op_type for word in ("Conv", "MatMul", "Gemm")):
-            raise ValueError(f"{node.op_type} is {node.domain}'s own operator, which cannot be counted")
+        if node.domain not in _STANDARD and any(word in node.op_type for word in ("Conv", "MatMul", "Gemm")):
+            raise ValueError(f"{node.op_type} is a custom operator of {node.domain}; its operations cannot be counted")
         if node.op_type not in _WEIGHT:
             continue
         names = (node.input[0], node.input[_WEIGHT[node.op_type]], node.output[0])
@@ -47,12 +47,12 @@ def count_macs(model: onnx.ModelProto) -> int:
 
 
 def is_int8(model: onnx.ModelProto) -> bool:
-    """Whether a model is quantized: whether it holds quantized activations, measured beforehand or in each run."""
+    """Whether a model has quantized activations, with static or dynamic scales."""
     return any(node.op_type in _STATIC | _DYNAMIC for node in model.graph.node)
 
 
 def precision(model: onnx.ModelProto) -> str:
-    """``fp32``, ``fp16``, ``int8``, ``w8a16`` (16-bit activations), or ``dynamic int8`` (scales found in each run)."""
+    """Return ``fp32``, ``fp16``, ``int8``, ``w8a16`` (16-bit activations) or ``dynamic int8`` (scales at run time)."""
     kinds = {node.op_type for node in model.graph.node}
     types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     if kinds & _DYNAMIC:

@@ -1,4 +1,4 @@
-"""Into how many pieces a phone's accelerator would cut a file. No torch."""
+"""Number of graph partitions on a phone's accelerator. Does not import torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ _COREML = {"CoreML NeuralNetwork": "neuralnetwork", "CoreML MLProgram": "mlprogr
 
 
 def mobile_partitions(model: onnx.ModelProto) -> dict[str, int]:
-    """Into how many pieces a phone's accelerator would cut the model, by ONNX Runtime's usability checker; 1 is good,
-    more means copies between accelerator and CPU, 0 that it would take none of it."""
+    """Count the graph partitions per accelerator API with ONNX Runtime's usability checker.
+
+    Returns:
+        Number of partitions by API: 1 is ideal, more means copies between accelerator and CPU, 0 means that no node
+        is supported.
+    """
     parts = {"NNAPI": usability_checker.check_nnapi_partitions(model, True)}
     for name, kind in _COREML.items():
         parts[name] = usability_checker.check_coreml_partitions(model, True, f"coreml_supported_{kind}_ops.md")

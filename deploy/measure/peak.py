@@ -1,4 +1,4 @@
-"""The CPU's ceiling: how fast it runs a dense convolution, which no whole network can exceed. No torch."""
+"""Peak throughput of the CPU, measured with dense convolutions. Does not import torch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 CHANNELS, HEIGHT, WIDTH = 128, 48, 160
-TRIES = 50  # to reach a peak that a network seems to exceed
+TRIES = 50  # repetitions of the peak measurement if a network appears to exceed the peak
 
 
 def dense_convolution(int8: bool) -> onnx.ModelProto:
-    """A chain of 3x3 convolutions of 128 channels, in fp32 or in QDQ int8 (uint8 activations, int8 weights)."""
+    """Build a chain of 3x3 convolutions with 128 channels, in fp32 or QDQ int8 (uint8 activations, int8 weights)."""
     random = np.random.default_rng(0)
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
@@ -51,7 +51,7 @@ def dense_convolution(int8: bool) -> onnx.ModelProto:
 
 
 def peak_task(model: onnx.ModelProto, threads: int) -> Callable[[], object]:
-    """A run of the model, to be timed."""
+    """Return a function that runs the model once."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -60,10 +60,18 @@ def peak_task(model: onnx.ModelProto, threads: int) -> Callable[[], object]:
 
 
 def fastest_of_many(task: Callable[[], object], threads: int, enough: float) -> float:
-    """Seconds of the fastest of many runs, until one takes ``enough`` at most: what a busy machine hid at first.
+    """Repeat a task and return its fastest time, to find the peak on a busy machine.
 
-    It is the time on the processor, which other processes do not lengthen, over the number of threads: exact for one
-    thread, and too short, so that the check is milder, where several wait for each other.
+    The time is the CPU time, which other processes do not increase, divided by the number of threads. It is exact for
+    one thread. If threads wait for each other, it is too short, which makes the check more lenient.
+
+    Args:
+        task: function to time.
+        threads: number of threads that the task uses.
+        enough: stop when a run takes at most this many seconds.
+
+    Returns:
+        Seconds of the fastest run.
     """
     best = np.inf
     for _ in range(TRIES):
@@ -82,7 +90,7 @@ def _quantized(
     scale: np.float32,
     zero: NDArray[np.uint8],
 ) -> str:
-    """Append a QuantizeLinear and a DequantizeLinear after ``name``, and return the new name."""
+    """Append QuantizeLinear and DequantizeLinear after ``name`` and return the new tensor name."""
     for kind, value in (("scale", np.asarray(scale)), ("zero", zero)):
         constants.append(numpy_helper.from_array(value, f"{name}_{kind}"))
     nodes.append(helper.make_node("QuantizeLinear", [name, f"{name}_scale", f"{name}_zero"], [f"{name}_q"]))

@@ -1,4 +1,4 @@
-"""How far a quantized file's depth is from its fp32 reference's. No torch."""
+"""Deviation of a quantized file from its fp32 reference. Does not import torch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from deploy.measure.agreement import Image, Run, relative_difference
 
 
 class Deviation(NamedTuple):
-    """How far depth is from the fp32 reference's.
+    """Deviation of predicted depth from the fp32 reference.
 
     Attributes:
-        sqnr_db: signal to quantization noise of depth, see :func:`sqnr_db`.
-        change: mean absolute change of depth as a share of it; of inverse depth, as a share of the image's largest.
+        sqnr_db: signal-to-quantization-noise ratio of depth in dB, see :func:`sqnr_db`.
+        change: mean relative change of depth, see :func:`deploy.measure.agreement.relative_difference`.
     """
 
     sqnr_db: float
@@ -28,10 +28,10 @@ class Deviation(NamedTuple):
 
 
 class Fp32Reference:
-    """The output of an fp32 network for some images, with which other files are compared.
+    """Outputs of an fp32 network, for comparison with other files.
 
     Args:
-        network: the fp32 one.
+        network: the fp32 network.
         images: RGB in [0, 1], (1, 3, height, width) each.
     """
 
@@ -41,7 +41,7 @@ class Fp32Reference:
         self.expected = [network(image).astype(np.float64) for image in self.images]
 
     def compare(self, other: Run) -> Deviation:
-        """Run another network on the same images."""
+        """Run another network on the same images and return its deviation."""
         found = [other(image) for image in self.images]
         pairs = list(zip(self.expected, found, strict=True))
         changes = [float(np.mean(relative_difference(*pair, self.predicts))) for pair in pairs]
@@ -49,7 +49,7 @@ class Fp32Reference:
 
 
 def sqnr_db(pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> float:
-    """Signal to quantization noise, 10 log10(sum p^2 / sum (p - q)^2), of what is expected, p, and found, q."""
+    """Signal-to-quantization-noise ratio in dB of pairs (expected p, found q): 10 log10(sum p^2 / sum (p - q)^2)."""
     signal = noise = 0.0
     for expected, found in pairs:
         exact = expected.astype(np.float64)

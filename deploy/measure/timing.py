@@ -1,4 +1,4 @@
-"""Latency of files on this CPU, interleaved, beside their size and operations. No torch."""
+"""Latency of model files on this CPU in interleaved runs, with file size and MACs. Does not import torch."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from deploy.measure.macs import count_macs, precision
 from deploy.measure.peak import dense_convolution, fastest_of_many, peak_task
 
 WARMUP = 5
-TOLERANCE = 1.1  # of the peak: the clock's and the machine's noise
+TOLERANCE = 1.1  # allowed multiple of the measured peak, because timings are noisy
 
 
 @dataclass(frozen=True)
 class Row:
-    """One file's figures.
+    """Measurements of one file.
 
     Attributes:
         file: path, or the name of a reference network.
-        runtime: what ran it.
-        size: (height, width) of its input.
-        precision: as :func:`deploy.measure.macs.precision` has it; ``-`` where the file does not say.
-        size_mb: on disk, in 10^6 bytes.
-        compressed_mb: the same as an app store compresses it (deflate).
-        gmac: 10^9 multiply-accumulates of one run; None where they cannot be counted, as in any file but ONNX.
-        p50_ms: median of the runs.
-        p90_ms: nine of ten runs are at most as long.
-        p99_ms: 99 of 100 runs are at most as long.
-        gmac_per_s: at the median.
-        peak_share: of what this CPU reached with dense convolutions of the same precision.
-        speedup: the first file's median over this one's.
-        reference: whether it is a published network with random weights, whose latency alone means something.
-        load_ms: see :class:`deploy.measure.fresh_process.Start`, as for the next two.
-        first_ms: the first run in a fresh process.
-        memory_mb: the peak in a fresh process.
+        runtime: name of the runtime.
+        size: (height, width) of the input.
+        precision: see :func:`network_precision`.
+        size_mb: file size in 10^6 bytes.
+        compressed_mb: file size after deflate compression, as in an app store, in 10^6 bytes.
+        gmac: 10^9 multiply-accumulates of one run; None if they cannot be counted. Only ONNX files are supported.
+        p50_ms: median latency.
+        p90_ms: 90th percentile of the latency.
+        p99_ms: 99th percentile of the latency.
+        gmac_per_s: throughput at the median latency.
+        peak_share: throughput relative to dense convolutions of the same precision on this CPU.
+        speedup: median latency of the first file divided by that of this file.
+        reference: whether this is a published network with random weights, of which only the latency is meaningful.
+        load_ms: load time in a fresh process, see :class:`deploy.measure.fresh_process.Start`.
+        first_ms: time of the first run in a fresh process.
+        memory_mb: peak memory in a fresh process.
     """
 
     file: str
@@ -69,7 +69,21 @@ class Row:
 
 
 def measure(models: Sequence[Path], threads: int, runs: int) -> list[Row]:
-    """Time the files and the CPU's peaks, all in the same interleaved rounds."""
+    """Time the files, interleaved with dense convolutions that measure the peak of the CPU.
+
+    Args:
+        models: model files.
+        threads: number of threads of each session.
+        runs: number of timed runs of each file.
+
+    Returns:
+        One row per file.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file is not supported.
+        RuntimeError: the throughput of a file exceeds the measured peak of the CPU.
+    """
     networks = [load_network(path, threads) for path in models]
     macs = [_count(path) for path in models]
     precisions = [network_precision(network) for network in networks]
@@ -107,22 +121,22 @@ def measure(models: Sequence[Path], threads: int, runs: int) -> list[Row]:
         if row.peak_share is not None and row.peak_share > TOLERANCE:
             share = f"{row.peak_share:.1f} times this CPU's measured peak"
             raise RuntimeError(
-                f"{path.name}: {row.gmac_per_s:.0f} GMAC/s is {share}; the runtime must have left work out (a network "
-                "whose branches are zero?), or the machine was too busy to reach its peak (more --runs help); "
-                "nothing is written"
+                f"{path.name}: {row.gmac_per_s:.0f} GMAC/s is {share}; the runtime skipped operations, for example on "
+                "weights that are zero, or the machine was too busy to reach its peak; increase --runs; no output is "
+                "written"
             )
         rows.append(row)
     return rows
 
 
 def conditions(threads: int, runs: int) -> str:
-    """What was measured on, and how, in a line."""
+    """Describe the machine and the method of the measurement in one line."""
     host = f"{cpu_name()}, {threads} thread{'s'[: threads != 1]}, onnxruntime {onnxruntime.__version__}"
     return f"{host}; {runs} interleaved runs after {WARMUP} warm-up runs"
 
 
 def cpu_name() -> str:
-    """The processor's name, as the system says it."""
+    """Name of the processor as reported by the operating system."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -131,7 +145,7 @@ def cpu_name() -> str:
 
 
 def _content(path: Path) -> bytes:
-    """A file, and those beside it that an ONNX file keeps its weights in."""
+    """Content of a file, including the external data files of an ONNX model."""
     beside: set[str] = set()
     if path.suffix == ".onnx":
         tensors = onnx.load(path, load_external_data=False).graph.initializer
@@ -142,12 +156,12 @@ def _content(path: Path) -> bytes:
 def _count(path: Path) -> int | None:
     try:
         return count_macs(onnx.load(path)) if path.suffix == ".onnx" else None
-    except ValueError:  # another's file, of shapes or operators that cannot be counted, can still be timed
+    except ValueError:  # third-party files with dynamic shapes or custom operators can still be timed
         return None
 
 
 def network_precision(network: Network) -> str:
-    """As :func:`deploy.measure.macs.precision` has it; ``-`` where the file does not say."""
+    """Precision as in :func:`deploy.measure.macs.precision`; ``-`` if it is unknown."""
     if network.path.suffix == ".onnx":
         return precision(onnx.load(network.path))
     if network.runtime == "torch":
@@ -156,12 +170,12 @@ def network_precision(network: Network) -> str:
 
 
 def _peak_kind(precision: str) -> str:
-    """Of which dense convolution the peak is taken: this CPU has no fp16 of its own, and 16-bit integers are slower."""
+    """Precision of the dense convolution to compare with. CPUs compute fp16 in fp32, and int16 is slower than int8."""
     return "fp32" if precision.startswith("fp") else "int8"
 
 
 def _interleave(tasks: list[Callable[[], object]], runs: int) -> NDArray[np.float64]:
-    """Seconds of each task in each round, (WARMUP + runs, tasks)."""
+    """Time each task once per round. Returns seconds, (WARMUP + runs, tasks)."""
     times = np.zeros((WARMUP + runs, len(tasks)))
     for run in track(range(len(times)), "benchmark"):
         for index, task in enumerate(tasks):
@@ -175,5 +189,5 @@ def _network_task(network: Network) -> Callable[[], object]:
     image = np.random.default_rng(0).random((1, 3, *network.size), dtype=np.float32)
     if not isinstance(network, OnnxNetwork):
         return lambda: network(image)
-    session, feed = network.session, network.feed(image)  # a camera's frame comes as bytes
+    session, feed = network.session, network.feed(image)  # convert camera frames to uint8 before timing
     return lambda: session.run(None, feed)

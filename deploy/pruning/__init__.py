@@ -1,1 +1,1 @@
-"""Narrower networks, and sparse ones."""
+"""Structured and unstructured magnitude pruning."""

@@ -1,4 +1,4 @@
-"""``pocketdepth prune``: a checkpoint -> one of a narrower network, which opens like any other."""
+"""``pocketdepth prune``: structured pruning of a checkpoint to a target cost."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import refuse_existing
 from models.pruned import network_channels
 
-RUNS = 100  # timed runs of each file
-NOISY = 1.5  # the 90th percentile over the median
+RUNS = 100  # number of timed runs per file
+NOISY = 1.5  # ratio of the 90th percentile to the median above which timings are unreliable
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """What pruning made; shares are of the unpruned network.
+    """Result of structured pruning. Shares are relative to the unpruned network.
 
     Attributes:
-        checkpoint: the pruned one.
-        yaml: the experiment's last YAML, with which it is fine-tuned.
+        checkpoint: path of the pruned checkpoint.
+        yaml: path of the YAML for fine-tuning, to be passed last.
         gmac: 10^9 multiply-accumulates of one image.
-        macs_share: of them.
-        parameters: of the network.
-        parameters_share: of them.
-        latency_ms: the fp32 ONNX file's median.
-        latency_share: of the unpruned one's in the same interleaved runs.
-        how: the latency was measured.
-        channels: inputs, outputs and groups of each layer that is narrower than the network is built with.
+        macs_share: share of multiply-accumulates.
+        parameters: number of parameters.
+        parameters_share: share of parameters.
+        latency_ms: median latency of the fp32 ONNX file.
+        latency_share: share of latency, measured in interleaved runs.
+        how: description of the latency measurement.
+        channels: input channels, output channels and groups of each layer that differs from the unpruned network.
     """
 
     checkpoint: str
@@ -66,29 +66,29 @@ def prune(
     overwrite: bool = False,
     unpruned: Path | None = None,
 ) -> Pruning:
-    """Take the weakest channels out of a network, until it costs a share of what it did, and write its checkpoint and
-    the YAML that fine-tunes it.
+    """Remove the channels with the smallest weights until a target cost is reached.
 
-    Channels are removed together with all that belongs to them (DepGraph, arXiv 2301.12900), by the norm of their
-    weights, in multiples of 8; the heads keep their outputs.
+    Writes the pruned checkpoint and a YAML for fine-tuning. Dependent channels of several layers are removed together
+    (DepGraph, arXiv 2301.12900). Channels are ranked by the L2 norm of their weights, and their number stays a multiple
+    of 8. The outputs of the heads are not pruned.
 
     Args:
-        checkpoint: of PocketDepth, pruned already or not.
-        output: the new checkpoint, ``NAME-pruned.ckpt`` if left out; its YAML lies beside it.
-        macs: the share of multiply-accumulates to reach, in (0, 1); or
-        latency: the share of the latency to reach: of fp32 ONNX files on this CPU, timed in turn.
-        across_layers: take the weakest channels of all layers together; else the same share of every layer.
-        threads: of each session.
-        overwrite: replace outputs that exist.
-        unpruned: the checkpoint that shares are of; ``checkpoint`` itself if left out.
+        checkpoint: checkpoint of PocketDepth. It can be pruned already.
+        output: pruned checkpoint to write. Default: ``NAME-pruned.ckpt``. The YAML has the same name with ``.yaml``.
+        macs: target share of multiply-accumulates, in (0, 1). Give either ``macs`` or ``latency``.
+        latency: target share of latency, in (0, 1), of fp32 ONNX files on this CPU in interleaved runs.
+        across_layers: rank the channels of all layers together instead of removing the same share from each layer.
+        threads: number of threads of each session.
+        overwrite: replace existing outputs.
+        unpruned: checkpoint that the shares are relative to. Default: ``checkpoint``.
 
     Raises:
-        FileNotFoundError: no such checkpoint.
+        FileNotFoundError: a checkpoint is missing.
         FileExistsError: an output exists.
         ImportError: torch-pruning is not installed.
-        ValueError: not a checkpoint of PocketDepth, not one target, one that is not reached, or a network that cannot
+        ValueError: not a checkpoint of PocketDepth, no single target, an unreachable target, or a network that cannot
             be pruned.
-        RuntimeError: the pruned network is not what was expected; nothing is written.
+        RuntimeError: the written checkpoint does not reproduce the pruned network. No file is written.
     """
     output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
     settings = output.with_suffix(".yaml")
@@ -134,10 +134,10 @@ def prune(
 
 
 def require_target(macs: float | None, latency: float | None) -> float:
-    """The one of the two shares that is given, before what takes long.
+    """Check the arguments and the installation before long computations, and return the target share.
 
     Raises:
-        ValueError: none or both, or not a share.
+        ValueError: not exactly one target, or a target that is not in (0, 1).
         ImportError: torch-pruning is not installed.
     """
     given = [share for share in (macs, latency) if share is not None]
@@ -155,7 +155,7 @@ def _save(network: nn.Module, size: tuple[int, int], path: Path) -> Path:
 
 
 def _measure(reference: Path, size: tuple[int, int], threads: int, network: nn.Module) -> list[Row]:
-    """The unpruned network's figures and this one's."""
+    """Measure the unpruned network and another network in interleaved runs."""
     rows = measure([reference, _save(network, size, reference.with_name("pruned.onnx"))], threads, RUNS)
     _warn_of_noise(rows)
     return rows
@@ -164,8 +164,8 @@ def _measure(reference: Path, size: tuple[int, int], threads: int, network: nn.M
 def _warn_of_noise(rows: list[Row]) -> None:
     noisy = max(row.p90_ms / row.p50_ms for row in rows)
     if noisy > NOISY:
-        busy = f"one run of ten took {noisy:.1f} times the median's time: other programs run"
-        print(f"warning: {busy}, and the latencies cannot be trusted", file=sys.stderr)
+        busy = f"the 90th percentile of the latency is {noisy:.1f} times the median"
+        print(f"warning: {busy}; the timings are unreliable, stop other programs", file=sys.stderr)
 
 
 def _ratio(before: Row, after: Row) -> float:
@@ -192,12 +192,12 @@ def _print(result: Pruning, reference: nn.Module, pruned: nn.Module, before: Row
     for name, was, now, share in rows:
         table.add_row(name, was, now, f"{share:.2f}x")
     Console().print(table)
-    print(f"{result.checkpoint}, and with its YAML it is fine-tuned:")
+    print(f"{result.checkpoint}: fine-tune it with")
     print(f"  pocketdepth fit -c experiments/base.yaml -c EXPERIMENT.yaml -c {result.yaml}")
 
 
 def _widths(network: nn.Module) -> dict[str, int]:
-    """Output channels of the convolutions, summed over each part: the name up to its first number."""
+    """Sum the output channels of the convolutions by part of the network. A part is a name up to its first number."""
     widths: dict[str, int] = {}
     for name, (_, outputs, groups) in network_channels(network).items():
         words = name.split(".")

@@ -1,4 +1,4 @@
-"""``pocketdepth prune -c``: prune a part, fine-tune, prune more, fine-tune, ..."""
+"""``pocketdepth prune -c``: alternate pruning and fine-tuning in several steps."""
 
 from __future__ import annotations
 
@@ -29,32 +29,33 @@ def prune_in_steps(
     threads: int = 1,
     overwrite: bool = False,
 ) -> Pruning:
-    """Prune in several steps, and fine-tune on an experiment after each. The result is ``best.ckpt`` of the last run.
+    """Prune in several steps and fine-tune after each. The result is ``best.ckpt`` of the last step.
 
-    The steps are cached in a folder beside ``output``, named as it without its suffix: finished steps are skipped, and
-    an interrupted run is resumed.
+    The steps are cached in a folder with the name of ``output`` without its suffix. Finished steps are skipped, and an
+    interrupted run is resumed.
 
     Args:
-        checkpoint: of PocketDepth.
-        config: the experiment's YAMLs; a later one overrides an earlier one.
-        arguments: further arguments of ``fit``, ``["--trainer.max_steps", "300"]``.
-        output: the fine-tuned checkpoint; ``NAME-pruned.ckpt`` if left out.
-        macs: share of the multiply-accumulates to reach; each step reduces them by the same factor.
-        latency: share of the latency to reach, likewise.
-        across_layers: see :func:`deploy.pruning.prune.prune`, as for ``threads``.
+        checkpoint: checkpoint of PocketDepth.
+        config: YAMLs of the experiment for fine-tuning; later files override earlier ones.
+        arguments: additional arguments of ``fit``, for example ``["--trainer.max_steps", "300"]``.
+        output: fine-tuned checkpoint to write. Default: ``NAME-pruned.ckpt``.
+        macs: target share of multiply-accumulates. Each step reduces them by the same factor.
+        latency: target share of latency. Each step reduces it by the same factor.
+        across_layers: see :func:`deploy.pruning.prune.prune`.
         steps: number of steps.
-        overwrite: replace an ``output`` that exists.
+        threads: number of threads of each timed session.
+        overwrite: replace an existing ``output``.
 
     Raises:
-        FileNotFoundError: no such checkpoint or YAML.
-        FileExistsError: ``output`` exists, or the folder holds something else.
+        FileNotFoundError: the checkpoint or a YAML is missing.
+        FileExistsError: ``output`` exists, or the folder contains other files.
         ImportError: torch-pruning is not installed.
-        ValueError: see :func:`deploy.pruning.prune.prune`; arguments that ``fit`` does not accept, or a folder with
-            steps of another checkpoint or other settings.
+        ValueError: see :func:`deploy.pruning.prune.prune`. Also raised for arguments that ``fit`` does not accept, and
+            for a folder with steps of another checkpoint or other settings.
         RuntimeError: fine-tuning failed.
     """
     require_target(macs, latency)
-    Checkpoint.open(checkpoint)  # raises if it is none, before anything is claimed
+    Checkpoint.open(checkpoint)  # raises for other files before the folder is created
     config = list(map(use_yaml, config))
     output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
     refuse_existing(output, overwrite=overwrite)
@@ -71,7 +72,7 @@ def prune_in_steps(
         targets = [share and share ** (step / steps) for share in (macs, latency)]
         once = partial(_prune, current, pruned, report, targets, across_layers, threads, checkpoint)
         cache.run(f"{name}: prune", [current, checkpoint, targets, across_layers, threads], report, once)
-        # --model.weights: the YAML holds an absolute path, which is wrong once the folder was moved.
+        # --model.weights replaces the absolute path in the YAML, which is invalid if the folder was moved.
         run = [*yamls, "-c", str(pruned.with_suffix(".yaml")), "--model.weights", str(pruned), *arguments]
         cache.run(f"{name}: fine-tune", as_inputs(run), best, partial(fit, run, folder / "run"))
         current = best
@@ -91,7 +92,7 @@ def _prune(
     threads: int,
     unpruned: Path,
 ) -> None:
-    """Prune, and write the result as JSON."""
+    """Prune once and write the result as JSON."""
     macs, latency = targets
     result = prune(checkpoint, output, macs, latency, across_layers, threads, overwrite=True, unpruned=unpruned)
     write_json(report, asdict(result))

@@ -1,4 +1,4 @@
-"""What pruning writes: a checkpoint that opens like any other, and the YAML that fine-tunes it."""
+"""Checkpoints of pruned networks and the YAML for fine-tuning."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from deploy.inference.onnx_network import OnnxNetwork
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write
 
-_RESUMING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")  # state of a run that had other weights
+_RESUMING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")  # state of a run with other weights
 
 
 def with_weights(checkpoint: Checkpoint, network: nn.Module) -> dict[str, Any]:
-    """A checkpoint's content with other weights, without the state of its run."""
+    """Replace the weights in the content of a checkpoint and remove the state of the run.
+
+    Args:
+        checkpoint: original checkpoint.
+        network: network with the new weights.
+    """
     content = checkpoint.content
     others = {key: value for key, value in content["state_dict"].items() if not key.startswith("network.")}
     weights = {f"network.{key}": value for key, value in network.state_dict().items()}
@@ -27,7 +32,13 @@ def with_weights(checkpoint: Checkpoint, network: nn.Module) -> dict[str, Any]:
 
 
 def with_network(checkpoint: Checkpoint, network: nn.Module, channels: dict[str, list[int]]) -> dict[str, Any]:
-    """A checkpoint's content with a narrower network: its weights, and in its settings how it is built."""
+    """Replace the network in the content of a checkpoint: its weights and the settings that build it.
+
+    Args:
+        checkpoint: original checkpoint.
+        network: pruned network.
+        channels: changed layers from :func:`deploy.pruning.structured.changed_channels`.
+    """
     settings = checkpoint.hyper_parameters
     description = settings["network"]
     known: dict[str, list[int]] = {}
@@ -44,10 +55,16 @@ def with_network(checkpoint: Checkpoint, network: nn.Module, channels: dict[str,
 
 
 def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path, output: Path) -> None:
-    """Write a checkpoint once it opens as the network that it is to hold, and that network's ONNX file agrees with it.
+    """Write a checkpoint and verify it before it replaces ``output``.
+
+    Args:
+        content: content of the checkpoint.
+        network: network that the checkpoint must reproduce exactly.
+        exported: ONNX file of the network, which must agree with the checkpoint.
+        output: checkpoint to write.
 
     Raises:
-        RuntimeError: it does not; nothing is written.
+        RuntimeError: the verification fails. No file is written.
     """
     with atomic_write(output) as temporary:
         torch.save(content, temporary)
@@ -57,7 +74,7 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
         with torch.no_grad():
             depth, expected = opened(image), network(image)
         if not (torch.isfinite(depth).all() and torch.equal(depth, expected)):
-            raise RuntimeError(f"{output}: the checkpoint does not open as the network that was pruned")
+            raise RuntimeError(f"{output}: the checkpoint does not reproduce the pruned network")
         error = disagreement(opened, OnnxNetwork(exported))
         if not error <= TOLERANCE["fp32"]:
             raise RuntimeError(
@@ -66,12 +83,13 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
 
 
 def write_yaml(content: dict[str, Any], checkpoint: Path, path: Path) -> None:
-    """The last YAML of an experiment that fine-tunes a pruned checkpoint.
+    """Write the YAML for fine-tuning a pruned checkpoint, to be passed after the YAMLs of the experiment.
 
-    The learning rate stays the experiment's own: a third of it left small's error higher after as many steps.
+    It does not change the learning rate. For ``small``, a third of it gave a higher error after the same number of
+    steps.
     """
     arguments = {"network": content["hyper_parameters"]["network"], "weights": str(checkpoint.resolve())}
     text = yaml.safe_dump({"model": {"init_args": arguments}}, sort_keys=False, default_flow_style=None, width=120)
-    head = "# A pruned network: `pocketdepth fit` fine-tunes it with this as the last -c, after its own.\n"
+    head = "# Pruned network. Fine-tune it with `pocketdepth fit`; pass this file as the last -c.\n"
     with atomic_write(path) as temporary:
         temporary.write_text(head + text)

@@ -1,4 +1,4 @@
-"""Structured magnitude pruning by torch-pruning: whole channels go, those of the smallest weights first."""
+"""Structured magnitude pruning with torch-pruning: removes the channels with the smallest weights."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import nn
 from models.float_layers import head_layers
 from models.pruned import network_channels
 
-ROUND = 8  # channels stay multiples of it: what SIMD and NPUs work in
-STEPS = 48  # in which channels go: at once, a layer that would lose them all would keep them all
-DEEPEST = 0.96  # share of the channels that are gone after all steps
+ROUND = 8  # channel numbers stay multiples of this, which suits SIMD units and NPUs
+STEPS = 48  # number of pruning steps. In a single step, a layer that would lose all channels keeps all of them.
+DEEPEST = 0.96  # share of channels removed after all steps
 
 
 def narrow_to(
@@ -25,44 +25,60 @@ def narrow_to(
     share: Callable[[nn.Module], float],
     across_layers: bool = False,
 ) -> nn.Module:
-    """The widest of ever narrower networks whose share of a cost is at most ``target``; found by bisection.
+    """Find the widest pruned network whose cost is at most ``target``, by bisection over the number of steps.
 
     Args:
-        network: trained; it is left as it is. Its part called ``heads`` keeps its outputs.
-        size: (height, width).
-        target: of ``share``.
-        share: what a network costs, as a share of what the unpruned one does.
-        across_layers: take the weakest channels of all layers together; else the same share of every layer.
+        network: trained network. It is not modified. The outputs of its module ``heads`` are not pruned.
+        size: (height, width) of the input.
+        target: largest share of the cost.
+        share: function that returns the cost of a network relative to the unpruned network.
+        across_layers: rank the channels of all layers together instead of removing the same share from each layer.
+
+    Returns:
+        The pruned network, in evaluation mode.
 
     Raises:
         ImportError: torch-pruning is not installed.
-        ValueError: a target that is not reached, or a network that cannot be pruned.
+        ValueError: the target is unreachable, or the network cannot be pruned.
     """
     reached, low, high = None, -1, STEPS + 1
     while high - low > 1:
         steps = (low + high) // 2
         candidate = narrower(network, size, steps, across_layers)
         cost = share(candidate)
-        print(f"  {steps * DEEPEST / STEPS:.0%} of the channels: {cost:.3f}x")
+        print(f"  {steps * DEEPEST / STEPS:.0%} of the channels removed: {cost:.3f}x")
         if cost <= target:
             reached, high = candidate, steps
         else:
             low = steps
     if reached is None:
-        raise ValueError(f"pruning does not reach {target}: with {DEEPEST:.0%} of the channels gone it is {cost:.3f}")
+        raise ValueError(
+            f"pruning does not reach {target}: with {DEEPEST:.0%} of the channels removed it reaches {cost:.3f}"
+        )
     return reached
 
 
 def narrower(network: nn.Module, size: tuple[int, int], steps: int, across_layers: bool = False) -> nn.Module:
-    """A copy in evaluation mode from which ``steps`` of :data:`STEPS` parts of the channels were taken."""
+    """Return a pruned copy of a network in evaluation mode.
+
+    Args:
+        network: trained network. It is not modified.
+        size: (height, width) of the input.
+        steps: number of pruning steps. After :data:`STEPS` steps, the share :data:`DEEPEST` of the channels is removed.
+        across_layers: rank the channels of all layers together instead of removing the same share from each layer.
+
+    Raises:
+        ImportError: torch-pruning is not installed.
+        ValueError: the network cannot be pruned.
+    """
     torch_pruning = import_torch_pruning()
-    _refuse_blocks_that_fuse(network)
-    pruned = copy.deepcopy(network).eval().requires_grad_(True)  # it follows the gradient's graph
+    _require_no_fused_blocks(network)
+    pruned = copy.deepcopy(network).eval().requires_grad_(True)  # torch-pruning traces the autograd graph
     heads = [pruned.get_submodule(name) for name in head_layers(pruned)]
     if not heads:
-        raise ValueError(f"{type(network).__name__} has no part called heads, whose outputs pruning must keep")
+        raise ValueError(f"{type(network).__name__} has no module named heads, whose outputs must not be pruned")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of parameters outside of layers: `changed_channels` refuses them
+        warnings.simplefilter("ignore")  # about parameters outside of layers, for which `changed_channels` raises
         pruner = torch_pruning.pruner.BasePruner(
             pruned,
             torch.zeros(1, 3, *size),
@@ -72,9 +88,11 @@ def narrower(network: nn.Module, size: tuple[int, int], steps: int, across_layer
             iterative_steps=STEPS,
             round_to=ROUND,
             ignored_layers=heads,
-            in_channel_groups={},  # its defaults are shared by all pruners
+            in_channel_groups={},  # the mutable defaults are shared by all pruners
             out_channel_groups={},
-            forward_fn=lambda model, image: model.multiscale(image),  # the heads of training count too
+            forward_fn=lambda model, image: model.multiscale(
+                image
+            ),  # includes the heads that are only used in training
         )
         for _ in range(steps):
             pruner.step()
@@ -82,10 +100,10 @@ def narrower(network: nn.Module, size: tuple[int, int], steps: int, across_layer
 
 
 def import_torch_pruning() -> Any:
-    """The library, which is an extra.
+    """Import torch-pruning, an optional dependency.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: torch-pruning is not installed.
     """
     try:
         import torch_pruning
@@ -95,10 +113,14 @@ def import_torch_pruning() -> Any:
 
 
 def changed_channels(before: nn.Module, after: nn.Module) -> dict[str, list[int]]:
-    """What :func:`models.with_pruned_channels` must be told to make ``before`` as narrow as ``after``.
+    """Return the ``channels`` argument of :func:`models.with_pruned_channels` that turns ``before`` into ``after``.
+
+    Args:
+        before: unpruned network.
+        after: pruned network.
 
     Raises:
-        ValueError: a layer of another kind became narrower.
+        ValueError: a layer of an unsupported type was pruned.
     """
     old, new = network_channels(before), network_channels(after)
     shapes = {key: value.shape for key, value in before.state_dict().items()}
@@ -110,8 +132,8 @@ def changed_channels(before: nn.Module, after: nn.Module) -> dict[str, list[int]
     return {name: shape for name, shape in new.items() if shape != old[name]}
 
 
-def _refuse_blocks_that_fuse(network: nn.Module) -> None:
-    """Such a block fuses itself by the widths that it was built with."""
+def _require_no_fused_blocks(network: nn.Module) -> None:
+    """Raise ValueError for blocks that are fused at export, because fusing uses their original widths."""
     for name, block in network.named_modules():
         if hasattr(block, "reparameterize"):
-            raise ValueError(f"{name} ({type(block).__name__}) is fused at export, and cannot be pruned before")
+            raise ValueError(f"{name} ({type(block).__name__}) is fused at export and cannot be pruned")

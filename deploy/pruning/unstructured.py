@@ -1,4 +1,4 @@
-"""``pocketdepth prune --unstructured``: single weights set to zero, and what that buys."""
+"""``pocketdepth prune --unstructured``: set single weights to zero and measure the effect."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from models.float_layers import head_layers
 
 @dataclass(frozen=True)
 class Zeroed:
-    """What unstructured pruning made.
+    """Result of unstructured pruning.
 
     Attributes:
-        checkpoint: with the zeros.
-        zero_share: of the weights of convolutions and linear layers, those of the heads left out.
-        size_mb: of the ONNX file before and after, in 10^6 bytes.
-        gzip_mb: of the same, compressed.
-        latency_share: of the unpruned one's in the same interleaved runs, fp32.
-        how: the latency was measured.
+        checkpoint: path of the pruned checkpoint.
+        zero_share: share of zeros among the weights of convolutions and linear layers, without the heads.
+        size_mb: size of the ONNX file before and after pruning, in 10^6 bytes.
+        gzip_mb: the same sizes after gzip compression.
+        latency_share: latency relative to the unpruned network, in fp32 and interleaved runs.
+        how: description of the latency measurement.
     """
 
     checkpoint: str
@@ -44,19 +44,20 @@ class Zeroed:
 def zero_weights(
     checkpoint: Path, share: float, output: Path | None = None, threads: int = 1, overwrite: bool = False
 ) -> Zeroed:
-    """Set the smallest weights of all layers together to zero (arXiv 1506.02626), and measure what it buys.
+    """Set the smallest weights of all layers to zero (arXiv 1506.02626) and measure file size and latency.
 
     Args:
-        checkpoint: of PocketDepth.
-        share: of the weights, in (0, 1).
-        output: the new checkpoint; ``NAME-pruned.ckpt`` if left out.
-        threads: of each session that is timed.
-        overwrite: replace an ``output`` that exists.
+        checkpoint: checkpoint of PocketDepth.
+        share: share of the weights to set to zero, in (0, 1).
+        output: pruned checkpoint to write. Default: ``NAME-pruned.ckpt``.
+        threads: number of threads of each timed session.
+        overwrite: replace an existing ``output``.
 
     Raises:
-        FileNotFoundError: no such checkpoint.
+        FileNotFoundError: the checkpoint is missing.
         FileExistsError: ``output`` exists.
-        ValueError: not a checkpoint of PocketDepth, or not a share.
+        ValueError: not a checkpoint of PocketDepth, or ``share`` is not in (0, 1).
+        RuntimeError: the written checkpoint does not reproduce the pruned network. No file is written.
     """
     output = output or checkpoint.with_name(f"{checkpoint.stem}-pruned.ckpt")
     refuse_existing(output, overwrite=overwrite)
@@ -90,7 +91,7 @@ def zero_weights(
 
 
 def _layers(network: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d | nn.Linear]:
-    """All but the heads."""
+    """All convolutions and linear layers except the heads."""
     heads = head_layers(network)
     return [
         layer
@@ -101,7 +102,9 @@ def _layers(network: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d | nn.Line
 
 def _print(result: Zeroed, count: int) -> None:
     print(f"{result.checkpoint}: {result.zero_share:.1%} of {count / 1e6:.2f} M weights are zero")
-    print(f"  ONNX file        {result.size_mb[0]:.2f} -> {result.size_mb[1]:.2f} MB: zeros are stored as any number")
-    print(f"  the same, gzip   {result.gzip_mb[0]:.2f} -> {result.gzip_mb[1]:.2f} MB: a smaller download, no more")
-    print(f"  latency, fp32    {result.latency_share:.2f}x: ONNX Runtime multiplies by zeros, too ({result.how})")
-    print("  for speed take whole channels out: --macs or --latency; fine-tuning would fill the zeros again")
+    print(
+        f"  ONNX file        {result.size_mb[0]:.2f} -> {result.size_mb[1]:.2f} MB: zeros are stored like other values"
+    )
+    print(f"  after gzip       {result.gzip_mb[0]:.2f} -> {result.gzip_mb[1]:.2f} MB: a smaller download")
+    print(f"  latency, fp32    {result.latency_share:.2f}x: ONNX Runtime does not skip zeros ({result.how})")
+    print("  to reduce latency, prune channels: --macs or --latency; fine-tuning does not preserve the zeros")

@@ -1,4 +1,4 @@
-"""fp32 ONNX -> int8: calibration, sensitivity, layers that stay in float; quantization-aware training."""
+"""Quantization of fp32 ONNX files and quantization-aware training."""
 
 from importlib import import_module
 from typing import Any

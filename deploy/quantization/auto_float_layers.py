@@ -1,4 +1,7 @@
-"""``quantize --auto``: the fewest layers in float that meet an accuracy loss. Imports torch for a data module alone."""
+"""``quantize --auto``: search for the fewest float layers that meet a limit of accuracy loss.
+
+Imports torch only if a data module is used.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.sqnr import Fp32Reference
 from deploy.quantization.layer_costs import Make, alone_db, costs_ms, int8_layers
 
-RUNS = 20  # timed runs for the report
+RUNS = 20  # number of timed runs for the printed latency
 
 
 def auto_float_nodes(
@@ -25,35 +28,36 @@ def auto_float_nodes(
     float_nodes: Sequence[str] = (),
     data: Sequence[Path] = (),
 ) -> list[str]:
-    """The fewest layers to keep in float, in the order of the noise that each makes alone.
+    """Find the fewest layers to keep in float, in the order of the noise of each layer.
 
-    Layers are sorted by the SQNR that is left with each of them alone in int8, the lowest first: the gain of putting
-    one back to float says less, as errors of layers cancel each other in part. The first 1, 2, 4, ... of them are kept
-    in float until the limit is met, then bisection finds the fewest. What is returned was measured to meet the limit,
-    but it is the fewest of this order alone: a smaller set may exist, and where more layers in float lose more, a
-    shorter beginning too. No set is taken that moves depth farther from fp32's than none does: abs_rel of few frames,
-    aligned by their median, may fall all the same.
+    Layers are sorted by the SQNR with only that layer in int8, lowest first. The gain of a single layer in float is
+    less informative, because errors of layers partly cancel each other. The first 1, 2, 4, ... layers are kept in float
+    until the limit is met. Bisection then finds the smallest number.
+
+    The result is measured to meet the limit. It is not guaranteed to be minimal: a smaller set of other layers can
+    exist, and the loss does not always decrease with more layers in float. A set that increases the mean change of
+    depth is rejected, because abs_rel on few median-aligned frames can decrease by chance.
 
     Args:
-        make: quantizes, with the metadata of its file.
-        model: the fp32 file.
-        reference: its output for the images that each file is compared on.
-        limit: of the loss: the mean change of depth on those images; or, with ``data``, the relative growth of abs_rel.
-        float_nodes: what stays in float in any case.
-        data: YAMLs of an experiment, on whose ``val`` frames abs_rel is measured under the first protocol.
+        make: function that quantizes with given nodes in float and adds the metadata.
+        model: fp32 file.
+        reference: outputs of ``model`` for the images that each file is compared on.
+        limit: largest accuracy loss: the mean change of depth, or with ``data`` the relative increase of abs_rel.
+        float_nodes: names of nodes that always stay in float.
+        data: YAMLs of an experiment. abs_rel is measured on its validation split under the first protocol.
 
     Returns:
-        ``float_nodes`` and the layers that it takes.
+        ``float_nodes`` and the names of the selected layers.
 
     Raises:
         ValueError: the protocol of ``data`` has no abs_rel.
-        RuntimeError: the limit is not met with all layers but one in float.
+        RuntimeError: the limit is not met, even with all layers except one in float.
     """
 
     def change(path: Path) -> float:
         return reference.compare(OnnxNetwork(path, threads=1)).change
 
-    loss, of = _growth_of_abs_rel(model, data) if data else (change, "the mean change of depth")
+    loss, of = _abs_rel_increase(model, data) if data else (change, "the mean change of depth")
     with TemporaryDirectory() as name:
         first = Path(name) / "0.onnx"
         onnx.save(make(float_nodes), first)
@@ -72,7 +76,7 @@ def auto_float_nodes(
             onnx.save(make([*float_nodes, *order[:count]]), path)
             losses[count] = loss(path)
             farther = change(path) > changed
-            more = ", but depth is farther from fp32's" if farther else ""
+            more = ", rejected: larger mean change of depth" if farther else ""
             print(f"auto: {count} of {len(order)} layers in float: {losses[count]:.2%}{more}")
             return losses[count] <= limit and not farther
 
@@ -82,7 +86,7 @@ def auto_float_nodes(
                 best = min([before, *losses.values()])
                 raise RuntimeError(
                     f"--auto {limit}: {of} is {best:.2%} at best, even with all but one of {len(order)} layers in "
-                    "float; keep fp32, or allow more"
+                    "float; keep fp32, or increase --auto"
                 )
             low, high = high, min(2 * high, most)
         while high - low > 1:
@@ -97,18 +101,22 @@ def auto_float_nodes(
         return [*float_nodes, *order[:high]]
 
 
-def _growth_of_abs_rel(model: Path, data: Sequence[Path]) -> tuple[Callable[[Path], float], str]:
-    """The growth of abs_rel from a model to a file, as a function of the file; and what it is of."""
+def _abs_rel_increase(model: Path, data: Sequence[Path]) -> tuple[Callable[[Path], float], str]:
+    """Return a function for the relative increase of abs_rel from a model to a file, and a description of it."""
     reference, protocol = _abs_rel(model, data)
-    return lambda path: _abs_rel(path, data)[0] / reference - 1, f"the growth of abs_rel on val ({protocol})"
+    return (
+        lambda path: _abs_rel(path, data)[0] / reference - 1,
+        f"the relative increase of abs_rel on the validation split ({protocol})",
+    )
 
 
 def _abs_rel(path: Path, data: Sequence[Path]) -> tuple[float, str]:
+    """Return abs_rel on the validation split and the name of the protocol."""
     from deploy.inference.evaluate import evaluate  # imports torch
 
-    with contextlib.redirect_stdout(io.StringIO()):  # a table for each file
+    with contextlib.redirect_stdout(io.StringIO()):  # suppress the table of each file
         results = evaluate(path, list(data), "val")
     protocol, metrics = next(iter(results.items()))
     if "abs_rel" not in metrics:
-        raise ValueError(f"{', '.join(map(str, data))}: protocol {protocol} has no abs_rel for --auto to hold")
+        raise ValueError(f"{', '.join(map(str, data))}: --auto needs abs_rel, which protocol {protocol} does not have")
     return metrics["abs_rel"], protocol

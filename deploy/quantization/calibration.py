@@ -1,5 +1,4 @@
-"""What an int8 file is calibrated on: images, and the ranges of activations on them. Imports torch for a data module
-alone."""
+"""Calibration images and activation ranges. Imports torch only if a data module is used."""
 
 from __future__ import annotations
 
@@ -25,23 +24,23 @@ from deploy.inference.images import find_images, read_image, spread, to_input
 Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
 Input: TypeAlias = NDArray[np.float32]
 
-QUANTIZED = sorted({*QLinearOpsRegistry, *QDQRegistry})  # operators that have an int8 form
-JUDGED = 8  # images that are kept back, if there are four times as many
+QUANTIZED = sorted({*QLinearOpsRegistry, *QDQRegistry})  # operators that can be quantized
+JUDGED = 8  # largest number of held-out images; at most a quarter of all images is held out
 _METHODS: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
     "minmax": (CalibrationMethod.MinMax, {}),
     "percentile": (CalibrationMethod.Percentile, {"percentile": 99.999, "symmetric": False}),
-    # As ONNX Runtime sets it: with more bins it cuts off far too much of a depth network's activations.
+    # ONNX Runtime's defaults. More bins clip far too much of a depth network's activations.
     "entropy": (CalibrationMethod.Entropy, {"num_bins": 128, "symmetric": False}),
 }
 
 
 class Images(NamedTuple):
-    """Images as a network takes them, RGB in [0, 1], (1, 3, height, width) each.
+    """Images as network inputs, RGB in [0, 1], (1, 3, height, width) each.
 
     Attributes:
-        calibrate: whose ranges are taken.
-        judge: by which the result is judged: others than these where there are enough, or the same.
-        source: where they come from.
+        calibrate: images for the activation ranges.
+        judge: held-out images for the evaluation of the result; the calibration images if there are too few.
+        source: name of the folder or the readers.
     """
 
     calibrate: list[Input]
@@ -49,52 +48,58 @@ class Images(NamedTuple):
     source: str
 
     def __str__(self) -> str:
-        apart = f"judged by {len(self.judge)} others" if self.judge is not self.calibrate else "judged by the same"
-        return f"calibrated on {len(self.calibrate)} images of {self.source}, {apart}"
+        judged = f"{len(self.judge)} held-out images" if self.judge is not self.calibrate else "the same images"
+        return f"calibrated on {len(self.calibrate)} images of {self.source}, evaluated on {judged}"
 
 
 def read_images(
     folder: Path | None, data: Sequence[Path], size: tuple[int, int], number: int, skip_corrupt: bool = False
 ) -> Images:
-    """``folder_images`` where there is a folder, ``training_images`` else; raises ValueError where there is neither."""
+    """Read calibration images from a folder, or from the training split if ``folder`` is None.
+
+    Args and exceptions are those of :func:`folder_images` and :func:`training_images`.
+
+    Raises:
+        ValueError: neither ``folder`` nor ``data`` is given.
+    """
     if folder is not None:
         return folder_images(folder, size, number, skip_corrupt)
     if not data:
-        raise ValueError("nothing to calibrate on: give a folder of images, or --data with an experiment's YAML")
+        raise ValueError("no calibration images: give a folder of images, or --data with an experiment's YAML")
     return training_images(data, size, number, skip_corrupt)
 
 
 def folder_images(folder: Path, size: tuple[int, int], number: int, skip_corrupt: bool = False) -> Images:
-    """Images spread evenly over a folder; all are kept in memory, 1.5 MB each at 192x640.
+    """Read evenly spaced images of a folder into memory, 1.5 MB each at 192x640.
 
     Args:
-        folder: of images.
-        size: (height, width) of the network.
-        number: how many to calibrate on at most.
-        skip_corrupt: report corrupt images and go on.
+        folder: folder of images.
+        size: (height, width) of the network's input.
+        number: largest number of calibration images.
+        skip_corrupt: report and skip corrupt images.
 
     Raises:
-        FileNotFoundError: no such folder, or no image in it.
-        OSError: a corrupt image, unless ``skip_corrupt``.
-        RuntimeError: all are corrupt.
+        FileNotFoundError: the folder is missing or contains no image.
+        OSError: an image is corrupt and ``skip_corrupt`` is False.
+        RuntimeError: all images are corrupt.
     """
     paths = find_images(folder)
     return _images(paths, read_image, size, number, skip_corrupt, str(folder))
 
 
 def training_images(data: Sequence[Path], size: tuple[int, int], number: int, skip_corrupt: bool = False) -> Images:
-    """Images spread evenly over the training frames of an experiment, as they lie on disk; else as ``folder_images``.
+    """Read evenly spaced images of an experiment's training split into memory, without augmentation.
 
     Args:
-        data: YAMLs with a ``data`` section, the later wins.
-        size: (height, width) of the network.
-        number: how many to calibrate on at most.
-        skip_corrupt: report corrupt frames and go on.
+        data: YAMLs with a ``data`` section; later files override earlier ones.
+        size: (height, width) of the network's input.
+        number: largest number of calibration images.
+        skip_corrupt: report and skip corrupt frames.
 
     Raises:
-        FileNotFoundError: no such YAML or data.
-        ValueError: a data section that does not fit, or that names no reader under ``train``.
-        RuntimeError: a corrupt frame, unless ``skip_corrupt``; or all are corrupt.
+        FileNotFoundError: a YAML or the data is missing.
+        ValueError: the data section is invalid or names no reader under ``train``.
+        RuntimeError: a frame is corrupt and ``skip_corrupt`` is False, or all frames are corrupt.
     """
     from lightning_app.config import read_data_module  # imports torch
 
@@ -105,7 +110,7 @@ def training_images(data: Sequence[Path], size: tuple[int, int], number: int, sk
 
 
 def validation_inputs(data: Sequence[Path], size: tuple[int, int], number: int = JUDGED) -> list[Input]:
-    """Images spread evenly over the ``val`` frames of an experiment; raises as ``training_images`` does."""
+    """Read evenly spaced images of an experiment's validation split. Raises the exceptions of ``training_images``."""
     from lightning_app.config import read_data_module  # imports torch
     from lightning_app.evaluation.evaluate import split_readers  # imports torch
 
@@ -116,14 +121,19 @@ def validation_inputs(data: Sequence[Path], size: tuple[int, int], number: int =
 def ranges(
     prepared: onnx.ModelProto, inputs: Iterable[Input], method: Method = "minmax", title: str | None = "calibrate"
 ) -> TensorsData:
-    """The range of each activation of a model, by one of ONNX Runtime's calibrators.
+    """Compute the range of each activation of a model with one of ONNX Runtime's calibrators.
 
-    ``minmax`` takes the whole range, ``percentile`` cuts off one value in 100,000, ``entropy`` cuts where the
-    histogram keeps most information. Memory does not grow with the number of images. ``title`` is that of a progress
-    bar, if there shall be one.
+    Memory use does not depend on the number of images.
+
+    Args:
+        prepared: model from :func:`deploy.quantization.quantizer.prepared`.
+        inputs: images, (1, 3, height, width) each.
+        method: ``minmax`` uses the full range, ``percentile`` clips one value in 100,000, and ``entropy`` minimises the
+            information loss of the histogram.
+        title: title of the progress bar; None hides it.
     """
     kind, options = _METHODS[method]
-    # Bound to the real stdout: the calibrators' own chatter is kept from it.
+    # The progress bar uses the real stdout; only the output of the calibrators is redirected.
     console = Console(file=sys.stdout)
     with TemporaryDirectory() as folder:
         model, augmented = Path(folder) / "model.onnx", Path(folder) / "augmented.onnx"
@@ -131,14 +141,14 @@ def ranges(
         calibrator = create_calibrator(model, QUANTIZED, str(augmented), kind, extra_options=options)
         for image in track(inputs, title, console=console) if title else inputs:
             with contextlib.redirect_stdout(io.StringIO()):
-                calibrator.collect_data(_One({prepared.graph.input[0].name: image}))
+                calibrator.collect_data(_SingleFeed({prepared.graph.input[0].name: image}))
         with contextlib.redirect_stdout(io.StringIO()):
             found: TensorsData = calibrator.compute_data()
     return found
 
 
 def _frames(readers: Sequence[Any], size: tuple[int, int], number: int, skip_corrupt: bool) -> Images:
-    """Of the readers of a data module, a package that ``deploy`` does not know."""
+    """Read images with the readers of a data module, whose package ``deploy`` does not import."""
     for reader in readers:
         reader.require_files()
     entries = [(reader, entry) for reader in readers for entry in reader.entries]
@@ -159,8 +169,9 @@ def _images(
     skip_corrupt: bool,
     source: str,
 ) -> Images:
-    kept_back = spread(range(len(items)), min(JUDGED, len(items) // 4))
-    rest = [index for index in range(len(items)) if index not in set(kept_back)]
+    """Select held-out and calibration images, and read them."""
+    held_out = spread(range(len(items)), min(JUDGED, len(items) // 4))
+    rest = [index for index in range(len(items)) if index not in set(held_out)]
     chosen = spread(rest, number)
 
     def inputs(indices: list[int]) -> list[Input]:
@@ -168,20 +179,20 @@ def _images(
         for index in indices:
             try:
                 found.append(to_input(read(items[index]), size))
-            except (OSError, RuntimeError) as error:  # an image, or a reader's CorruptFrameError
+            except (OSError, RuntimeError) as error:  # RuntimeError: CorruptFrameError of a reader
                 if not skip_corrupt:
                     raise
                 print(f"skipped: {error}", file=sys.stderr)
         return found
 
-    calibrate, judge = inputs(chosen), inputs(kept_back)
+    calibrate, judge = inputs(chosen), inputs(held_out)
     if not calibrate:
-        raise RuntimeError(f"{source}: all {len(chosen)} images to calibrate on are corrupt")
+        raise RuntimeError(f"{source}: all {len(chosen)} calibration images are corrupt")
     return Images(calibrate, judge or calibrate, source)
 
 
-class _One(CalibrationDataReader):  # type: ignore[misc]
-    """A single feed: the calibrators keep all activations of what they are given at once."""
+class _SingleFeed(CalibrationDataReader):  # type: ignore[misc]
+    """A reader of one input: the calibrators keep the activations of all inputs of one reader in memory."""
 
     def __init__(self, feed: dict[str, Input]) -> None:
         self.feeds = [feed]

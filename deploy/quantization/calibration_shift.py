@@ -1,5 +1,4 @@
-"""Whether calibration images are like what the network was trained on, and like what it will see. Imports torch for a
-network alone."""
+"""Difference of calibration images from training and validation images. Does not import torch."""
 
 from __future__ import annotations
 
@@ -14,59 +13,73 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
 from deploy.inference.model_info import ModelInfo
 
-# Measured on five networks: images of the kind that was trained on stay below 0.09, photographs of other places below
-# 0.25, mostly below 0.12; noise is above 0.3, frames that are dark or blank above 1.3.
+# Threshold of the divergence in nats. On five networks, images from the training domain are below 0.09, photographs of
+# other places below 0.25 and mostly below 0.12, noise above 0.3, dark or blank frames above 1.3.
 SHIFT = 0.2
-# Of powers of two, on average: photographs of one kind of place stay below 0.2, noise and dark frames are above 0.3.
+# Threshold of the mean log2 ratio. Photographs of one domain are below 0.2, noise and dark frames above 0.3.
 DIFFERENT = 0.4
 
 
 def warn_if_calibration_shifted(model: onnx.ModelProto, info: ModelInfo, inputs: Sequence[NDArray[np.float32]]) -> str:
-    """Say on stderr where calibration images are unlike the training images, as far as the file knows them.
+    """Print a warning if the calibration images differ from the training images.
+
+    Args:
+        model: fp32 network.
+        info: metadata of the file, with statistics of the training images.
+        inputs: calibration images, (1, 3, height, width) each.
 
     Returns:
-        What was said; empty where nothing was.
+        The warning; empty if there is none or if the file has no statistics.
     """
     distance = calibration_shift(model, info, inputs)
     if distance is None or distance <= SHIFT:
         return ""
-    said = (
+    # This text is stored in the metadata of the quantized file.
+    warning = (
         "the calibration images are unlike those that the network was trained on (the output of its first layer "
         f"diverges by {distance:.2f}, above {SHIFT}), so ranges will not fit; give images that it will see"
     )
-    print(f"warning: {said}", file=sys.stderr)
-    return said
+    print(f"warning: {warning}", file=sys.stderr)
+    return warning
 
 
 def warn_if_ranges_differ(calibrated: TensorsData, seen: TensorsData, where: str) -> None:
-    """Say on stderr where the ranges of activations differ from those on the images that the network will see."""
+    """Print a warning if the activation ranges on calibration images differ from those on other images.
+
+    Args:
+        calibrated: ranges on the calibration images.
+        seen: ranges on images of the target domain.
+        where: name of the images of the target domain.
+    """
     difference = range_difference(calibrated, seen)
     if difference > DIFFERENT:
         print(
-            f"warning: the ranges of activations on the calibration images and on {where} differ {2**difference:.1f} "
-            f"times on average, above {2**DIFFERENT:.1f}; calibrate on images like those that the network will see",
+            f"warning: the activation ranges on the calibration images and on {where} differ by a factor of "
+            f"{2**difference:.1f} on average, above {2**DIFFERENT:.1f}; use calibration images from the target domain",
             file=sys.stderr,
         )
 
 
 def range_difference(first: TensorsData, second: TensorsData) -> float:
-    """The mean over activations of |log2| of the ratio of two ranges' widths."""
+    """Mean absolute log2 ratio of the range widths over all activations."""
     widths = [np.array([_width(each[name]) for name in first.keys()]) for each in (first, second)]  # noqa: SIM118
     there = np.minimum(*widths) > 0
     return float(np.abs(np.log2(widths[0][there] / widths[1][there])).mean()) if there.any() else 0.0
 
 
 def calibration_shift(model: onnx.ModelProto, info: ModelInfo, inputs: Sequence[NDArray[np.float32]]) -> float | None:
-    """How unlike the training images others are: the divergence of the first convolution's output, as normal
-    distributions, averaged over its channels.
+    """Measure the difference of images from the training images.
+
+    The output of the first convolution is modelled as one normal distribution per channel. The result is the
+    Kullback-Leibler divergence from the training statistics, averaged over channels.
 
     Args:
-        model: an fp32 network.
-        info: the metadata of its file.
-        inputs: (1, 3, height, width) each.
+        model: fp32 network.
+        info: metadata of the file, with statistics of the training images.
+        inputs: images, (1, 3, height, width) each.
 
     Returns:
-        The Kullback-Leibler divergence in nats, 0 for the same; None where the file says nothing of its training.
+        Divergence in nats, 0 for equal statistics; None if the file has no statistics.
     """
     stem = _until_first_convolution(model)
     if stem is None or info.stem_mean is None or info.stem_std is None:
@@ -82,7 +95,9 @@ def calibration_shift(model: onnx.ModelProto, info: ModelInfo, inputs: Sequence[
     first, second = np.mean(moments, axis=0)
     if first.shape != mean.shape:
         return None
-    least = max(1e-3 * float(np.median(np.square(std))), 1e-12)  # of channels that hardly vary, little can be said
+    least = max(
+        1e-3 * float(np.median(np.square(std))), 1e-12
+    )  # channels of very small variance would dominate the mean
     known = np.maximum(np.square(std), least)
     variance = np.maximum(second - np.square(first), least)
     ratio = variance / known
@@ -90,7 +105,7 @@ def calibration_shift(model: onnx.ModelProto, info: ModelInfo, inputs: Sequence[
 
 
 def _until_first_convolution(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The nodes up to the first convolution, whose output is the new model's."""
+    """Extract the model up to and including the first convolution; None if there is no convolution."""
     nodes = list(model.graph.node)
     place = next((index for index, node in enumerate(nodes) if node.op_type == "Conv"), None)
     if place is None:
@@ -103,6 +118,6 @@ def _until_first_convolution(model: onnx.ModelProto) -> onnx.ModelProto | None:
 
 
 def _width(data: TensorData) -> float:
-    """Of a range, which holds 0 in any case: it must be representable."""
+    """Width of a range extended to include 0, which must be representable."""
     low, high = (float(np.squeeze(value)) for value in data.range_value)
     return max(high, 0.0) - min(low, 0.0)

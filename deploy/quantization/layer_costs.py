@@ -1,4 +1,4 @@
-"""Quantized files with one layer in float each: their accuracy and their time. No torch."""
+"""Accuracy and latency of quantized files with a single layer in float or in int8. Does not import torch."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.sqnr import Deviation, Fp32Reference
 from deploy.quantization.quantizer import head_nodes, quantized_layers
 
-Make: TypeAlias = Callable[[Sequence[str]], onnx.ModelProto]  # names of nodes that stay in float -> a quantized model
+Make: TypeAlias = Callable[[Sequence[str]], onnx.ModelProto]  # names of nodes that stay in float -> quantized model
 WARMUP = 3
 
 
 class Variant(NamedTuple):
-    """A quantized file.
+    """A quantized file with at most one additional layer in float.
 
     Attributes:
-        node: what is in float beside the head; empty in the file that the others are compared with.
-        path: the file.
-        size: of the file, in bytes.
-        deviation: from fp32.
+        node: name of the additional layer in float; empty for the baseline without one.
+        path: path of the file.
+        size: file size in bytes.
+        deviation: deviation from the fp32 reference.
     """
 
     node: str
@@ -37,18 +37,21 @@ class Variant(NamedTuple):
 
 
 def int8_layers(model: onnx.ModelProto, float_nodes: Sequence[str] = ()) -> list[str]:
-    """The names of the layers that are in int8 in a quantized model with ``float_nodes`` in float."""
-    kept = {*head_nodes(model), *float_nodes}  # what they take may be quantized all the same
+    """Return the names of the layers in int8 of a quantized model with ``float_nodes`` in float."""
+    kept = {*head_nodes(model), *float_nodes}  # their inputs can still be quantized
     return [node for node in quantized_layers(model.graph) if node not in kept]
 
 
 def variants(make: Make, reference: Fp32Reference, folder: Path) -> list[Variant]:
-    """A quantized file, and one for each of its layers with that in float.
+    """Write the quantized baseline and one file per layer with that layer in float.
 
     Args:
-        make: quantizes.
-        reference: what each file is compared with.
-        folder: of the files.
+        make: function that quantizes with given nodes in float.
+        reference: fp32 reference that each file is compared with.
+        folder: folder for the files.
+
+    Returns:
+        The baseline, followed by one variant per layer.
     """
     base = make([])
 
@@ -68,13 +71,16 @@ def alone_db(
     layers: Sequence[str],
     float_nodes: Sequence[str],
 ) -> dict[str, float]:
-    """The SQNR in dB of each layer alone in int8: what noise it makes, which no other layer's error hides.
+    """Measure the SQNR in dB with a single layer in int8, so that errors of other layers cannot hide its noise.
 
     Args:
-        make: quantizes.
-        reference: what each file is compared with.
-        layers: all that may be in int8.
-        float_nodes: what is in float in any case.
+        make: function that quantizes with given nodes in float.
+        reference: fp32 reference that each file is compared with.
+        layers: names of all layers that can be in int8.
+        float_nodes: names of nodes that always stay in float.
+
+    Returns:
+        SQNR by layer.
     """
     found = {}
     with TemporaryDirectory() as name:
@@ -86,8 +92,16 @@ def alone_db(
 
 
 def costs_ms(base: Path, others: Sequence[Path], runs: int, threads: int = 1) -> tuple[float, list[float]]:
-    """The median latency of a file, and by how much each of others is slower: the median over rounds of the difference
-    to a run of the first just before.
+    """Measure the latency of a baseline and the additional latency of other files in interleaved runs.
+
+    Args:
+        base: baseline file.
+        others: files to compare with the baseline. Each run follows a run of the baseline.
+        runs: number of timed runs per file.
+        threads: number of threads of each session.
+
+    Returns:
+        Median latency of the baseline in ms, and the median difference of each other file in ms.
     """
     tasks = [_task(path, threads) for path in (base, *others)]
     own, differences = [], np.zeros((runs, len(others)))

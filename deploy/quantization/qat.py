@@ -1,4 +1,4 @@
-"""Quantization-aware training: a network is fine-tuned as it will be rounded."""
+"""Quantization-aware training: fine-tuning with simulated int8 rounding."""
 
 from __future__ import annotations
 
@@ -12,38 +12,39 @@ from torch.overrides import TorchFunctionMode
 from models import DepthNetwork
 from models.float_layers import float_layers
 
-_CONVOLUTIONS = {"conv2d": 0, "conv_transpose2d": 1}  # and which axis of the weight is the output channel
+_CONVOLUTIONS = {"conv2d": 0, "conv_transpose2d": 1}  # function -> axis of the output channels in the weight
 _ADDITIONS = ("add", "add_")
-_AVERAGING = 0.01  # of a batch's range, after the first
-_FUSES = ("fuse", "reparameterize", "switch_to_deploy")  # timm's names for: make one convolution of the branches
+_AVERAGING = 0.01  # weight of a batch in the moving average of a range
+_FUSES = ("fuse", "reparameterize", "switch_to_deploy")  # timm's method names for fusing branches into one convolution
 
 
 class FakeQuantize(Callback):
-    """Fine-tunes with fake quantization (arXiv 1712.05877, 1806.08342) of what ``pocketdepth quantize`` will quantize.
+    """Fine-tune with fake quantization (arXiv 1712.05877, 1806.08342) of the layers that ``quantize`` quantizes.
 
-    During ``fit`` every convolution but a small stem and the heads sees its weight rounded to int8 per output
-    channel and its input to uint8, and an addition both its operands to uint8; gradients pass straight through.
-    What is trained and saved are the float weights: the checkpoint is an ordinary one, exported and quantized like any
-    other. Validation is rounded, too, so that ``best.ckpt`` is the best in int8; ``test``, and all that opens the
-    checkpoint, runs in float.
+    During ``fit``, the weight of each convolution is rounded to int8 per output channel and its input to uint8. Both
+    operands of each addition are rounded to uint8. A small stem and the heads stay in float. Gradients use the
+    straight-through estimator.
 
-    In a distributed run each process knows the ranges of its own batches, and the first one's are saved.
+    The float weights are trained and saved, so the checkpoint is exported and quantized like any other. Validation also
+    uses rounding, so ``best.ckpt`` is the best checkpoint in int8. ``test`` and all other commands use float.
+
+    In distributed training, each process tracks the ranges of its own batches. Those of rank 0 are saved.
 
     Args:
-        calibration_steps: in which ranges are watched before anything is rounded.
-        freeze: the share of the run after which ranges stay as they are.
+        calibration_steps: number of initial steps that only track ranges, without rounding. At least 1.
+        freeze: fraction of the training after which the ranges are frozen, in (0, 1].
 
     Raises:
-        ValueError: no step to calibrate on, a share that is not in (0, 1], no depth network, a compiled one, one
-            without a part called ``heads``, or one with blocks that are fused at export: to round their branches is not
-            to round what they become.
+        ValueError: an argument is out of range, the network is compiled, is not a depth network or has no module named
+            ``heads``, or it has blocks whose branches are fused at export. Rounding the branches is not equivalent to
+            rounding the fused convolution.
     """
 
     def __init__(self, calibration_steps: int = 20, freeze: float = 0.8) -> None:
         if calibration_steps < 1:
-            raise ValueError(f"calibration_steps {calibration_steps}: without a step the ranges are not known")
+            raise ValueError(f"calibration_steps must be at least 1, not {calibration_steps}")
         if not 0 < freeze <= 1:
-            raise ValueError(f"freeze {freeze} is a share of the run: in (0, 1]")
+            raise ValueError(f"freeze is a fraction of the training and must be in (0, 1], not {freeze}")
         self.calibration_steps, self.freeze = calibration_steps, freeze
         self._rounding = _Rounding()
         self._hooks: list[Any] = []
@@ -51,17 +52,19 @@ class FakeQuantize(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         network = cast(DepthNetwork, pl_module.network)
         if not hasattr(network, "multiscale"):
-            raise ValueError(f"FakeQuantize is for depth networks, {type(network).__name__} is none")
+            raise ValueError(
+                f"FakeQuantize needs a depth network, but {type(network).__name__} has no multiscale method"
+            )
         parts = {name: part for name, part in network.named_modules() if name}
         if pl_module.hparams.get("compile"):
-            raise ValueError("FakeQuantize does not work in a compiled network: leave --model.compile away")
+            raise ValueError("FakeQuantize does not support compiled networks: leave out --model.compile")
         fused = [name for name, part in parts.items() if any(hasattr(part, each) for each in _FUSES)]
         if fused:
-            raise ValueError(f"FakeQuantize would round branches, but the export makes one convolution of {fused[0]}")
+            raise ValueError(f"FakeQuantize does not support {fused[0]}, whose branches are fused at export")
         floats = float_layers(network)
         if not floats:
             raise ValueError(
-                f"FakeQuantize leaves heads in float, and {type(network).__name__} has no part called heads"
+                f"FakeQuantize keeps the heads in float, but {type(network).__name__} has no module named heads"
             )
         rounding = self._rounding
         rounding.float_nodes = {id(network.get_submodule(name).weight) for name in floats}
@@ -86,7 +89,7 @@ class FakeQuantize(Callback):
             hook.remove()
 
     def state_dict(self) -> dict[str, Any]:
-        """The ranges, for a run that is resumed."""
+        """Return the ranges, so that training can be resumed."""
         return {"ranges": self._rounding.ranges}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -94,16 +97,16 @@ class FakeQuantize(Callback):
 
 
 class _Rounding(TorchFunctionMode):
-    """Rounds what enters convolutions and additions, as functions: not every layer is a plain ``nn.Conv2d``, and no
-    addition is a layer.
+    """Round the inputs of convolutions and additions at function level.
 
-    A network's part calls them in the same order each time, so a range belongs to a part and a place in that order.
+    Hooks on modules are not sufficient: some layers are not ``nn.Conv2d``, and additions are not modules. A top-level
+    module call executes these functions in a fixed order, so module name and index in that order identify a range.
 
     Attributes:
-        ranges: minimum and maximum, (2,), by part and place.
+        ranges: minimum and maximum, (2,), by module name and index.
         float_nodes: ids of the weights that stay in float.
-        watches: whether ranges follow the batches.
-        rounds: whether anything is rounded.
+        watches: whether ranges are updated.
+        rounds: whether rounding is active.
     """
 
     def __init__(self) -> None:
@@ -114,14 +117,14 @@ class _Rounding(TorchFunctionMode):
         self._part, self._depth, self._place = "", 0, 0
 
     def enter(self, part: str) -> None:
-        """A part of the network is called, perhaps by another."""
+        """Mark the start of a module call, which can be nested."""
         if self._depth == 0:
             self._part, self._place = part, 0
             self.__enter__()  # type: ignore[no-untyped-call]
         self._depth += 1
 
     def leave(self) -> None:
-        """It has returned, or raised."""
+        """Mark the end of a module call, after an exception as well."""
         self._depth -= 1
         if self._depth == 0:
             self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
@@ -135,13 +138,14 @@ class _Rounding(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def _weight(self, weight: Tensor, axis: int) -> Tensor:
-        """Not folded with the BatchNorm behind it: that scales an output channel, and the channel's scale with it."""
+        """Round per output channel. The BatchNorm need not be folded first: it scales weight and step size alike."""
         if not self.rounds:
             return weight
         scale = weight.detach().abs().amax([each for each in range(4) if each != axis]).clamp_min(1e-12) / 127
         return torch.fake_quantize_per_channel_affine(weight, scale, torch.zeros_like(scale).int(), axis, -127, 127)
 
     def _activation(self, x: Tensor) -> Tensor:
+        """Update the range of an activation and round it."""
         key = f"{self._part}.{self._place}"
         self._place += 1
         if self.watches:

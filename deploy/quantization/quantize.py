@@ -1,4 +1,4 @@
-"""``pocketdepth quantize``: ONNX fp32 -> int8. Imports torch for a data module alone."""
+"""``pocketdepth quantize``: quantize an fp32 ONNX file. Imports torch only if a data module is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deploy.quantization.quantizer import Scheme, open_fp32, prepared, quantized
 from lightning_app.files import atomic_write, refuse_existing
 
 SUFFIX = {"static": "int8", "dynamic": "dynamic", "a16w8": "a16w8"}
-_SAYS = {
+_SUMMARY = {  # stored in the metadata of the quantized file
     "static": "int8 QDQ, a small stem and the head in float",
     "dynamic": "int8 weights, head in float: a smaller file, not a faster one on ONNX Runtime's CPU",
     "a16w8": "16-bit activations and int8 weights, QDQ, head in float: for NPUs, slower than int8 on a CPU",
@@ -40,38 +40,39 @@ def quantize(
     overwrite: bool = False,
     skip_corrupt: bool = False,
 ) -> Path:
-    """Write a quantized file, by default static int8: QDQ, per-channel int8 weights, uint8 activations.
+    """Quantize an fp32 ONNX file. Default: static int8 in QDQ format, per-channel int8 weights, uint8 activations.
 
-    The head, from the last convolution on, stays in float: an int8 head knows 256 depths, and the last step is metres
-    wide. So does, in static int8, a convolution of 3x3 that reads the image. The result is judged by images that were
-    kept back, where there are enough.
+    The head (from the last convolution on) stays in float, because an int8 head has only 256 levels of depth, with
+    steps of metres at long range. In static int8, a 3x3 convolution on the image also stays in float. The result is
+    compared with fp32 on held-out images if there are enough images.
 
     Args:
         model: fp32 ONNX file.
-        images: folder of calibration images, like those that the network will see.
-        data: YAMLs of an experiment, the later wins. Its training frames are calibrated on where there is no folder;
-            its ``val`` frames tell whether the ranges fit, and their truth decides for ``auto``.
-        scheme: ``static``; ``dynamic`` (a smaller file, not a faster one on ONNX Runtime's CPU; needs no images); or
+        images: folder of calibration images from the target domain.
+        data: YAMLs of an experiment; later files override earlier ones. Without ``images``, its training split is used
+            for calibration. Its validation split is used to check the ranges, and for ``auto``.
+        scheme: ``static``; ``dynamic`` (a smaller file that is not faster on ONNX Runtime's CPU; needs no images); or
             ``a16w8`` (16-bit activations, for NPUs).
-        method: ``minmax``, ``percentile`` or ``entropy``.
-        number: how many images are calibrated on at most, spread evenly.
-        float_nodes: names of nodes that stay in float, too.
-        auto: the accuracy loss that is allowed; the fewest layers that it takes stay in float, see
-            ``deploy.quantization.auto_float_layers``. With ``data``, the relative growth of abs_rel on the ``val``
-            frames under the first protocol; else the mean change of depth against fp32 on the images kept back.
-        output: the file; ``NAME-int8.onnx``, ``-dynamic`` or ``-a16w8`` beside the model if left out.
-        overwrite: replace an ``output`` that exists.
-        skip_corrupt: report corrupt images and go on.
+        method: calibration method: ``minmax``, ``percentile`` or ``entropy``.
+        number: largest number of calibration images, evenly spaced.
+        float_nodes: names of additional nodes that stay in float.
+        auto: largest accuracy loss, in (0, 1). The fewest layers that meet it stay in float, see
+            :mod:`deploy.quantization.auto_float_layers`. With ``data``, the loss is the relative increase of abs_rel on
+            the validation split under the first protocol. Otherwise, it is the mean change of depth from fp32 on the
+            held-out images.
+        output: file to write. Default: ``NAME-int8.onnx``, ``NAME-dynamic.onnx`` or ``NAME-a16w8.onnx`` beside the
+            model.
+        overwrite: replace an existing ``output``.
+        skip_corrupt: report and skip corrupt images.
 
     Returns:
-        The file's path.
+        Path of the quantized file.
 
     Raises:
-        FileNotFoundError: no such model, folder or YAML, or no image in it.
+        FileNotFoundError: the model, the folder or a YAML is missing, or the folder contains no image.
         FileExistsError: ``output`` exists.
-        ValueError: not an fp32 ONNX file, or one that is quantized already; nothing to calibrate on; an unknown scheme,
-            method or node.
-        OSError: a corrupt image.
+        ValueError: not an fp32 ONNX file, no calibration images, or unknown scheme, method or node.
+        OSError: an image is corrupt and ``skip_corrupt`` is False.
         RuntimeError: all images are corrupt, or ``auto`` cannot be met.
     """
     _check(scheme, method, auto)
@@ -79,15 +80,15 @@ def quantize(
     refuse_existing(output, overwrite=overwrite)
     network = open_fp32(model)
     fp32 = prepared(model, scheme)
-    quantized_blindly = scheme == "dynamic" and images is None and not data
-    chosen = None if quantized_blindly else read_images(images, data, network.size, number, skip_corrupt)
+    without_images = scheme == "dynamic" and images is None and not data
+    chosen = None if without_images else read_images(images, data, network.size, number, skip_corrupt)
     found, warning = None, ""
     if chosen is not None and scheme != "dynamic":
         warning = warn_if_calibration_shifted(fp32, network.info, chosen.calibrate)
         found = ranges(fp32, chosen.calibrate, method)
         if data:
             seen = ranges(fp32, validation_inputs(data, network.size), method, "compare")
-            warn_if_ranges_differ(found, seen, "the frames of val")
+            warn_if_ranges_differ(found, seen, "the validation split")
 
     def made(float_nodes: Sequence[str]) -> onnx.ModelProto:
         result = quantized(fp32, scheme, found, float_nodes)
@@ -106,13 +107,13 @@ def quantize(
     print(f"{model} -> {output}: {model.stat().st_size / 1e6:.2f} -> {output.stat().st_size / 1e6:.2f} MB")
     print(f"  {_description(scheme, method, chosen, float_nodes)}")
     if known is not None and chosen is not None:
-        judged = f"judged by {len(chosen.judge)} images of {chosen.source}"
+        judged = f"evaluated on {len(chosen.judge)} images of {chosen.source}"
         print(f"  {known}; {judged if scheme == 'dynamic' else chosen}")
     return output
 
 
 def write_int8(model: Path, inputs: Iterator[NDArray[np.float32]], output: Path) -> None:
-    """Write the static int8 file of an fp32 one, calibrated on images (1, 3, height, width)."""
+    """Write the static int8 version of an fp32 file, calibrated on images of shape (1, 3, height, width)."""
     fp32 = prepared(model)
     int8 = quantized(fp32, "static", ranges(fp32, inputs, title=None))
     int8.metadata_props.extend(onnx.load(model).metadata_props)
@@ -124,13 +125,14 @@ def _check(scheme: str, method: str, auto: float | None) -> None:
         if value not in known:
             raise ValueError(f"{name} {value!r} is not one of {', '.join(known)}")
     if auto is not None and scheme == "dynamic":
-        raise ValueError("--auto needs --scheme static or a16w8: dynamic quantizes weights alone")
+        raise ValueError("--auto needs --scheme static or a16w8: dynamic only quantizes weights")
     if auto is not None and not 0 < auto < 1:
-        raise ValueError(f"--auto {auto}: the loss is a share, such as 0.01 for 1 %")
+        raise ValueError(f"--auto {auto}: must be between 0 and 1, such as 0.01 for 1%")
 
 
 def _description(scheme: Scheme, method: str, chosen: Images | None, float_nodes: Sequence[str]) -> str:
-    parts = [_SAYS[scheme]]
+    """Describe the quantization for the metadata."""
+    parts = [_SUMMARY[scheme]]
     if scheme != "dynamic" and chosen is not None:
         parts.append(f"{len(chosen.calibrate)} calibration images, {method}")
     if float_nodes:

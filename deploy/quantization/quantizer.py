@@ -1,4 +1,4 @@
-"""fp32 -> int8, as models in memory. No torch."""
+"""Quantization of ONNX models in memory. Does not import torch."""
 
 from __future__ import annotations
 
@@ -25,39 +25,41 @@ from deploy.measure.macs import is_int8
 from deploy.quantization.calibration import QUANTIZED
 
 Scheme: TypeAlias = Literal["static", "dynamic", "a16w8"]
-_ACTIVATIONS = ("Relu", "Clip")  # the quantizer makes them part of the range of what comes before
+_ACTIVATIONS = ("Relu", "Clip")  # the quantizer fuses them into the range of the preceding node
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
-_STEM_PRODUCTS = 27  # as in models.float_layers, which imports torch
-_OPSET_16_BIT = 21  # the first whose QuantizeLinear knows 16 bits
+_STEM_PRODUCTS = 27  # the value of models.float_layers, which imports torch
+_OPSET_16_BIT = 21  # the first opset whose QuantizeLinear supports 16 bits
 
 
 def open_fp32(model: Path) -> OnnxNetwork:
-    """An fp32 file, ready to be quantized.
+    """Open an fp32 file and check that it can be quantized.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not an ONNX file, not one in fp32, or one that takes frames.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is not ONNX, is not in fp32, or has a camera input.
     """
     network = OnnxNetwork(model, threads=1)
     loaded = read_model(model)
     if network.takes_frames:
-        raise ValueError(f"{model}: takes a camera's frames; quantize the file that it was made of, then `camera` it")
+        raise ValueError(
+            f"{model}: has a camera input; quantize the file that it was made from, then use export --camera"
+        )
     if is_int8(loaded) or network.info.quantized:
-        raise ValueError(f"{model}: is quantized already; give its fp32 file")
+        raise ValueError(f"{model}: is already quantized; give its fp32 file")
     if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in loaded.graph.initializer):
         raise ValueError(f"{model}: is in fp16; give its fp32 file")
     return network
 
 
 def prepared(model: Path, scheme: Scheme = "static") -> onnx.ModelProto:
-    """An fp32 file's model, fused, with the shapes that the quantizer needs and a name for each node.
+    """Load an fp32 file, fuse it, infer shapes and name all nodes, as the quantizer requires.
 
     Raises:
         OSError: the temporary folder is full.
     """
     try:
         result = _prepare(model, scheme)
-    except OSError as error:  # of a failed write, which names no file by itself
+    except OSError as error:  # the message of a failed write has no file name
         raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from error
     for index, node in enumerate(result.graph.node):
         node.name = node.name or f"nameless_{node.op_type}_{index}"
@@ -65,6 +67,7 @@ def prepared(model: Path, scheme: Scheme = "static") -> onnx.ModelProto:
 
 
 def _prepare(model: Path, scheme: Scheme) -> onnx.ModelProto:
+    """Preprocess with ONNX Runtime, after an opset conversion if the scheme needs it."""
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "prepared.onnx"
         source = model
@@ -80,17 +83,17 @@ def _prepare(model: Path, scheme: Scheme) -> onnx.ModelProto:
 def quantized(
     model: onnx.ModelProto, scheme: Scheme, ranges: TensorsData | None = None, float_nodes: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """Quantize a prepared model; its head stays in float, and in ``static`` a small stem, too.
+    """Quantize a prepared model. The head stays in float, and in ``static`` also a small stem.
 
     Args:
-        model: as ``prepared`` makes it.
-        scheme: ``static`` (uint8 activations, int8 weights per channel), ``a16w8`` (uint16 activations) or ``dynamic``
-            (int8 weights; the activations' ranges are found at run time).
-        ranges: of the activations; ``dynamic`` needs none.
-        float_nodes: names of more nodes that stay in float, each with the ReLU that follows it.
+        model: model from :func:`prepared`.
+        scheme: ``static`` (uint8 activations, per-channel int8 weights), ``a16w8`` (uint16 activations) or ``dynamic``
+            (8-bit weights, activation ranges at run time).
+        ranges: activation ranges. Not needed for ``dynamic``.
+        float_nodes: names of additional nodes that stay in float, each with the activation function that follows it.
 
     Raises:
-        ValueError: no convolution, or no node of such a name.
+        ValueError: the model has no convolution, or no node has one of the names.
     """
     excluded = [*head_nodes(model), *stem_nodes(model)] if scheme == "static" else head_nodes(model)
     excluded += [name for node in float_nodes for name in layer_nodes(model.graph, node)]
@@ -99,11 +102,11 @@ def quantized(
             return strip_model(_dynamic(model, excluded))
         quantizer = QDQQuantizer(
             copy.deepcopy(model),
-            True,  # weights per channel
-            False,  # of eight bits, not seven
+            True,  # per-channel weights
+            False,  # 8-bit weights, not 7-bit
             QuantType.QInt8,
             QuantType.QUInt16 if scheme == "a16w8" else QuantType.QUInt8,
-            copy.deepcopy(ranges),  # the quantizer changes them
+            copy.deepcopy(ranges),  # the quantizer modifies them
             [],
             excluded,
             QUANTIZED,
@@ -115,7 +118,7 @@ def quantized(
 
 
 def head_nodes(model: onnx.ModelProto) -> list[str]:
-    """The names of the head's convolution, the last that stays in float, and of all nodes after it."""
+    """Return the names of the head convolutions at the end of the model and of all nodes after the first of them."""
     nodes, floats = list(model.graph.node), _float_weights(model)
     start = len(nodes)
     for index in reversed([index for index, node in enumerate(nodes) if node.op_type in _CONVOLUTIONS]):
@@ -126,19 +129,21 @@ def head_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def stem_nodes(model: onnx.ModelProto) -> list[str]:
-    """The names of the other convolutions that stay in float, and of the activations after them."""
+    """Return the names of the other convolutions that stay in float and of the activations after them."""
     head, floats = head_nodes(model), _float_weights(model)
     stem = [node for node in model.graph.node if node.op_type in _CONVOLUTIONS and node.input[1] in floats]
     return [name for node in stem if node.name not in head for name in layer_nodes(model.graph, node.name)]
 
 
 def _float_weights(model: onnx.ModelProto) -> set[str]:
-    """The names of the weights that stay in float: those of ``float_layers`` in the metadata, see
-    :mod:`models.float_layers`; by the same rule, applied to the graph, in a file that does not name them.
+    """Return the names of the weights that stay in float.
+
+    They are those of ``float_layers`` in the metadata, see :mod:`models.float_layers`. For a file without this entry,
+    the same rule is applied to the graph.
     """
     convolutions = [node for node in model.graph.node if node.op_type in _CONVOLUTIONS]
     if not convolutions:
-        raise ValueError("the model has no convolution, so no head to keep in float")
+        raise ValueError("the model has no convolution, so it has no head to keep in float")
     info = ModelInfo.from_metadata({each.key: each.value for each in model.metadata_props}, "the model")
     named, last = {f"{layer}.weight" for layer in info.float_layers or ()}, convolutions[-1].input[1]
     if last in named:
@@ -149,11 +154,13 @@ def _float_weights(model: onnx.ModelProto) -> set[str]:
 
 
 def layer_nodes(graph: onnx.GraphProto, name: str) -> list[str]:
-    """A node and the activations after it, which stay in float together; raises ValueError where there is none."""
+    """Return a node and the activations after it, which stay in float together. Raises ValueError for unknown names."""
     nodes = {node.name: node for node in graph.node}
     if name not in nodes:
         near = difflib.get_close_matches(name, nodes, n=3, cutoff=0)
-        raise ValueError(f"no node is named {name}; near to it: {', '.join(near)} (`sensitivity` lists them)")
+        raise ValueError(
+            f"no node is named {name}; close matches: {', '.join(near)} (`quantize --sensitivity` lists all)"
+        )
     names, output = [name], nodes[name].output[0]
     while True:
         users = [node for node in graph.node if output in node.input]
@@ -164,7 +171,7 @@ def layer_nodes(graph: onnx.GraphProto, name: str) -> list[str]:
 
 
 def quantized_layers(graph: onnx.GraphProto) -> list[str]:
-    """The names of the nodes of a quantized model whose input is quantized, in its order."""
+    """Return the names of the nodes with a quantized input in a quantized model, in graph order."""
     produced = {output: node for node in graph.node for output in node.output}
 
     def dequantized(name: str) -> bool:
@@ -179,17 +186,18 @@ def quantized_layers(graph: onnx.GraphProto) -> list[str]:
 
 
 def _dynamic(model: onnx.ModelProto, excluded: list[str]) -> onnx.ModelProto:
+    """Quantize weights only, with ONNX Runtime's dynamic quantization."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "model.onnx", Path(folder) / "dynamic.onnx"
         onnx.save(model, source)
-        # Older ONNX Runtimes have no ConvInteger for signed weights.
+        # Older versions of ONNX Runtime do not support ConvInteger with signed weights.
         quantize_dynamic(source, target, weight_type=QuantType.QUInt8, nodes_to_exclude=excluded)
         return onnx.load(target)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """onnxruntime warns of each thing that it leaves in float, here on purpose, and logs what it raises besides."""
+    """Suppress ONNX Runtime's warnings about nodes in float, and its logs of errors that are raised anyway."""
     logging.disable(logging.ERROR)
     try:
         yield

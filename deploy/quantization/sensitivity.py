@@ -1,5 +1,7 @@
-"""``pocketdepth quantize --sensitivity``: what each layer of an int8 file takes, in accuracy, time and bytes. Imports
-torch for a data module alone."""
+"""``pocketdepth quantize --sensitivity``: effect of each int8 layer on accuracy, latency and file size.
+
+Imports torch only if a data module is used.
+"""
 
 from __future__ import annotations
 
@@ -27,24 +29,24 @@ from deploy.quantization.layer_costs import alone_db, costs_ms, variants
 from deploy.quantization.quantizer import open_fp32, prepared, quantized
 from lightning_app.files import atomic_write, refuse_existing
 
-RESOLUTION = 0.01  # of the int8 file's time: a cost below it cannot be told from none
-NO_NOISE = 120.0  # dB, float32's own
-SHOWN = 30  # layers in the picture
+RESOLUTION = 0.01  # smallest measurable cost, relative to the latency of the int8 file
+NO_NOISE = 120.0  # SQNR in dB that corresponds to float32 rounding
+SHOWN = 30  # largest number of layers in the plot
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an int8 file, put back to float alone.
+    """Effect of one layer of an int8 file.
 
     Attributes:
-        node: its name, as ``quantize --float`` takes it.
-        kind: its operator; of a convolution also the kernel, and whether it is depthwise.
-        weights: the name of its weights, which says where in the network it stands.
-        gain_db: growth of the SQNR of depth; below 0 where its error hides another one's.
-        alone_db: SQNR with this layer alone in int8: the noise that it makes itself.
-        cost_ms: growth of the median latency; negative where the layer is faster in float.
-        cost_mb: growth of the file, in 10^6 bytes.
-        gain_db_per_ms: by which layers are sorted; a cost below a hundredth of the int8 file's time counts as that.
+        node: name of the node, as accepted by ``quantize --float``.
+        kind: operator; for convolutions also the kernel size and whether it is depthwise.
+        weights: name of the layer's weight without ``.weight``; empty if it has none.
+        gain_db: increase of the SQNR of depth with this layer in float. Negative if its error cancels another error.
+        alone_db: SQNR of depth with only this layer in int8.
+        cost_ms: increase of the median latency with this layer in float. Negative if it is faster in float.
+        cost_mb: increase of the file size with this layer in float, in 10^6 bytes.
+        gain_db_per_ms: sort key. The cost is at least 1% of the latency of the int8 file.
     """
 
     node: str
@@ -69,31 +71,31 @@ def sensitivity(
     overwrite: bool = False,
     skip_corrupt: bool = False,
 ) -> list[Layer]:
-    """Put each layer of the static int8 file back to float alone, and write ``sensitivity.{txt,json,png}``.
+    """Measure the effect of each layer of the static int8 file and write ``sensitivity.{txt,json,png}``.
 
-    Calibrated once. Gains are measured on images that were kept back from calibration, where there are enough; costs in
-    time against the int8 file, which runs before each layer's file in each round.
+    Calibration runs once. Accuracy is measured on held-out images if there are enough images. Latency is measured in
+    interleaved runs: each run of a variant follows a run of the int8 file.
 
     Args:
         model: fp32 ONNX file.
-        images: folder of images.
-        data: YAMLs of an experiment, whose training frames are taken where there is no folder.
-        method: of calibration.
-        number: how many images are calibrated on at most.
-        runs: timed runs of each file.
-        threads: of each session.
-        output: folder.
-        overwrite: replace outputs that exist.
-        skip_corrupt: report corrupt images and go on.
+        images: folder of calibration images.
+        data: YAMLs of an experiment. Without ``images``, its training split is used for calibration.
+        method: calibration method: ``minmax``, ``percentile`` or ``entropy``.
+        number: largest number of calibration images.
+        runs: number of timed runs per file.
+        threads: number of threads of each session.
+        output: folder for the results.
+        overwrite: replace existing outputs.
+        skip_corrupt: report and skip corrupt images.
 
     Returns:
-        The layers, by gain per millisecond.
+        The layers, sorted by gain per millisecond, highest first.
 
     Raises:
-        FileNotFoundError: no such model, folder or YAML, or no image in it.
-        FileExistsError: an output that exists.
-        ValueError: not an fp32 ONNX file, or nothing to calibrate on.
-        OSError: a corrupt image.
+        FileNotFoundError: the model, the folder or a YAML is missing, or the folder contains no image.
+        FileExistsError: an output exists.
+        ValueError: not an fp32 ONNX file, or no calibration images.
+        OSError: an image is corrupt and ``skip_corrupt`` is False.
         RuntimeError: all images are corrupt.
     """
     files = [output / f"sensitivity.{suffix}" for suffix in ("txt", "json", "png")]
@@ -132,12 +134,12 @@ def sensitivity(
         temporary.write_text(json.dumps(content, indent=2) + "\n")
     _draw(layers, model.name, how, files[2])
     Console(width=max(Console().width, 130)).print(table)
-    print(f"table and picture: {output}/sensitivity.txt, .json, .png")
+    print(f"table and plot: {output}/sensitivity.txt, .json, .png")
     return layers
 
 
 def _describe(node: onnx.NodeProto, model: onnx.ModelProto) -> tuple[str, str]:
-    """What a node is, and the name of its weights."""
+    """Return the kind of a node and the name of its weight."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     own = next((name for name in node.input[1:2] if name in weights), "")
     if node.op_type not in ("Conv", "ConvTranspose") or not own:
@@ -149,23 +151,24 @@ def _describe(node: onnx.NodeProto, model: onnx.ModelProto) -> tuple[str, str]:
 
 
 def _conditions(base: Deviation, size: int, base_ms: float, images: str, runs: int, threads: int) -> str:
+    """Describe the measurement in one line."""
     host = f"{cpu_name()}, {threads} thread{'s'[: threads != 1]}, onnxruntime {onnxruntime.__version__}"
     return (
-        f"each layer of the int8 file ({base.sqnr_db:.1f} dB, {base_ms:.2f} ms, {size / 1e6:.2f} MB) in float alone; "
-        f"{images}; medians of {runs} runs beside the int8 file; {host}"
+        f"int8 file ({base.sqnr_db:.1f} dB, {base_ms:.2f} ms, {size / 1e6:.2f} MB) with one layer in float at a time; "
+        f"{images}; medians of {runs} runs, interleaved with the int8 file; {host}"
     )
 
 
 def _table(layers: list[Layer], how: str) -> Table:
     table = Table(caption=how, caption_justify="left", box=SIMPLE_HEAD)
-    for name in ("node", "kind", "place"):
+    for name in ("node", "kind", "layer"):
         table.add_column(name, overflow="fold")
-    for name in ("gain dB", "alone dB", "cost ms", "cost MB", "dB per ms"):
+    for name in ("gain, dB", "alone, dB", "cost, ms", "cost, MB", "dB per ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for layer in layers:
         alone = f"{layer.alone_db:.1f}" if layer.alone_db < NO_NOISE else "no noise"
         figures = (f"{layer.gain_db:+.2f}", alone, f"{layer.cost_ms:+.3f}", f"{layer.cost_mb:+.3f}")
-        table.add_row(layer.node, layer.kind, _place(layer), *figures, f"{layer.gain_db_per_ms:+.1f}")
+        table.add_row(layer.node, layer.kind, _short_name(layer), *figures, f"{layer.gain_db_per_ms:+.1f}")
     return table
 
 
@@ -182,25 +185,25 @@ def _draw(layers: list[Layer], name: str, how: str, path: Path) -> None:
     gains.barh(places, [layer.gain_db for layer in shown], color="#3b6fb6", height=0.7)
     colours = ["#e08a2e" if layer.cost_ms > 0 else "#4c9a5b" for layer in shown]
     costs.barh(places, [layer.cost_ms for layer in shown], color=colours, height=0.7)
-    shares.set_yticks(places, [f"{_place(layer) or layer.node}  {layer.kind}" for layer in shown], fontsize=8)
+    shares.set_yticks(places, [f"{_short_name(layer) or layer.node}  {layer.kind}" for layer in shown], fontsize=8)
     shares.invert_yaxis()
     shares.margins(y=0.01)
-    shares.set_xlabel("noise with this layer alone in int8,\n% of the sum over layers")
-    gains.set_xlabel("gain in SQNR with this layer in float,\ndB (below 0: its error hid another one's)")
-    costs.set_xlabel("cost in latency of that, ms\n(green: faster in float)")
+    shares.set_xlabel("noise with only this layer in int8,\n% of the sum over layers")
+    gains.set_xlabel("SQNR gain with this layer in float,\ndB (below 0: its error cancels another error)")
+    costs.set_xlabel("additional latency with this layer in float,\nms (green: faster in float)")
     for axes in (shares, gains, costs):
         axes.axvline(0, color="#333333", linewidth=0.8)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
-    most = f", the {len(shown)} of {len(layers)} layers that make most noise" if len(shown) < len(layers) else ""
-    figure.suptitle(f"{name} in int8, layer by layer{most}", x=0.01, ha="left", fontsize=12)
+    most = f" ({len(shown)} of {len(layers)} layers, those with the most noise)" if len(shown) < len(layers) else ""
+    figure.suptitle(f"{name} in int8, per layer{most}", x=0.01, ha="left", fontsize=12)
     figure.supxlabel("\n".join(textwrap.wrap(how, 190)), fontsize=7, color="#555555", x=0.01, ha="left")
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
 
-def _place(layer: Layer) -> str:
-    """Where a layer stands, as shortly as it can be said."""
+def _short_name(layer: Layer) -> str:
+    """Shortened name of the layer in the network."""
     return re.sub(r"^encoder\.backbone\.|\.conv$", "", layer.weights)

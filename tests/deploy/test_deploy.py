@@ -92,7 +92,7 @@ def test_int8_file_keeps_its_head_in_float_and_agrees(exported: Path, data_root:
     assert reference.compare(OnnxNetwork(path)).sqnr_db > 25
     again = cli("quantize", path, data_root / "photos")
     assert again.status == 2
-    assert "is quantized already" in again.err
+    assert "is already quantized" in again.err
 
 
 def test_benchmark_writes_text_json_and_picture(exported: Path, tmp_path: Path, data_root: Path, cli: Cli) -> None:

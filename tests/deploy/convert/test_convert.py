@@ -156,9 +156,9 @@ def test_litert(fitted: Path, exported: Path, data_root: Path, cli: Cli, monkeyp
     assert "below the minimum 200 dB" in again.err
     assert load_network(int8).info == network.info
     int8.write_bytes(int8.read_bytes()[:4000])
-    assert "a corrupt LiteRT file" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
+    assert ": corrupt LiteRT file" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
     int8.write_bytes(b"nothing that opens")
-    assert "not a LiteRT file of" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
+    assert "not a LiteRT file written by" in cli("predict", int8, data_root / "photos", "--output", fitted / "q").err
 
 
 @pytest.mark.slow

@@ -114,10 +114,10 @@ def test_what_cannot_take_frames_is_one_line(exported: Path, camera: Path, tmp_p
     packed = tmp_path / "packed.ort"
     write_ort(exported, packed)
     for model, message in (
-        (camera, "takes frames already"),
-        (foreign(tmp_path / "map.onnx", output=(1, 64, 96)), "not one image (1, 3, h, w) to one map (1, 1, h, w)"),
+        (camera, "already has a camera input"),
+        (foreign(tmp_path / "map.onnx", output=(1, 64, 96)), "not an image (1, 3, h, w) to a map (1, 1, h, w)"),
         (exported.with_name("absent.onnx"), "no such ONNX file"),
-        (packed, "is in ONNX Runtime's own format; give the .onnx file that it was made of"),
+        (packed, "is in ONNX Runtime's own format; give the .onnx file that it was made from"),
     ):
         result = cli("export", model, "--camera", *FRAME, "--output", tmp_path / "made.onnx")
         assert result.status == 2, result
@@ -135,7 +135,7 @@ def test_what_cannot_take_frames_is_one_line(exported: Path, camera: Path, tmp_p
         assert result.status == 2
         assert message in result.err
         assert len(result.err.splitlines()) == 1
-    with pytest.raises(ValueError, match="frames of 0x64 have no pixel"):
+    with pytest.raises(ValueError, match="frames of 0x64 are empty"):
         with_camera(onnx.load(exported), (0, 64))
 
 

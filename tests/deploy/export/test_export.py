@@ -80,7 +80,7 @@ def test_fp16_is_refused_where_a_layer_leaves_its_range() -> None:
     require_range(nn.Sequential(nn.Hardtanh(0, 1e4)), (8, 8))
     network = nn.Conv2d(3, 1, 1)
     nn.init.constant_(network.weight, 1e5)
-    with pytest.raises(RuntimeError, match="and fp16 ends at 65504: export it in fp32"):
+    with pytest.raises(RuntimeError, match="but fp16 ends at 65504: export it in fp32"):
         require_range(network, (8, 8))
 
 
@@ -97,13 +97,13 @@ def test_ort_file_says_and_predicts_the_same(checkpoint: Path, tmp_path: Path, c
     assert sorted(path.name for path in tmp_path.glob("d.*")) == ["d.md", "d.onnx", "d.ort"]
     refused = cli("export", checkpoint, "--ort", "--precision", "fp16")
     assert refused.status == 2
-    assert "a CPU, which would store fp16 as fp32 again" in refused.err
+    assert "optimised for CPUs, which compute fp16 in fp32" in refused.err
 
 
 def test_wrong_options_are_one_line(checkpoint: Path, tmp_path: Path, cli: Cli) -> None:
     for given, message in (
-        (("--precision", "fp8"), "no precision 'fp8'; there are fp32, fp16"),
-        (("--output", tmp_path / "d.tflite"), "an ONNX file's name ends in .onnx"),
+        (("--precision", "fp8"), "unknown precision 'fp8'; use one of fp32, fp16"),
+        (("--output", tmp_path / "d.tflite"), "the name of an ONNX file must end in .onnx"),
     ):
         result = cli("export", checkpoint, *given)
         assert result.status == 2

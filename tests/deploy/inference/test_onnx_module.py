@@ -36,7 +36,7 @@ def test_scores_as_evaluate_does(verb: str, split: str, exported: Path, tmp_path
 def test_another_size_is_refused_by_name(exported: Path, tmp_path: Path, cli: Cli) -> None:
     result = cli("test", *chain(tmp_path, exported), "--data.size", "[96,96]")
     assert result.status == 2
-    assert "depth.onnx takes 64x96 (height x width), not 96x96: give --data.size [64,96]" in result.err
+    assert "depth.onnx accepts 64x96 (height x width), not 96x96: give --data.size [64,96]" in result.err
 
 
 def test_it_is_neither_trained_nor_loaded(exported: Path, tmp_path: Path, cli: Cli) -> None:

@@ -26,8 +26,10 @@ def test_a_foreign_file_runs_and_says_once_what_is_assumed(
     for _ in range(2):
         np.testing.assert_allclose(load(path)(image), (image / 255).mean(-1), rtol=1e-3)
     (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: ")
     assert line.endswith(
-        "foreign.onnx: does not say what it takes and predicts; it is taken to map RGB in [0, 1] to depth in metres"
+        "foreign.onnx: has no metadata about its input and output; assuming RGB in [0, 1] as input and depth in metres "
+        "as output"
     )
 
 
@@ -108,7 +110,7 @@ def with_half_its_weights(path: Path) -> Path:
 
 
 BAD: dict[Callable[[Path], Path], str] = {
-    two_outputs: "gives depth, sure, and only one can be the depth; keep it: python -c",
+    two_outputs: "has the outputs depth, sure, but only one is supported; keep it: python -c",
     channels_last: "its input is x tensor(float) [1, 64, 96, 3], not one RGB image",
     half: "its input is x tensor(float16) [1, 3, 64, 96], not one RGB image",
     three_maps: "its output is y [1, 3, 64, 96], not one map [1, 1, h, w]",

@@ -94,9 +94,12 @@ def test_own_files_say_all_themselves(exported: Path, fitted: Path, image: torch
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "does not say whether it predicts depth or inverse depth"),
-        ({"predicts": "inverse_depth", "size": (32, 32)}, "takes 64x96 .height x width., its settings say 32x32"),
-        ({"predicts": "inverse_depth", "scales": (1, 2)}, "takes 64x96 alone; scales need a checkpoint"),
+        ({}, "has no metadata about its output; set predicts"),
+        ({"predicts": "inverse_depth", "size": (32, 32)}, "its input size is 64x96 .height x width., not 32x32"),
+        (
+            {"predicts": "inverse_depth", "scales": (1, 2)},
+            "its input size is fixed; use a checkpoint, or leave out scales",
+        ),
         ({"predicts": "inverse_depth", "scales": ()}, "must be above 0"),
     ],
 )
@@ -107,16 +110,16 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path, arguments: dict[st
 
 def test_a_teacher_of_another_kind_is_refused(tmp_path: Path, image: torch.Tensor) -> None:
     size = (64, 96)
-    with pytest.raises(ValueError, match="takes images of any size; say which"):
+    with pytest.raises(ValueError, match="has no fixed input size; set size"):
         Teacher(str(foreign(tmp_path / "a.onnx", ("h", "w"))), predicts="depth")
-    with pytest.raises(RuntimeError, match=r"gives \(1, 3, 64, 96\) for an image of 64x96, not one map of its shape"):
+    with pytest.raises(RuntimeError, match=r"for an image of 64x96 has shape \(1, 3, 64, 96\), which is not one map"):
         Teacher(str(foreign(tmp_path / "b.onnx", op="Relu")), predicts="depth")(image)
-    with pytest.raises(RuntimeError, match="gives values that are not finite"):
+    with pytest.raises(RuntimeError, match="its output contains values that are not finite"):
         Teacher(str(foreign(tmp_path / "c.onnx")), predicts="depth")(image * torch.nan)
-    with pytest.raises(RuntimeError, match="gives values that are not positive"):
+    with pytest.raises(RuntimeError, match="its output contains values that are not positive"):
         Teacher(str(foreign(tmp_path / "d.onnx")), predicts="depth", mean=[2, 2, 2])(image)
     torch.save({"other": torch.ones(2)}, tmp_path / "e.pt")
-    with pytest.raises(ValueError, match="no weights of Brightness"):
+    with pytest.raises(ValueError, match="not a state dict of Brightness"):
         Teacher(str(tmp_path / "e.pt"), network=Brightness(), size=size)
     with pytest.raises(ValueError, match="a teacher is a checkpoint"):
         Teacher(str(tmp_path / "e.pt"))

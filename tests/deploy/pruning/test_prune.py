@@ -104,7 +104,9 @@ def test_the_widest_network_below_the_target_is_taken() -> None:
 
     reached = macs(narrow_to(network, SIZE, 0.5, share)) / whole
     assert reached == max(each for each in shares if each <= 0.5)
-    with pytest.raises(ValueError, match=r"pruning does not reach 0.001: with 96% of the channels gone it is 0\.0"):
+    with pytest.raises(
+        ValueError, match=r"pruning does not reach 0.001: with 96% of the channels removed it reaches 0\.0"
+    ):
         narrow_to(network, SIZE, 0.001, share)
     assert macs(network) == whole
 
@@ -182,7 +184,7 @@ def test_zeros_are_set_and_what_they_buy_is_said(fitted: Path, tmp_path: Path, c
     result = cli("prune", checkpoint, "--unstructured", "0.8", "--output", output)
     assert result.status == 0, result.err
     assert "80.0% of " in result.out
-    assert "smaller download, no more" in result.out
+    assert "MB: a smaller download" in result.out
     before, after = Checkpoint.open(checkpoint).network, Checkpoint.open(output).network
     assert network_channels(before) == network_channels(after)
     weights = [layer.weight for layer in after.modules() if isinstance(layer, torch.nn.Conv2d)]

@@ -90,9 +90,11 @@ def test_ranges_that_differ_are_warned_of(
     bright, dark = (ranges(model, [image / np.float32(by) for image in inputs], title=None) for by in (1, 16))
     assert range_difference(bright, dark) == pytest.approx(range_difference(dark, bright))
     assert range_difference(bright, dark) > 0.4
-    warn_if_ranges_differ(dark, bright, "the frames of val")
-    assert "ranges of activations on the calibration images and on the frames of val differ" in capfd.readouterr().err
-    warn_if_ranges_differ(bright, bright, "the frames of val")
+    warn_if_ranges_differ(dark, bright, "the validation split")
+    assert (
+        "the activation ranges on the calibration images and on the validation split differ" in capfd.readouterr().err
+    )
+    warn_if_ranges_differ(bright, bright, "the validation split")
     assert capfd.readouterr().err == ""
     data = ("--data", BASE, "--data", fitted.parents[1] / "tiny.yaml")
     assert "compare" in cli("quantize", few_layers, photos, *data).out

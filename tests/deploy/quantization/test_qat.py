@@ -101,7 +101,7 @@ def test_stem_and_heads_are_not_rounded() -> None:
 def test_a_network_without_heads_is_refused() -> None:
     network = network_of("mobilenetv4_conv_small", LightDecoder)
     network.decoder.outputs = network.decoder._modules.pop("heads")  # type: ignore[union-attr, assignment]
-    with pytest.raises(ValueError, match="DepthNet has no part called heads"):
+    with pytest.raises(ValueError, match="DepthNet has no module named heads"):
         rounded(network)
 
 
@@ -147,10 +147,13 @@ def test_resumed_run_ends_where_an_unbroken_one_does(data_root: Path, fitted: Pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--trainer.callbacks.calibration_steps", 0), "without a step the ranges are not known"),
-        (("--trainer.callbacks.freeze", 1.5), "is a share of the run"),
-        (("--model.compile", "true"), "leave --model.compile away"),
-        (("--model.network.encoder", "mobileone_s0"), "the export makes one convolution of encoder.backbone.stem"),
+        (("--trainer.callbacks.calibration_steps", 0), "calibration_steps must be at least 1, not 0"),
+        (("--trainer.callbacks.freeze", 1.5), "must be in (0, 1], not 1.5"),
+        (("--model.compile", "true"), "leave out --model.compile"),
+        (
+            ("--model.network.encoder", "mobileone_s0"),
+            "does not support encoder.backbone.stem, whose branches are fused at export",
+        ),
     ],
 )
 def test_wrong_use_is_one_line(options: tuple[Any, ...], message: str, fitted: Path, tmp_path: Path, cli: Cli) -> None:

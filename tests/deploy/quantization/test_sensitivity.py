@@ -36,7 +36,7 @@ def test_sensitivity_writes_text_json_and_picture(
     assert sum(layer["cost_mb"] for layer in weighty) > 0 or not trained  # of few weights, scales are as many bytes
     assert any("depthwise" in layer["kind"] for layer in weighty)
     assert "calibrated on 3 images" in content["how"]
-    assert "judged by the same" in content["how"]
+    assert "evaluated on the same images" in content["how"]
     text = (output / "sensitivity.txt").read_text()
     assert all(node in text for node in nodes)
     assert not list(model.parent.glob("*-int8.onnx"))

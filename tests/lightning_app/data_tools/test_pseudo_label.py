@@ -53,7 +53,7 @@ def test_a_teacher_that_could_not_label_leaves_the_folder_to_another(
     call = ("label", foreign(tmp_path / "t.onnx", op="Relu"), data_root / "photos", "--output", tmp_path / "labels")
     result = cli(*call, "--settings", settings)
     assert result.status == 1
-    assert "not one map of its shape" in result.err
+    assert "which is not one map with the aspect ratio of the image" in result.err
     other = cli("label", exported, data_root / "photos", "--output", tmp_path / "labels")
     assert other.status == 0, other.err
 

@@ -35,7 +35,7 @@ def test_per_dataset_scores_what_is_there(exported: Path, data_root: Path, tmp_p
     output = tmp_path / "table.json"
     nothing = cli("evaluate", exported, "--per-dataset", "--output", output, "--data", EXPERIMENTS / "cross_data.yaml")
     assert nothing.status == 2
-    assert "not one test data set can be scored; " in nothing.err
+    assert "no test data set can be scored; " in nothing.err
     write_nyu_labeled(data_root / "nyu")
     write_make3d(data_root / "make3d")
     write_diw(data_root / "diw")
@@ -89,7 +89,7 @@ def test_per_dataset_says_what_it_does_not_score(exported: Path, data_root: Path
     assert "not there: " in result.out
     assert "nowhere: no shards" in result.out
     data_yaml(yaml, "Photos, root: photos")
-    for message in ("not one test data set can be scored; Photos photos: no protocol", "names no reader under test"):
+    for message in ("no test data set can be scored; Photos photos: no protocol", "names no reader under test"):
         result = cli("evaluate", exported, "--per-dataset", "--data", yaml)
         assert result.status == 2
         assert message in result.err
@@ -128,7 +128,7 @@ def test_only_per_dataset_has_default_data(
     monkeypatch.chdir(EXPERIMENTS.parent)
     default = cli("evaluate", exported, "--per-dataset")
     assert default.status == 2
-    assert "experiments/cross_data.yaml: not one test data set can be scored; " in default.err
+    assert "experiments/cross_data.yaml: no test data set can be scored; " in default.err
 
 
 def test_protocols_by_commas_or_repeated(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
