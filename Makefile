@@ -8,7 +8,7 @@ SAMPLE := data/quickstart/streets
 .PHONY: quickstart test test-all lint docs arm
 quickstart: export POCKETDEPTH_DATA := data
 quickstart: export WANDB_SILENT := true
-quickstart: .venv/ready  ## trains on the embedded streets, exports, quantizes, measures
+quickstart: .venv/ready  ## train on the packaged rendered streets, export, quantize, benchmark
 	rm -rf $(RUN)
 	$(POCKETDEPTH) fit $(YAML) --trainer.default_root_dir $(RUN)
 	$(POCKETDEPTH) test $(YAML) --ckpt_path $(RUN)/checkpoints/best.ckpt --trainer.default_root_dir $(RUN)/test
@@ -17,31 +17,31 @@ quickstart: .venv/ready  ## trains on the embedded streets, exports, quantizes, 
 	$(POCKETDEPTH) benchmark $(RUN)/depth.onnx $(RUN)/depth-int8.onnx --output $(RUN)/benchmark
 	$(POCKETDEPTH) predict $(RUN)/depth-int8.onnx $(SAMPLE)/Scene20/clone/frames/rgb --output $(RUN)/predictions
 	@echo
-	@echo "pictures  $(RUN)/test/panels/ and $(RUN)/predictions/"
+	@echo "images    $(RUN)/test/panels/ and $(RUN)/predictions/"
 	@echo "files     $(RUN)/depth.onnx and $(RUN)/depth-int8.onnx"
 	@echo "table     $(RUN)/benchmark/benchmark.txt (.json, .png)"
 	@echo "next      your own images:  $(POCKETDEPTH) predict $(RUN)/depth-int8.onnx FOLDER"
 	@echo "          your own data:    docs/your-own-data.md"
 
-docs: .venv/docs  ## the documentation, in site/index.html
+docs: .venv/docs  ## build the documentation: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .venv/docs: pyproject.toml | .venv/ready
 	$(BIN)/pip install -q -e '.[docs]'
 	touch $@
 
-test: .venv/ready  ## the default tests
+test: .venv/ready  ## run the default tests
 	$(BIN)/pytest -m "not slow"
 
-test-all: .venv/ready  ## the slow ones too
+test-all: .venv/ready  ## run all tests, including slow ones
 	$(BIN)/pytest
 
-lint: .venv/ready  ## style and types
+lint: .venv/ready  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-arm: .venv/arm/python  ## an ARM Python under qemu, for `pocketdepth targets`
+arm: .venv/arm/python  ## set up an ARM Python under qemu, for `pocketdepth targets`
 
 .venv/arm/python: deploy/devices/arm.sh | .venv/ready
 	PYTHON=$(BIN)/python deploy/devices/arm.sh .venv/arm

@@ -1,1 +1,1 @@
-"""Files and networks against each other and against published ones."""
+"""Comparison of files and networks with each other and with published networks."""

@@ -1,4 +1,4 @@
-"""Files against each other on this CPU: latency, size, memory. No torch."""
+"""``pocketdepth benchmark``: latency, size and memory of files on this CPU. No torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lightning_app.files import atomic_write, refuse_existing
 if TYPE_CHECKING:
     pass
 
-WIDTH, NARROWEST = 140, 80  # of the table as a file and on a terminal, in characters
+WIDTH, NARROWEST = 140, 80  # width of the table in the file, and its minimum on a terminal, in characters
 
 
 def benchmark(
@@ -33,28 +33,32 @@ def benchmark(
     output: Path = Path("runs/benchmark"),
     overwrite: bool = False,
 ) -> list[Row]:
-    """Time files in turn, A B A B ..., after a warm-up, and write ``benchmark.{txt,json,png}``.
+    """Time files in interleaved runs (A B A B ...) after a warm-up, and write ``benchmark.{txt,json,png}``.
 
     Args:
-        models: files that :func:`deploy.inference.load.load_network` opens; the first is the baseline.
-        references: published networks to stand beside them, see :mod:`deploy.benchmark.references`: at the size of the
-            first file, in the precisions of all.
-        threads: of each session.
-        runs: timed runs of each file.
-        output: folder.
-        overwrite: replace outputs that exist.
+        models: files that :func:`deploy.inference.load.load_network` opens. The first is the baseline.
+        references: names of published networks to time as well, see :mod:`deploy.benchmark.references`. Each is timed
+            at the input size of the first file, in fp32 if any file is float and in int8 if any file is int8.
+        threads: number of threads per session.
+        runs: number of timed runs per file.
+        output: output folder.
+        overwrite: replace existing outputs.
+
+    Returns:
+        A row per file, then a row per reference and precision.
 
     Raises:
         FileNotFoundError: no such file.
-        FileExistsError: an output that exists.
-        ValueError: not a file of static size, one file twice, an unknown reference, or a size that a reference's stride
-            does not divide.
-        RuntimeError: a result above the CPU's measured peak: the runtime left work out, or it was counted wrongly.
+        FileExistsError: an output exists.
+        ValueError: a file without a static input size, a file given twice, an unknown reference, or a size that is not
+            a multiple of a reference's stride.
+        RuntimeError: a throughput above the measured peak of the CPU: the runtime skipped operations, or they were
+            counted wrongly.
     """
     files = [output / f"benchmark.{suffix}" for suffix in ("txt", "json", "png")]
     refuse_existing(*files, overwrite=overwrite)
     if len(set(models)) < len(models):
-        raise ValueError(f"{', '.join(map(str, models))}: one file is given twice")
+        raise ValueError(f"{', '.join(map(str, models))}: a file is given twice")
     with ExitStack() as stack:
         paths, names = list(models), list(map(str, models))
         if references:
@@ -82,5 +86,5 @@ def benchmark(
         temporary.write_text(json.dumps(content, indent=2) + "\n")
     draw_benchmark(rows, how, files[2])
     Console(width=max(Console().width, NARROWEST)).print(table)
-    print(f"table and picture: {output}/benchmark.txt, .json, .png")
+    print(f"table and plot: {output}/benchmark.txt, .json, .png")
     return rows

@@ -1,4 +1,4 @@
-"""``pocketdepth benchmark --encoder``: what timm's backbones cost as encoders of one network."""
+"""``pocketdepth benchmark --encoder``: cost of timm backbones as encoders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deploy.measure.timing import conditions
 from lightning_app.files import atomic_write, refuse_existing
 from models import DepthNet, SubpixelDecoder
 
-PAYS = 1.1  # times as fast in int8: what is above noise
+PAYS = 1.1  # minimum speedup of int8 that is above the noise
 
 
 def encoders(
@@ -27,20 +27,22 @@ def encoders(
     output: Path = Path("runs/benchmark"),
     overwrite: bool = False,
 ) -> None:
-    """Measure backbones below base's decoder, at half of the input's size; nothing is trained or downloaded.
+    """Measure the cost of timm backbones with base's decoder, and write ``encoders.json``.
+
+    The networks have random weights and predict at half the input size. Nothing is trained or downloaded.
 
     Args:
-        names: of timm's models.
-        size: (height, width).
-        threads: of each session.
-        runs: timed runs of each file, interleaved.
-        output: folder of ``encoders.json``.
-        overwrite: replace a file that exists.
+        names: names of timm models.
+        size: input (height, width).
+        threads: number of threads per session.
+        runs: number of timed runs per file, interleaved.
+        output: output folder.
+        overwrite: replace an existing output.
 
     Raises:
-        FileExistsError: a file that exists.
-        ValueError: a backbone that timm does not know or that gives no pyramid of feature maps, or a size that its
-            stride does not divide.
+        FileExistsError: the output exists.
+        ValueError: an unknown backbone, a backbone without a pyramid of feature maps, or a size that is not a multiple
+            of its stride.
     """
     file = output / "encoders.json"
     refuse_existing(file, overwrite=overwrite)
@@ -55,9 +57,10 @@ def encoders(
 
 
 def _table(measured: dict[str, Cost], caption: str) -> Table:
+    caption = f"{caption}. In brackets: int8 speedup below {PAYS}x, not above the noise."
     table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD)
     table.add_column("\nencoder", no_wrap=True)
-    for name in ("M\nparams", "\nGMAC", "fp32\nms", "int8\nms", "int8\nMB", "int8\npays"):
+    for name in ("M\nparams", "\nGMAC", "fp32\nms", "int8\nms", "int8\nMB", "int8\nspeedup"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, cost in sorted(measured.items(), key=lambda item: min(item[1].fp32_ms, item[1].int8_ms)):
         gain = cost.fp32_ms / cost.int8_ms
@@ -68,6 +71,6 @@ def _table(measured: dict[str, Cost], caption: str) -> Table:
             f"{cost.fp32_ms:.1f}",
             f"{cost.int8_ms:.1f}",
             f"{cost.int8_mb:.2f}",
-            f"{gain:.2f}x" if gain >= PAYS else f"no, {gain:.2f}x",
+            f"{gain:.2f}x" if gain >= PAYS else f"({gain:.2f}x)",
         )
     return table

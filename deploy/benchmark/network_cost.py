@@ -1,4 +1,4 @@
-"""What networks cost on this CPU: parameters, operations, and latency in fp32 and int8."""
+"""Cost of networks on this CPU: parameters, operations, and latency in fp32 and int8."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from deploy.quantization.quantize import write_int8
 from models import DepthNetwork
 
 N = TypeVar("N", bound=nn.Module)
-CALIBRATION = 8  # images: latency hardly depends on what they show
+CALIBRATION = 8  # number of calibration images; their content hardly affects latency
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One network's figures.
+    """The cost of one network.
 
     Attributes:
-        parameters: of the network in training, before blocks are fused.
-        gmac: 10^9 multiply-accumulates of one run.
-        fp32_ms: median latency.
-        int8_ms: the same of the int8 file.
-        int8_mb: that file's size, in 10^6 bytes.
+        parameters: number of parameters in training, before blocks are fused.
+        gmac: 10^9 multiply-accumulates per run.
+        fp32_ms: median latency of the fp32 file.
+        int8_ms: median latency of the int8 file.
+        int8_mb: size of the int8 file, in 10^6 bytes.
     """
 
     parameters: int
@@ -46,17 +46,21 @@ class Cost:
 def costs(
     networks: Mapping[str, DepthNetwork], size: tuple[int, int], images: Path | None, threads: int, runs: int
 ) -> dict[str, Cost]:
-    """Export and quantize networks, and time all files in turn.
+    """Export and quantize networks, and time all files in interleaved runs.
 
     Args:
-        networks: in evaluation mode, by name.
-        size: (height, width) that all are given.
-        images: a folder to calibrate on; noise if None, which is enough for the latency of networks without weights.
-        threads: of each session.
-        runs: timed runs of each file, interleaved.
+        networks: networks in evaluation mode, by name.
+        size: input (height, width) of all networks.
+        images: folder of calibration images; noise if None, which is sufficient for networks with random weights.
+        threads: number of threads per session.
+        runs: number of timed runs per file, interleaved.
+
+    Returns:
+        The cost of each network, by name.
 
     Raises:
-        ValueError: a size that a network's stride does not divide.
+        FileNotFoundError: no such folder, or no image in it.
+        ValueError: a size that is not a multiple of a network's stride.
     """
     for network in networks.values():
         network.check_size(size)
@@ -85,13 +89,17 @@ def costs(
 
 
 def noise(size: tuple[int, int]) -> list[NDArray[np.float32]]:
-    """What networks without weights are calibrated on: images (1, 3, height, width) in [0, 1]."""
+    """Calibration images for networks with random weights: uniform noise in [0, 1], (1, 3, H, W) each."""
     random = np.random.default_rng(0)
     return [random.random((1, 3, *size), dtype=np.float32) for _ in range(CALIBRATION)]
 
 
 def reset_zero_init_batchnorm(network: N) -> N:
-    """For measuring: timm starts the last BatchNorm of a residual branch at 0, and runtimes leave such branches out."""
+    """Set BatchNorm weights that are all 0 to 1, in place, and freeze the network in evaluation mode.
+
+    timm initializes the last BatchNorm of a residual branch with 0. Runtimes remove such branches, and the measured
+    latency would be too low.
+    """
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and not module.weight.any():
             nn.init.ones_(module.weight)

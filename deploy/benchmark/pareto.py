@@ -1,4 +1,4 @@
-"""``pocketdepth pareto``: what `pocketdepth compare` scored, beside what it costs."""
+"""``pocketdepth pareto``: error of compared networks against their latency."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from lightning_app.checkpoints import Checkpoint
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE
 from lightning_app.files import atomic_write, refuse_existing
 
-WIDTH = 120  # of the table, in characters
+WIDTH = 120  # width of the table, in characters
 
 
 class Score(NamedTuple):
-    """A network's error in one comparison.
+    """The scores of one network in one comparison.
 
     Attributes:
-        abs_rel: the mean of each seed.
-        delta1: the mean over seeds.
+        abs_rel: mean over frames for each seed, (seeds,).
+        delta1: mean over frames and seeds.
     """
 
     abs_rel: NDArray[np.float64]
@@ -38,12 +38,13 @@ class Score(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """One comparison.
+    """The scores of one comparison.
 
     Attributes:
-        title: its folder's name, split, protocol and frames.
-        scores: by network.
-        baseline: abs_rel of the constant mean-depth baseline; None where nothing was trained on depth.
+        title: folder name, split, protocol and number of frames.
+        scores: scores by network.
+        baseline: abs_rel of the constant mean-depth baseline; None if the comparison has none, because no network was
+            trained on depth.
     """
 
     title: str
@@ -61,22 +62,23 @@ def pareto(
     output: Path = Path("runs/pareto"),
     overwrite: bool = False,
 ) -> None:
-    """Measure the networks of comparisons, and draw error against latency: ``pareto.{txt,json,png}``.
+    """Measure the networks of comparisons, and plot error against latency: ``pareto.{txt,json,png}``.
 
     Args:
-        results: the output folders of ``pocketdepth compare``; a network is known by its variant's name.
-        images: folder to calibrate int8 on.
-        split: ``val`` or ``test``, whose scores are taken, under the first protocol.
-        size: (height, width) at which latency is measured; what the first network was trained at if left out.
-        threads: of each session.
-        runs: timed runs of each file, interleaved.
-        output: folder.
-        overwrite: replace outputs that exist.
+        results: output folders of ``pocketdepth compare``. Variants of the same name are the same network; its
+            checkpoint comes from the first folder that contains it.
+        images: folder of int8 calibration images.
+        split: ``val`` or ``test``: the split whose scores are shown, under the first protocol.
+        size: input (height, width) for latency; the training size of the first network if None.
+        threads: number of threads per session.
+        runs: number of timed runs per file, interleaved.
+        output: output folder.
+        overwrite: replace existing outputs.
 
     Raises:
-        FileNotFoundError: no such result.
-        FileExistsError: an output that exists.
-        ValueError: a size that the stride of a network does not divide.
+        FileNotFoundError: no such result, or no calibration image.
+        FileExistsError: an output exists.
+        ValueError: a size that is not a multiple of a network's stride.
     """
     files = [output / f"pareto.{suffix}" for suffix in ("txt", "json", "png")]
     refuse_existing(*files, overwrite=overwrite)
@@ -94,14 +96,14 @@ def pareto(
     with atomic_write(files[1]) as temporary:
         temporary.write_text(json.dumps(_summary(measured, scored, caption), indent=2) + "\n")
     _draw(measured, scored, caption, files[2])
-    Console(width=max(Console().width, WIDTH)).print(table)  # wrapped figures can be read, figures cut off cannot
-    print(f"{output}/pareto.txt, .json, .png")
+    Console(width=max(Console().width, WIDTH)).print(table)  # a narrower table would cut off figures
+    print(f"table and plot: {output}/pareto.txt, .json, .png")
 
 
 def _read(result: Path, split: str) -> Scored:
     path = result / f"{split}.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: not there; run `pocketdepth compare ... --split {split} --output {result}`")
+        raise FileNotFoundError(f"{path}: missing; run `pocketdepth compare ... --split {split} --output {result}`")
     found = json.loads(path.read_text())
     protocol = next(iter(next(iter(found["results"].values()))))
     scores = {
@@ -132,7 +134,7 @@ def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) 
 
 def _table(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) -> Table:
     table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD)
-    table.add_column("", no_wrap=True)
+    table.add_column("network", no_wrap=True)
     for name in ("M\nparams", "\nGMAC", "fp32\nms", "int8\nms", "int8\nMB"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in scored:
@@ -181,11 +183,11 @@ def _draw(measured: dict[str, Cost], scored: Sequence[Scored], caption: str, pat
             )
         axes.set_xlim(0.6 * min(latencies), 1.2 * max(latencies))
         write_names(axes, dict(zip(names, zip(latencies, errors, strict=True), strict=True)))
-        axes.set_xlabel("int8 latency in ms")
+        axes.set_xlabel("int8 latency (ms)")
         axes.set_title(f"{each.title}\nabs_rel, lower is better", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(
-        f"{caption}\npoint: the mean, line: the seeds, orange: the Pareto front", fontsize=7, color="#555555"
+        f"{caption}\npoint: mean over seeds, line: range over seeds, orange: Pareto front", fontsize=7, color="#555555"
     )
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130)

@@ -1,4 +1,4 @@
-"""The Pareto front of error and latency, and the names beside its points. No torch."""
+"""Pareto front of error and latency, and labels for its points. No torch."""
 
 from __future__ import annotations
 
@@ -9,15 +9,30 @@ from matplotlib.axes import Axes
 
 
 def on_front(latencies: Sequence[float], errors: Sequence[float]) -> list[bool]:
-    """Whether no other is as good in both and better in one; latencies within a hundredth are the same."""
+    """Whether each point is on the Pareto front of latency and error. Lower is better in both.
+
+    Latencies that differ by at most 1 % count as equal.
+
+    Args:
+        latencies: latency of each point, in any unit.
+        errors: error of each point.
+
+    Returns:
+        For each point, whether no other point is at least as good in both and better in one.
+    """
     points = list(zip(latencies, errors, strict=True))
     return [not any(a <= 1.01 * x and b <= y and (b < y or 1.01 * a < x) for a, b in points) for x, y in points]
 
 
 def write_names(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
-    """Write the name of each point beside it, moved to where it overlaps nothing, with a line back to the point."""
+    """Label points with their names, placed without overlaps and connected to the points by lines.
+
+    Args:
+        axes: axes to draw on.
+        points: (x, y) in data coordinates, by name.
+    """
     texts = [axes.text(x, y, name, fontsize=8) for name, (x, y) in points.items()]
-    # Bounded by iterations: bounded by time, the picture would depend on the machine.
+    # Limit the iterations, not the time, so that the plot does not depend on the machine.
     adjust_text(
         texts,
         ax=axes,

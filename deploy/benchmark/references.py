@@ -1,4 +1,4 @@
-"""Published networks with random weights, to time beside others."""
+"""Published networks with random weights, as references for latency."""
 
 from __future__ import annotations
 
@@ -18,16 +18,23 @@ from models import DepthNet, DepthNetwork, NNConv5Decoder, PyDNet, UpConvDecoder
 NETWORKS: dict[str, Callable[[], DepthNetwork]] = {
     "pydnet": PyDNet,  # arXiv 1806.11430, 2006.05724
     "fastdepth": lambda: DepthNet("mobilenetv1_100", decoder=NNConv5Decoder, output_stride=1),  # arXiv 1903.03273
-    "resnet18": lambda: DepthNet("resnet18", decoder=UpConvDecoder),  # the description's
+    "resnet18": lambda: DepthNet("resnet18", decoder=UpConvDecoder),  # as in the project description
 }
 Reference = tuple[str, tuple[int, int], str]  # name, (height, width), fp32 or int8
 
 
 def write_references(wanted: Iterable[Reference], folder: Path) -> list[Path]:
-    """Export each network, and quantize it where int8 is wanted, calibrated on noise.
+    """Export reference networks to ONNX. int8 files are calibrated on noise.
+
+    Args:
+        wanted: name, (height, width) and precision of each file.
+        folder: folder to write to.
+
+    Returns:
+        Path of each file, in the order of ``wanted``.
 
     Raises:
-        ValueError: an unknown network, or a size that a network's stride does not divide.
+        ValueError: an unknown network, or a size that is not a multiple of a network's stride.
     """
     networks: dict[tuple[str, tuple[int, int]], nn.Module] = {}
     for name, size, _ in (wanted := list(wanted)):
@@ -46,12 +53,12 @@ def write_references(wanted: Iterable[Reference], folder: Path) -> list[Path]:
 
 def _build(name: str, size: tuple[int, int]) -> DepthNetwork:
     if name not in NETWORKS:
-        raise ValueError(f"no reference network {name!r}; known are {', '.join(NETWORKS)}")
+        raise ValueError(f"unknown reference network {name!r}; choose from {', '.join(NETWORKS)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = reset_zero_init_batchnorm(NETWORKS[name]())
     try:
         network.check_size(size)
     except ValueError as error:
-        raise ValueError(f"the reference {name} cannot be built: {error}") from error
+        raise ValueError(f"reference network {name}: {error}") from error
     return network

@@ -1,4 +1,4 @@
-"""The benchmark's figures as a table and as a picture. No torch."""
+"""Table and plot of benchmark results. No torch."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ from lightning_app.files import atomic_write
 if TYPE_CHECKING:
     from deploy.measure.timing import Row
 
-_RANDOM = "random weights: latency alone"
+_RANDOM = "random weights: latency only"
 _COLOURS = {"fp32": "#3b6fb6", "fp16": "#6fa8dc", "int8": "#e08a2e", "w8a16": "#b5651d", "dynamic int8": "#c9b458"}
 _OTHER = "#888888"
 
 
 def benchmark_table(rows: Sequence[Row], how: str) -> Table:
-    """A row for each file, in two or three lines, so that it fits 80 columns."""
-    caption = f"{how}. zip: as an app store compresses it. first, RAM: the first run, and the peak of memory over that "
-    caption += "of the runtime without a file, in fresh processes. peak: of this CPU's fastest dense convolution."
+    """Table of benchmark results, at most 80 columns wide.
+
+    Args:
+        rows: results, one per file.
+        how: measurement conditions, for the caption.
+    """
+    caption = (
+        f"{how}. zip: compressed as in an app store. first: the first run in a fresh process. RAM: peak memory of "
+    )
+    caption += "a fresh process, without the runtime itself. of peak: share of this CPU's fastest dense convolution."
     table = Table(
         caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
     )
@@ -45,7 +52,13 @@ def benchmark_table(rows: Sequence[Row], how: str) -> Table:
 
 
 def draw_benchmark(rows: Sequence[Row], how: str, path: Path) -> None:
-    """Bars of latency, coloured by precision, with size and operations beside them."""
+    """Bar plot of latency, coloured by precision, with file size and operations.
+
+    Args:
+        rows: results, one per file.
+        how: measurement conditions, for the title.
+        path: image file to write.
+    """
     from matplotlib.figure import Figure  # slow to import
     from matplotlib.patches import Patch
 
@@ -64,7 +77,7 @@ def draw_benchmark(rows: Sequence[Row], how: str, path: Path) -> None:
         bar.set_edgecolor("white")
     axes.invert_yaxis()
     axes.set_xlim(0, 1.6 * max(row.p90_ms for row in rows))
-    axes.set_xlabel("latency in ms: bar to the median, line to the 90th percentile", fontsize=9)
+    axes.set_xlabel("latency (ms); bar: median, line: 90th percentile", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(how, fontsize=8, loc="left", color="#555555")
     kinds = dict.fromkeys(row.precision for row in rows)
@@ -81,11 +94,11 @@ def _label(row: Row, rows: Sequence[Row]) -> str:
 
 
 def _short(row: Row, rows: Sequence[Row]) -> str:
-    """The file's name, or its whole path where two files have the same name."""
+    """The file name, or the full path if several files have the same name."""
     names = [Path(each.file).name for each in rows if not each.reference]
     return row.file if row.reference or names.count(Path(row.file).name) > 1 else Path(row.file).name
 
 
 def _figures(value: float | None) -> str:
-    """Three figures, or a dash for what is not known."""
+    """Three significant digits; a dash for None."""
     return "-" if value is None else f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"

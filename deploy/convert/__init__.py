@@ -1,1 +1,1 @@
-"""A checkpoint for other runtimes of phones than ONNX Runtime. Each needs an extra of its own."""
+"""Conversion of checkpoints to phone runtimes other than ONNX Runtime. Each converter needs an optional extra."""

@@ -1,4 +1,4 @@
-"""Core ML programs, computed in torch: Core ML itself runs on Apple's systems alone."""
+"""Core ML programs executed in torch, because Core ML itself runs on Apple systems only."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from deploy.inference.optional_packages import quiet, require
 
 
 class MilProgram:
-    """The program of an .mlpackage as its file has it, with its fp16 weights, in float32 arithmetic.
+    """The program of an .mlpackage with its fp16 weights, computed in float32.
+
+    Args:
+        path: .mlpackage folder.
 
     Attributes:
-        unknown: operations that are not known here; such a program cannot be called.
+        unknown: operations that are not implemented here. A program that contains any cannot be called.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +37,7 @@ class MilProgram:
         self.unknown = sorted({each.op_type for each in self.operations} - OPERATIONS.keys())
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """RGB in [0, 1], (1, 3, height, width), rounded to the 256 values of a phone's images -> (1, 1, h, w)."""
+        """Run the program: RGB in [0, 1], (1, 3, H, W), rounded to 8 bits per channel -> (1, 1, h, w)."""
         (name,) = self.function.inputs
         known: dict[str, Tensor] = {name: torch.from_numpy(np.rint(image * 255))}
         with torch.no_grad():
@@ -46,7 +49,7 @@ class MilProgram:
 
 
 def _value(argument: Any, known: dict[str, Tensor]) -> Any:
-    """A tensor for what was computed, is an array of floats or a float; as it is for a setting."""
+    """The tensor of a computed or floating-point argument; the plain value of any other argument."""
     if isinstance(argument, list | tuple):
         return [_value(each, known) for each in argument]
     if argument.name in known:
@@ -59,7 +62,7 @@ def _value(argument: Any, known: dict[str, Tensor]) -> Any:
 
 def _padded(x: Tensor, given: dict[str, Any], value: float = 0.0) -> Tensor:
     if given["pad_type"] not in ("custom", "valid"):
-        raise RuntimeError(f"padding {given['pad_type']} of a Core ML program is not known here")
+        raise RuntimeError(f"Core ML padding type {given['pad_type']} is not implemented")
     top, bottom, left, right = given["pad"] if given["pad_type"] == "custom" else (0, 0, 0, 0)
     return F.pad(x, (left, right, top, bottom), value=value)
 
@@ -104,7 +107,7 @@ def _upsample(mode: str) -> Callable[[dict[str, Any]], Tensor]:
 OPERATIONS: dict[str, Callable[[dict[str, Any]], Tensor]] = {
     "add": lambda given: given["x"] + given["y"],
     "batch_norm": _normalise,
-    "cast": lambda given: given["x"],  # everything is float32 here
+    "cast": lambda given: given["x"],  # all tensors are float32
     "clip": lambda given: given["x"].clamp(given["alpha"], given["beta"]),
     "concat": lambda given: torch.cat(given["values"], given["axis"]),
     "conv": _convolve,

@@ -1,4 +1,4 @@
-"""What is converted: a checkpoint's network, ready for a phone, and its ONNX reference to compare with."""
+"""The input of a conversion: a network prepared for conversion and its ONNX reference."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from models.encoder import fuse
 
 
 class Source(NamedTuple):
-    """A network to convert.
+    """A network prepared for conversion and its ONNX reference.
 
     Attributes:
-        network: fused, in evaluation mode.
-        size: (height, width) that it is converted for.
-        info: the metadata of the converted file, but for its input and its precision.
-        reference: the same network as an ONNX file in ONNX Runtime.
+        network: network in evaluation mode, with its BatchNorms fused.
+        size: input (height, width).
+        info: metadata of the converted file, except its input and precision.
+        reference: the same network exported to ONNX, in ONNX Runtime.
     """
 
     network: nn.Module
@@ -36,11 +36,15 @@ class Source(NamedTuple):
 
 
 def open_source(checkpoint: Path, size: tuple[int, int] | None) -> Source:
-    """Open a checkpoint for conversion; at the size that it was trained at if none is given.
+    """Open a checkpoint for conversion.
+
+    Args:
+        checkpoint: PocketDepth checkpoint.
+        size: input (height, width); the training size if None.
 
     Raises:
         FileNotFoundError: no such checkpoint.
-        ValueError: not a checkpoint of PocketDepth, or a size that the network's stride does not divide.
+        ValueError: not a PocketDepth checkpoint, or a size that is not a multiple of the network's stride.
     """
     opened = Checkpoint.open(checkpoint)
     size = size or opened.size
@@ -55,8 +59,7 @@ def open_source(checkpoint: Path, size: tuple[int, int] | None) -> Source:
 
 
 def _without_batchnorm(network: nn.Module) -> nn.Module:
-    """The network with BatchNorms fused, in place, into transposed convolutions before them: the converters do this for
-    convolutions alone."""
+    """Fuse BatchNorms into preceding transposed convolutions, in place. Converters fuse ordinary convolutions only."""
     for parent in network.modules():
         names = list(parent._modules) if isinstance(parent, nn.Sequential) else []
         for name, following in pairwise(names):

@@ -1,4 +1,4 @@
-"""Checkpoint -> Core ML (.mlpackage) in fp16, for iPhones."""
+"""Conversion of checkpoints to Core ML (.mlpackage) in fp16, for iPhones."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import largest_difference, random_images
 from lightning_app.files import atomic_folder, refuse_existing
 
-TOLERANCE = 2e-2  # relative; fp16 weights leave trained networks below 1e-2
+TOLERANCE = 2e-2  # relative; trained networks with fp16 weights differ by less than 1e-2
 
 
 def to_coreml(
     checkpoint: Path, output: Path | None = None, size: tuple[int, int] | None = None, overwrite: bool = False
 ) -> Path:
-    """Write a checkpoint as a Core ML program: ``image``, an RGB image of 8 bits, -> ``depth``, (1, 1, h, w).
+    """Convert a checkpoint to a Core ML program: ``image``, 8-bit RGB, -> ``depth``, (1, 1, h, w).
 
-    It cannot be run here. What its file says, operations and fp16 weights, is computed in torch instead.
+    Core ML runs on Apple systems only. To verify the program, its operations and fp16 weights are executed in torch.
 
     Args:
-        checkpoint: of PocketDepth.
-        output: the .mlpackage, a folder; beside the checkpoint if left out.
-        size: (height, width); what the checkpoint was trained at if left out.
-        overwrite: replace an ``output`` that exists.
+        checkpoint: PocketDepth checkpoint.
+        output: .mlpackage folder; next to the checkpoint if None.
+        size: input (height, width); the training size if None.
+        overwrite: replace an existing ``output``.
 
     Returns:
-        The package's path.
+        Path of the package.
 
     Raises:
         ImportError: coremltools is not installed.
         FileNotFoundError: no such checkpoint.
         FileExistsError: ``output`` exists.
-        ValueError: not a checkpoint of PocketDepth, or a size that the network's stride does not divide.
-        RuntimeError: coremltools cannot convert the network, or its program does not agree with ONNX Runtime; nothing
+        ValueError: not a PocketDepth checkpoint, a size that is not a multiple of the network's stride, or a wrong
+            suffix of ``output``.
+        RuntimeError: coremltools cannot convert the network, or the program does not agree with ONNX Runtime. Nothing
             is written.
     """
     output = output or checkpoint.with_suffix(".mlpackage")
     if output.suffix != ".mlpackage":
-        raise ValueError(f"{output}: a Core ML package's name ends in .mlpackage")
+        raise ValueError(f"{output}: the name of a Core ML package must end in .mlpackage")
     refuse_existing(output, overwrite=overwrite)
     require("coremltools", "coreml")
     source = open_source(checkpoint, size)
@@ -56,20 +57,24 @@ def to_coreml(
         error = float("nan") if program.unknown else _disagreement(source, program)
         if error > TOLERANCE:
             raise RuntimeError(
-                f"Core ML's program and ONNX differ by {error:.1e} of the depth, {TOLERANCE:.0e} allowed"
+                f"{checkpoint}: relative difference of Core ML to ONNX is {error:.1e}, above the tolerance "
+                f"{TOLERANCE:.0e}"
             )
     size_mb = sum(file.stat().st_size for file in output.rglob("*") if file.is_file()) / 1e6
     print(f"{checkpoint} -> {output}: {source.size[0]}x{source.size[1]}, fp16, {size_mb:.2f} MB, ", end="")
     if program.unknown:
-        print(f"not compared with ONNX: {', '.join(program.unknown)} cannot be computed here")
+        print(f"not compared with ONNX: {', '.join(program.unknown)} cannot be executed in torch")
     else:
-        print(f"its program, computed in torch, within {error:.0e} of the depth of ONNX")
-    print("  Core ML itself runs on Apple's systems alone: its own arithmetic was not seen")
+        print(f"executed in torch, relative difference to ONNX at most {error:.0e}")
+    print("  Core ML runs on Apple systems only: the program was not run in Core ML")
     return output
 
 
 def convert(source: Source) -> Any:
-    """coremltools' model of a network.
+    """Convert a network with coremltools.
+
+    Returns:
+        The ``coremltools.models.MLModel``, with metadata.
 
     Raises:
         RuntimeError: coremltools cannot convert the network.
@@ -88,7 +93,7 @@ def convert(source: Source) -> Any:
                 inputs=[tools.ImageType("image", shape=shape, **image)],
                 outputs=[tools.TensorType("depth", dtype=np.float32)],
             )
-    except Exception as error:  # of torch.export, or of coremltools
+    except Exception as error:  # torch.export and coremltools raise exceptions of many kinds
         raise RuntimeError(f"coremltools cannot convert this network ({' '.join(str(error).split())[:300]})") from error
     model.user_defined_metadata.update(source.info.to_metadata() | ModelInfo(precision="fp16").to_metadata())
     model.short_description = f"Monocular depth: an RGB image -> {source.info.units}"

@@ -1,4 +1,4 @@
-"""Checkpoint -> ExecuTorch (.pte) in fp32, for XNNPACK on a CPU."""
+"""Conversion of checkpoints to ExecuTorch (.pte) in fp32, for XNNPACK on CPUs."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import largest_difference, random_images
 from lightning_app.files import atomic_write, refuse_existing
 
-TOLERANCE = 1e-3  # relative; trained networks stay below 1e-4
-_NOT_COMPUTED = ("executorch_call_delegate", "getitem", "alloc")
+TOLERANCE = 1e-3  # relative; trained networks differ by less than 1e-4
+_NOT_COMPUTED = ("executorch_call_delegate", "getitem", "alloc")  # nodes that are not operators
 
 
 def to_executorch(
     checkpoint: Path, output: Path | None = None, size: tuple[int, int] | None = None, overwrite: bool = False
 ) -> Path:
-    """Write a checkpoint as an ExecuTorch file: ``image`` RGB in [0, 1], (1, 3, H, W) -> ``depth``, (1, 1, h, w).
+    """Convert a checkpoint to ExecuTorch: ``image``, RGB in [0, 1], (1, 3, H, W) -> ``depth``, (1, 1, h, w).
 
     Args:
-        checkpoint: of PocketDepth.
-        output: the file; beside the checkpoint if left out.
-        size: (height, width); what the checkpoint was trained at if left out.
-        overwrite: replace an ``output`` that exists.
+        checkpoint: PocketDepth checkpoint.
+        output: .pte file; next to the checkpoint if None.
+        size: input (height, width); the training size if None.
+        overwrite: replace an existing ``output``.
 
     Returns:
-        The file's path.
+        Path of the file.
 
     Raises:
         ImportError: ExecuTorch is not installed.
         FileNotFoundError: no such checkpoint.
         FileExistsError: ``output`` exists.
-        ValueError: not a checkpoint of PocketDepth, or a size that the network's stride does not divide.
-        RuntimeError: ExecuTorch cannot convert the network, or does not agree with ONNX Runtime; nothing is written.
+        ValueError: not a PocketDepth checkpoint, a size that is not a multiple of the network's stride, or a wrong
+            suffix of ``output``.
+        RuntimeError: ExecuTorch cannot convert the network, or its output does not agree with ONNX Runtime. Nothing is
+            written.
     """
     output = output or checkpoint.with_suffix(".pte")
     if output.suffix != ".pte":
-        raise ValueError(f"{output}: an ExecuTorch file's name ends in .pte")
+        raise ValueError(f"{output}: the name of an ExecuTorch file must end in .pte")
     refuse_existing(output, overwrite=overwrite)
     require("executorch.exir", "executorch")
     source = open_source(checkpoint, size)
@@ -51,16 +53,23 @@ def to_executorch(
         images, reference = random_images(source.size), source.reference
         error = largest_difference(reference, ExecuTorchNetwork(temporary), images, reference.predicts)
         if not error <= TOLERANCE:
-            raise RuntimeError(f"ExecuTorch and ONNX differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
+            raise RuntimeError(
+                f"{checkpoint}: relative difference of ExecuTorch to ONNX is {error:.1e}, above the tolerance "
+                f"{TOLERANCE:.0e}"
+            )
     print(f"{checkpoint} -> {output}: {source.size[0]}x{source.size[1]}, {len(content) / 1e6:.2f} MB, ", end="")
-    print(f"within {error:.0e} of the depth of ONNX")
+    print(f"relative difference to ONNX at most {error:.0e}")
     if outside:
-        print(f"  XNNPACK does not take {', '.join(sorted(set(outside)))}: {len(outside)} in slow portable code")
+        names = ", ".join(sorted(set(outside)))
+        print(f"  {len(outside)} operators run in slow portable code, because XNNPACK does not support them: {names}")
     return output
 
 
 def convert(source: Source) -> tuple[bytes, list[str]]:
-    """The content of the file, and the operators in it that XNNPACK does not run.
+    """Convert a network with ExecuTorch.
+
+    Returns:
+        The bytes of the file, and the names of the operators that XNNPACK does not support, one for each use.
 
     Raises:
         RuntimeError: ExecuTorch cannot convert the network.
@@ -78,7 +87,7 @@ def convert(source: Source) -> tuple[bytes, list[str]]:
             )
             nodes = [node for node in lowered.exported_program().graph.nodes if node.op == "call_function"]
             content = bytes(lowered.to_executorch().buffer)
-    except Exception as error:  # of torch.export, or of the lowering
+    except Exception as error:  # torch.export and the lowering raise exceptions of many kinds
         raise RuntimeError(f"ExecuTorch cannot convert this network ({' '.join(str(error).split())[:300]})") from error
     names = [getattr(node.target, "__name__", str(node.target)) for node in nodes]
     return content, [name for name in names if not name.startswith(_NOT_COMPUTED)]

@@ -1,4 +1,4 @@
-"""Checkpoint -> LiteRT (.tflite), in fp32 or static int8."""
+"""Conversion of checkpoints to LiteRT (.tflite), in fp32 or static int8."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from deploy.measure.sqnr import Fp32Reference
 from lightning_app.files import atomic_write, refuse_existing
 from models.encoder import Encoder
 
-TOLERANCE = 1e-3  # relative; trained networks stay below 1e-4
-LEAST_DB = 15.0  # what is below is no depth any more
-CHECKED = 8  # images
+TOLERANCE = 1e-3  # relative; trained networks differ by less than 1e-4
+LEAST_DB = 15.0  # minimum SQNR of int8; an output below it is unusable
+CHECKED = 8  # number of images that SQNR is measured on
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 
 
@@ -38,36 +38,37 @@ def to_litert(
     number: int = 64,
     overwrite: bool = False,
 ) -> Path:
-    """Write a checkpoint as a LiteRT file: ``image`` RGB in [0, 1], (1, H, W, 3) -> ``depth``, (1, h, w, 1).
+    """Convert a checkpoint to LiteRT: ``image``, RGB in [0, 1], (1, H, W, 3) -> ``depth``, (1, h, w, 1).
 
-    In int8, weights are per channel, and the normalisation and the head stay in float, as input and output do: an int8
-    image that is normalised in int8 once more costs 8 to 18 dB.
+    In int8, weights are quantized per channel. The input, the normalisation, the head and the output stay in float:
+    normalising an int8 image in int8 costs another 8 to 18 dB.
 
     Args:
-        checkpoint: of PocketDepth.
-        output: the file; beside the checkpoint if left out.
-        size: (height, width); what the checkpoint was trained at if left out.
-        int8: quantize it.
-        images: folder of images that int8 is calibrated on, like those that the network will see.
-        number: how many of them are used at most, spread evenly over the folder.
-        overwrite: replace an ``output`` that exists.
+        checkpoint: PocketDepth checkpoint.
+        output: .tflite file; next to the checkpoint if None.
+        size: input (height, width); the training size if None.
+        int8: quantize to static int8.
+        images: folder of calibration images for int8. They should resemble the images that the network will see.
+        number: maximum number of calibration images, taken at equal distances from the sorted folder.
+        overwrite: replace an existing ``output``.
 
     Returns:
-        The file's path.
+        Path of the file.
 
     Raises:
         ImportError: litert-torch is not installed.
-        FileNotFoundError: no such checkpoint or folder, or no image in it.
+        FileNotFoundError: no such checkpoint or folder, or no image in the folder.
         FileExistsError: ``output`` exists.
-        ValueError: not a checkpoint of PocketDepth, a size that the network's stride does not divide, or int8 without
-            images.
-        RuntimeError: LiteRT cannot convert the network, or does not agree with ONNX Runtime; nothing is written.
+        ValueError: not a PocketDepth checkpoint, a size that is not a multiple of the network's stride, a wrong suffix
+            of ``output``, or only one of ``int8`` and ``images``.
+        RuntimeError: LiteRT cannot convert the network, or its output does not agree with ONNX Runtime. Nothing is
+            written.
     """
     output = output or checkpoint.with_name(f"{checkpoint.stem}{'-int8' if int8 else ''}.tflite")
     if output.suffix != ".tflite":
-        raise ValueError(f"{output}: a LiteRT file's name ends in .tflite")
+        raise ValueError(f"{output}: the name of a LiteRT file must end in .tflite")
     if int8 != (images is not None):
-        raise ValueError("--int8 needs --images to calibrate on" if int8 else "--images are for --int8")
+        raise ValueError("--int8 requires --images to calibrate on" if int8 else "--images requires --int8")
     refuse_existing(output, overwrite=overwrite)
     require("litert_torch", "litert")
     paths = spread(find_images(images), number) if images else []
@@ -88,7 +89,10 @@ def to_litert(
 
 
 def convert(source: Source) -> bytes:
-    """The content of the fp32 file.
+    """Convert a network with LiteRT.
+
+    Returns:
+        The bytes of the fp32 file.
 
     Raises:
         RuntimeError: LiteRT cannot convert the network.
@@ -99,15 +103,26 @@ def convert(source: Source) -> bytes:
         with quiet("convert"):
             model = require("litert_torch", "litert").convert(network, sample_kwargs=example)
             return cast(bytes, model.model_content())
-    except Exception as error:  # of torch.export, of the lowering, or of the compiler
+    except Exception as error:  # torch.export, the lowering and the compiler raise exceptions of many kinds
         raise RuntimeError(f"LiteRT cannot convert this network ({' '.join(str(error).split())[:300]})") from error
 
 
 def quantize(content: bytes, inputs: Iterable[Image], number: int) -> bytes:
-    """The content of the static int8 file of an fp32 one, calibrated on images (1, 3, height, width).
+    """Quantize a LiteRT file to static int8.
 
-    Ranges are minimum and maximum, as of the int8 ONNX file. The quantizer's own way, a moving average, cuts off what
-    few images show: with 64 varied ones it cost 15 dB.
+    Activation ranges are the minimum and maximum, as in int8 ONNX files. The default of the quantizer, a moving
+    average, clips values that occur in few images. On 64 varied images it cost 15 dB.
+
+    Args:
+        content: bytes of an fp32 file.
+        inputs: calibration images, RGB in [0, 1], (1, 3, H, W) each.
+        number: number of calibration images, for the progress bar.
+
+    Returns:
+        The bytes of the int8 file.
+
+    Raises:
+        RuntimeError: the network has no convolution.
     """
     quantizer, recipe, calibrator, update, recipes, kinds = (
         require(f"ai_edge_quantizer.{name}", "litert")
@@ -129,11 +144,21 @@ def quantize(content: bytes, inputs: Iterable[Image], number: int) -> bytes:
 
 
 def float_scopes(content: bytes) -> list[str]:
-    """Patterns of the outputs of all operations before the first convolution but padding, and from the last on.
+    """Output patterns of the operations that stay in float.
 
-    The last convolution is the head of :func:`models.float_layers.float_layers`, found by its place: a TFLite graph
-    holds no names of weights. The stem is quantized: it is the normalisation before it that int8 loses most in.
-    Padding is done in int8, on a quarter of the bytes, without loss.
+    These are all operations before the first convolution, except padding, and the last convolution and all operations
+    after it. The last convolution is the head, see :func:`models.float_layers.float_layers`. It is found by its
+    position because a TFLite graph does not keep the names of weights. The stem is quantized: int8 loses most in the
+    normalisation before it. Padding in int8 is lossless and moves a quarter of the bytes.
+
+    Args:
+        content: bytes of an fp32 file.
+
+    Returns:
+        Regular expressions, each for the name of an operation's first output.
+
+    Raises:
+        RuntimeError: the network has no convolution.
     """
     utils = require("ai_edge_litert.tools.flatbuffer_utils", "litert")
     model = utils.convert_bytearray_to_object(content)
@@ -141,32 +166,38 @@ def float_scopes(content: bytes) -> list[str]:
     kinds = [utils.opcode_to_name(model, operator.opcodeIndex) for operator in graph.operators]
     convolutions = [index for index, kind in enumerate(kinds) if kind in _CONVOLUTIONS]
     if not convolutions:
-        raise RuntimeError("the network has no convolution, so nothing to quantize")
+        raise RuntimeError("the network has no convolution to quantize")
     before = [index for index in range(convolutions[0]) if kinds[index] != "PAD"]
     kept = [graph.operators[index] for index in (*before, *range(convolutions[-1], len(kinds)))]
     return [f"^{re.escape(graph.tensors[operator.outputs[0]].name.decode())};$" for operator in kept]
 
 
 def _require_agreement(source: Source, network: LiteRtNetwork, paths: list[Path]) -> str:
-    """What is said of how far the file is from its ONNX reference; RuntimeError where it is too far."""
+    """Describe the difference of a file to its ONNX reference. Raises RuntimeError if it is too large."""
     if not paths:
         images = random_images(source.size)
         error = largest_difference(source.reference, network, images, source.reference.predicts)
         if not error <= TOLERANCE:
-            raise RuntimeError(f"LiteRT and ONNX differ by {error:.1e} of the depth, {TOLERANCE:.0e} is allowed")
-        return f"within {error:.0e} of the depth of ONNX"
+            raise RuntimeError(
+                f"{source.info.checkpoint}: relative difference of LiteRT to ONNX is {error:.1e}, above the tolerance "
+                f"{TOLERANCE:.0e}"
+            )
+        return f"relative difference to ONNX at most {error:.0e}"
     reference = Fp32Reference(source.reference, read_inputs(spread(paths, CHECKED), source.size))
     sqnr = reference.compare(network).sqnr_db
     if not sqnr >= LEAST_DB:
-        raise RuntimeError(f"int8 leaves an SQNR of {sqnr:.1f} dB against fp32 in ONNX, {LEAST_DB:.0f} are needed")
-    return f"SQNR {sqnr:.1f} dB against fp32 in ONNX"
+        raise RuntimeError(
+            f"{source.info.checkpoint}: SQNR of int8 against the fp32 ONNX reference is {sqnr:.1f} dB, below the "
+            f"minimum {LEAST_DB:.0f} dB"
+        )
+    return f"SQNR {sqnr:.1f} dB against the fp32 ONNX reference"
 
 
 class _ChannelsLast(nn.Module):
-    """The network with images and depth as phones hold them, (1, H, W, channels).
+    """Wraps a network with channels-last input and output, the layout of phones: (1, H, W, 3) -> (1, h, w, 1).
 
-    It normalises whole rows: along three channels alone, LiteRT's vector units stand idle, which took a quarter of the
-    time of a small network.
+    It normalises whole rows. Normalising along three channels does not use LiteRT's vector units and took a quarter of
+    the time of a small network.
     """
 
     mean: Tensor
@@ -185,12 +216,12 @@ class _ChannelsLast(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         if self.normalises:
             rows = image.flatten(2)  # (1, H, 3 W)
-            image = ((rows - self.mean) / self.std).view_as(image)
+            image = ((rows - self.mean) / self.std).view_as(image)  # (1, H, W, 3)
         return {"depth": self.network(image.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)}
 
 
 def _uncropped(network: nn.Module) -> nn.Module:
-    """A copy whose transposed convolutions are unpadded and cropped afterwards: LiteRT's converter takes no others."""
+    """Copy a network, with each transposed convolution unpadded and cropped, as LiteRT's converter requires."""
     network = copy.deepcopy(network)
     for parent in list(network.modules()):
         for name, child in parent.named_children():
@@ -200,7 +231,7 @@ def _uncropped(network: nn.Module) -> nn.Module:
 
 
 class _Cropped(nn.Module):
-    """A transposed convolution as an unpadded one, of whose output the padding is cut off."""
+    """An unpadded transposed convolution and a crop, equivalent to a padded transposed convolution."""
 
     def __init__(self, convolution: nn.ConvTranspose2d) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""ONNX -> a QNN context for the NPU (HTP) of a Snapdragon, compiled here. No torch."""
+"""Compilation of ONNX files to QNN contexts for the NPU (HTP) of Snapdragons, ahead of time. No torch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from lightning_app.files import atomic_write, refuse_existing
 
 Chip = Literal["SM8450", "SM8550", "SM8650", "SM8750", "SM8850"]
 
-# Qualcomm's numbers of the Snapdragons 8 Gen 1, 2, 3, 8 Elite and 8 Elite Gen 5; older ones have no float for a head.
+# Qualcomm's SoC model numbers of Snapdragon 8 Gen 1, 2, 3, 8 Elite and 8 Elite Gen 5. Older NPUs do not support the
+# float head.
 CHIPS: dict[str, int] = {"SM8450": 36, "SM8550": 43, "SM8650": 57, "SM8750": 69, "SM8850": 87}
 PROVIDER = "QNNExecutionProvider"
-LEAST_DB = 10.0  # what is below is no depth any more
-CHECKED = 8  # images: the simulator takes a second for each
+LEAST_DB = 10.0  # minimum SQNR; an output below it is unusable
+CHECKED = 8  # number of images to compare on; the simulator takes a second per image
 
 
 def to_qnn(
@@ -33,25 +34,25 @@ def to_qnn(
     images: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Compile an ONNX file for a Snapdragon's NPU, and compare what Qualcomm's simulator computes with ONNX Runtime.
+    """Compile an ONNX file for a Snapdragon's NPU, and compare Qualcomm's simulator with ONNX Runtime.
 
     Args:
-        model: int8 or 16-bit QDQ, or float, which the NPU computes in fp16.
-        output: an ONNX file that holds the context; ``NAME-CHIP.onnx`` beside the model if left out.
-        chip: the Snapdragon.
-        images: folder of images to compare on; noise if left out.
-        overwrite: replace an ``output`` that exists.
+        model: ONNX file: int8 or 16-bit QDQ, or float, which the NPU computes in fp16.
+        output: ONNX file that holds the context; ``NAME-CHIP.onnx`` next to the model if None.
+        chip: Snapdragon to compile for.
+        images: folder of images to compare on; noise if None.
+        overwrite: replace an existing ``output``.
 
     Returns:
-        The file's path.
+        Path of the file.
 
     Raises:
         ImportError: onnxruntime-qnn is not installed.
-        FileNotFoundError: no such model or folder, or no image in it.
+        FileNotFoundError: no such model or folder, or no image in the folder.
         FileExistsError: ``output`` exists.
-        ValueError: not an image -> depth network as an ONNX file, or an unknown chip.
-        RuntimeError: a part of the graph would run on the CPU, QNN cannot compile it, or what it computes is another
-            depth; nothing is written.
+        ValueError: not an ONNX file of an image -> depth network, or an unknown chip.
+        RuntimeError: part of the graph would run on the CPU, QNN cannot compile the graph, or the simulator does not
+            agree with ONNX Runtime. Nothing is written.
     """
     output = output or model.with_name(f"{model.stem}-{chip.lower()}.onnx")
     refuse_existing(output, overwrite=overwrite)
@@ -66,17 +67,22 @@ def to_qnn(
             sqnr = Fp32Reference(network, inputs).compare(simulated).sqnr_db
         if not sqnr >= LEAST_DB:
             raise RuntimeError(
-                f"{model}: the NPU of {chip}, simulated, agrees with ONNX Runtime to {sqnr:.1f} dB alone, "
-                f"{LEAST_DB:.0f} are needed"
+                f"{model}: SQNR of the simulated NPU of {chip} against ONNX Runtime is {sqnr:.1f} dB, below the "
+                f"minimum {LEAST_DB:.0f} dB"
             )
     print(f"{model} -> {output}: {chip}, the whole graph on its NPU, {output.stat().st_size / 1e6:.2f} MB")
     shown = f"{len(paths)} images" if paths else "noise"
-    print(f"  its simulator and ONNX Runtime agree on {shown} to {sqnr:.1f} dB; the chip itself was not here to run it")
+    print(f"  SQNR of the simulated NPU against ONNX Runtime: {sqnr:.1f} dB on {shown}; not run on the chip itself")
     return output
 
 
 def compile_context(model: Path, output: Path, chip: Chip = "SM8650") -> Path:
-    """Compile an ONNX file's whole graph for a Snapdragon's NPU into an ONNX file with one node, its context.
+    """Compile the whole graph of an ONNX file for a Snapdragon's NPU.
+
+    Args:
+        model: ONNX file, as in :func:`to_qnn`.
+        output: ONNX file to write. Its only node is the context.
+        chip: Snapdragon to compile for.
 
     Returns:
         ``output``.
@@ -84,27 +90,29 @@ def compile_context(model: Path, output: Path, chip: Chip = "SM8650") -> Path:
     Raises:
         ImportError: onnxruntime-qnn is not installed.
         FileNotFoundError: no such model.
-        ValueError: not an image -> depth network as an ONNX file, or an unknown chip.
-        RuntimeError: a part of the graph would run on the CPU, or QNN cannot compile it; nothing is written.
+        ValueError: not an ONNX file of an image -> depth network, or an unknown chip.
+        RuntimeError: part of the graph would run on the CPU, or QNN cannot compile the graph. Nothing is written.
     """
     if chip not in CHIPS:
-        raise ValueError(f"no chip {chip}; there are {', '.join(CHIPS)}")
+        raise ValueError(f"unknown chip {chip}; supported chips: {', '.join(CHIPS)}")
     require("onnxruntime_qnn", "qnn")
     metadata = OnnxNetwork(model).metadata
     with atomic_write(output) as temporary:
         with quiet("compile"):
-            refusal = _compile(model, temporary, chip, fallback=False)
-        if refusal:
-            raise RuntimeError(f"{model}: {_outside(model, chip) or f'QNN cannot compile it for {chip} ({refusal})'}")
+            error = _compile(model, temporary, chip, fallback=False)
+        if error:
+            raise RuntimeError(
+                f"{model}: {_cpu_nodes_message(model, chip) or f'QNN cannot compile it for {chip} ({error})'}"
+            )
         context = onnx.load(temporary)
-        says = {each.key: each.value for each in context.metadata_props} | metadata | ModelInfo(chip=chip).to_metadata()
-        onnx.helper.set_model_props(context, says)
+        own = {each.key: each.value for each in context.metadata_props}
+        onnx.helper.set_model_props(context, own | metadata | ModelInfo(chip=chip).to_metadata())
         onnx.save(context, temporary)
     return output
 
 
-def _outside(model: Path, chip: Chip) -> str:
-    """Which nodes QNN leaves to the CPU, as a sentence; empty where that is not the trouble."""
+def _cpu_nodes_message(model: Path, chip: Chip) -> str:
+    """The error message for nodes that QNN leaves to the CPU; empty if there are none."""
     with tempfile.TemporaryDirectory() as folder, quiet():
         mixed = Path(folder) / "mixed.onnx"
         if _compile(model, mixed, chip, fallback=True) or not mixed.is_file():
@@ -116,20 +124,20 @@ def _outside(model: Path, chip: Chip) -> str:
 
 
 def _compile(model: Path, output: Path, chip: Chip, fallback: bool) -> str:
-    """Write the context; what QNN says where it cannot."""
+    """Write the context. Returns QNN's error message, or an empty string."""
     options = _options(chip, fallback)
     options.add_session_config_entry("ep.context_enable", "1")
     options.add_session_config_entry("ep.context_embed_mode", "1")
     options.add_session_config_entry("ep.context_file_path", str(output))
     try:
         onnxruntime.InferenceSession(str(model), options)
-    except Exception as error:  # onnxruntime's own exceptions share no public base
+    except Exception as error:  # the exceptions of onnxruntime have no public base class
         return str(error).splitlines()[0]
     return ""
 
 
 class _Simulated:
-    """An ONNX file on Qualcomm's simulator of a chip's NPU."""
+    """Runs an ONNX file in Qualcomm's simulator of a chip's NPU."""
 
     def __init__(self, model: Path, chip: Chip) -> None:
         self.session = onnxruntime.InferenceSession(str(model), _options(chip, fallback=False))
@@ -144,7 +152,7 @@ def _options(chip: Chip, fallback: bool) -> onnxruntime.SessionOptions:
         onnxruntime.register_execution_provider_library(PROVIDER, package.get_library_path())
     device = next(device for device in onnxruntime.get_ep_devices() if device.ep_name == PROVIDER)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised
+    options.log_severity_level = 4  # fatal only: errors are raised as exceptions
     options.add_session_config_entry("session.disable_cpu_ep_fallback", str(int(not fallback)))
     options.add_provider_for_devices(
         [device], {"backend_path": package.get_qnn_htp_path(), "soc_model": str(CHIPS[chip])}

@@ -1,1 +1,1 @@
-"""Checks for phones: what needs no device, and latency budgets against what was measured."""
+"""Checks of files for phones: static checks that need no device, and measured latencies against budgets."""

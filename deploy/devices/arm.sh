@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# An ARM Python with onnxruntime that runs on this machine: qemu's user mode and Debian's packages for arm64, unpacked into
-# a folder. Needs Debian and a way to its packages and to PyPI; neither root nor a change to this system.
-#   deploy/devices/arm.sh .venv/arm    makes    .venv/arm/python
+# Set up an ARM Python with onnxruntime that runs on this machine, from Debian's arm64 packages and qemu user mode, in one
+# folder. Requires Debian and network access to the Debian and Python package indexes. Needs no root, installs nothing.
+#   deploy/devices/arm.sh .venv/arm    # writes .venv/arm/python
 set -euo pipefail
 mkdir -p "$1" && folder=$(realpath "$1") && rm -rf "${folder:?}"/*
 
-apt() {  # of an architecture, with lists and files of its own
+apt() {  # apt-get for one architecture, with separate lists and caches
     local own=$folder/$1
     mkdir -p "$own/lists/partial" "$own/archives/partial"
     touch "$own/status"
@@ -23,14 +23,14 @@ apt "$host" update
 (cd "$folder/$host/archives" && apt "$host" download qemu-user-static 2>/dev/null)
 dpkg-deb --fsys-tarfile "$folder/$host"/archives/qemu-user-static_*.deb | tar -xC "$folder" ./usr/bin/qemu-aarch64-static
 
-python=$folder/python.new  # until all is there
+python=$folder/python.new  # renamed when the setup is complete
 cat >"$python" <<END
 #!/bin/sh
 exec "$folder/usr/bin/qemu-aarch64-static" -L "$folder/root" "$folder/root/usr/bin/python3" "\$@"
 END
 chmod +x "$python"
 
-# 1.22.1: later ones crash in qemu 7.2.
+# Versions of onnxruntime after 1.22.1 crash in qemu 7.2.
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 "${PYTHON:-python3}" -m pip install -q --no-deps --only-binary :all: --target "$folder/root/usr/lib/python3/dist-packages" \
     --implementation cp --python-version "$version" --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 \

@@ -1,4 +1,4 @@
-"""An int8 file on ARM against the same file on this machine. No torch."""
+"""Comparison of int8 files on ARM with the same files on this machine. No torch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from deploy.devices import on_arm
 from deploy.measure.sqnr import sqnr_db
 
 PYTHON = "POCKETDEPTH_ARM_PYTHON"
-# The two ways that ONNX Runtime multiplies int8: without dot product instructions, and with them (Cortex-A76's core).
+# ONNX Runtime has two int8 kernels for ARM: without dot product instructions (Cortex-A53) and with them (Neoverse N1,
+# the same core as Cortex-A76).
 CPUS = ("cortex-a53", "neoverse-n1")
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a file's int8 values on ARM agree with this machine's.
+    """The agreement of a file on ARM with the same file on this machine.
 
     Attributes:
-        cpu: that qemu plays.
-        tensors: quantized ones, over the whole graph.
-        equal: how many of them are so bit for bit.
-        first: the first that is not, with how many of its values; empty where all are equal.
-        sqnr_db: of the output on ARM against this machine's; infinite where they are equal.
+        cpu: CPU that qemu emulates.
+        tensors: number of quantized tensors in the graph.
+        equal: number of quantized tensors that are bit-identical.
+        first: the first tensor that differs, and how many of its values do; empty if all are identical.
+        sqnr_db: SQNR of the output on ARM against the output on this machine; infinite if they are identical.
     """
 
     cpu: str
@@ -40,25 +41,25 @@ class Agreement:
 
 
 def arm_python() -> Path:
-    """The ARM Python of the environment variable ``POCKETDEPTH_ARM_PYTHON``, else the one that ``make arm`` makes.
+    """Path of the ARM Python: the environment variable ``POCKETDEPTH_ARM_PYTHON``, or the output of ``make arm``.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: no such file.
     """
     python = Path(os.environ.get(PYTHON, ".venv/arm/python"))
     if not python.is_file():
-        raise FileNotFoundError(f"{python}: no ARM Python; `make arm` sets one up under qemu, {PYTHON} names another")
+        raise FileNotFoundError(f"{python}: no ARM Python; run `make arm` to set one up under qemu, or set {PYTHON}")
     return python
 
 
 def agreement(model: Path, images: NDArray[np.float32], cpu: str, python: Path) -> Agreement:
-    """Run a quantized file here and on ARM, and compare the output and every quantized tensor on the way to it.
+    """Run a quantized file on this machine and on ARM, and compare the output and all quantized tensors.
 
     Args:
         model: int8 ONNX file.
-        images: RGB in [0, 1], (N, 3, height, width).
-        cpu: that qemu plays; means nothing on real ARM.
-        python: an ARM one with numpy and onnxruntime.
+        images: RGB in [0, 1], (N, 3, H, W).
+        cpu: CPU that qemu emulates; ignored on real ARM hardware.
+        python: ARM Python with numpy and onnxruntime.
 
     Raises:
         RuntimeError: the ARM Python failed.
@@ -74,8 +75,8 @@ def agreement(model: Path, images: NDArray[np.float32], cpu: str, python: Path) 
         command = [str(part) for part in (python, on_arm.__file__, opened, inputs, outputs)]
         run = subprocess.run(command, env={**os.environ, "QEMU_CPU": cpu}, capture_output=True, text=True, check=False)
         if run.returncode:
-            said = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
-            raise RuntimeError(f"{model} on {cpu}: {said[-1]}")
+            lines = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
+            raise RuntimeError(f"{model} on {cpu}: {lines[-1]}")
         theirs = dict(np.load(outputs))
         ours = on_arm.run(str(opened), images)
     names = [name for name in ours if name in quantized]
@@ -90,7 +91,7 @@ def agreement(model: Path, images: NDArray[np.float32], cpu: str, python: Path) 
 
 
 def noise(size: tuple[int, int], number: int) -> NDArray[np.float32]:
-    """Noise at all scales, as photographs have it, and always the same: (number, 3, height, width) in [0, 1]."""
+    """Multi-scale noise with a fixed seed, similar in spectrum to photographs: (number, 3, H, W) in [0, 1]."""
     generator = np.random.default_rng(0)
     images = np.zeros((number, 3, *size), np.float32)
     for scale in (1, 2, 4, 8, 16, 32):

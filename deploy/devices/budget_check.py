@@ -1,4 +1,4 @@
-"""Latency budgets of devices against what was measured there. No torch."""
+"""Comparison of measured latencies with the latency budgets of devices. No torch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Status = Literal["met", "missed", "not measured"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """A device's latency budget and a file's latency there.
+    """The result of one file on one device.
 
     Attributes:
-        device: its key.
-        file: path.
+        device: key of the device.
+        file: path of the file.
         status: ``met``, ``missed`` or ``not measured``.
-        latency_ms: the measured median; None where nothing was measured.
-        budget_ms: the latency budget per frame.
-        detail: when and how it was measured; empty where nothing was measured.
+        latency_ms: measured median latency; None if not measured.
+        budget_ms: latency budget per frame.
+        detail: date and conditions of the measurement; empty if not measured.
     """
 
     device: str
@@ -43,10 +43,13 @@ def check_budgets(
     """Compare each file's newest measured latency on each device with the device's budget.
 
     Args:
-        files: of any format; matched with the results by SHA-256, or by name where a result has none.
-        devices: to report on.
-        measured: results of devices.
-        budget_ms: instead of each device's own budget.
+        files: files of any format. They are matched with results by SHA-256, or by name if a result has no SHA-256.
+        devices: devices to report on.
+        measured: latencies measured on devices.
+        budget_ms: latency budget per frame; each device's own budget if None.
+
+    Returns:
+        The result of each file on each device.
 
     Raises:
         FileNotFoundError: no such file.
@@ -75,7 +78,7 @@ def _sha256(path: Path) -> str:
 
 
 def _newest(measured: Iterable[Measured], device: Device, path: Path, sha256: str) -> Measured | None:
-    """The newest result of a file on a device, by its SHA-256 where the result has one, otherwise by its name."""
+    """The newest result of a file on a device, matched by SHA-256 or, if the result has none, by name."""
     own = [
         each
         for each in measured

@@ -1,4 +1,4 @@
-"""``pocketdepth targets``: the checks that need no device, and the latency budgets of devices. No torch."""
+"""``pocketdepth targets``: checks that need no device, and latency budgets of devices. No torch."""
 
 from __future__ import annotations
 
@@ -31,26 +31,29 @@ def check_targets(
     output: Path | None = None,
     overwrite: bool = False,
 ) -> tuple[list[Gate], list[Verdict]]:
-    """Check files for phones and print what was found; ONNX files are checked without a device, too.
+    """Check files for phones and print the results.
+
+    Every file is compared with the latency budgets of devices. ONNX files also run through the checks that need no
+    device.
 
     Args:
         files: ONNX or converted files.
-        names: keys of devices; all if left out.
-        measured: JSON files of results from devices, see :mod:`deploy.devices.targets`.
-        budget_ms: latency budget per frame, instead of each device's own.
-        targets: the devices; ``deploy/devices/targets.yaml`` if left out.
-        images: folder, two images of which are run on ARM; noise if left out.
-        output: JSON file of ``checks`` and ``budgets``.
-        overwrite: replace an ``output`` that exists.
+        names: keys of devices; all devices if empty.
+        measured: JSON files of latencies measured on devices, see :mod:`deploy.devices.targets`.
+        budget_ms: latency budget per frame; each device's own budget if None.
+        targets: YAML file of devices; ``deploy/devices/targets.yaml`` if None.
+        images: folder whose first two images are run on ARM; noise if None.
+        output: JSON file to write, with the lists ``checks`` and ``budgets``.
+        overwrite: replace an existing ``output``.
 
     Returns:
-        The result of each check of each ONNX file, and of each file on each device.
+        The result of each check of each ONNX file, and the result of each file on each device.
 
     Raises:
         FileNotFoundError: no such file or folder.
         FileExistsError: ``output`` exists.
-        ValueError: not an ONNX file, an unknown device, or a file with a wrong key, unit or value.
-        RuntimeError: a check failed, or a measured latency misses its budget.
+        ValueError: a corrupt ONNX file, an unknown device, or an invalid key or value in ``targets`` or ``measured``.
+        RuntimeError: a check failed, or a measured latency exceeds its budget.
     """
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
@@ -58,7 +61,7 @@ def check_targets(
     results = [result for path in measured for result in read_measured(path)]
     unknown = [name for name in (*names, *(result.device for result in results)) if name not in known]
     if unknown:
-        raise ValueError(f"{targets or TARGETS}: no device {unknown[0]!r}; known are {', '.join(known)}")
+        raise ValueError(f"{targets or TARGETS}: unknown device {unknown[0]!r}; choose from {', '.join(known)}")
     devices = [known[name] for name in dict.fromkeys(names or known)]
     verdicts = check_budgets(files, devices, results, budget_ms)
     gates = [gate for file in files if file.suffix == ".onnx" for gate in check_gates(file, images)]
@@ -75,7 +78,7 @@ def check_targets(
 
 
 def _failures(gates: Sequence[Gate], verdicts: Sequence[Verdict]) -> list[str]:
-    """A line each on failed checks and on missed budgets, with the first of them."""
+    """An error message for failed checks and one for missed budgets, each with the first case."""
     failed = [gate for gate in gates if gate.status == "failed"]
     missed = [verdict for verdict in verdicts if verdict.status == "missed"]
     lines = []

@@ -1,4 +1,4 @@
-"""Checks of ONNX files for phones that need no phone. Imports torch for partitions alone."""
+"""Checks of ONNX files for phones that need no phone. Imports torch only to count partitions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from deploy.measure.macs import is_int8
 
 Status = Literal["passed", "failed", "skipped"]
 
-# What ONNX Runtime 1.18 (May 2024) takes, the last with a reduced package, onnxruntime-mobile, beside the whole one.
+# Limits of ONNX Runtime 1.18 (May 2024), the last release with the reduced package onnxruntime-mobile.
 OPSET, IR_VERSION, RUNTIME = 21, 10, "ONNX Runtime 1.18"
 DOMAINS = ("", "ai.onnx", "com.microsoft")
-IMAGES = 2  # for the comparison on ARM
-LEAST_DB = 45.0  # ten times less noise than int8 itself makes (33 to 37 dB)
+IMAGES = 2  # number of images for the comparison on ARM
+LEAST_DB = 45.0  # minimum SQNR on ARM: a tenth of the noise of int8 itself (33 to 37 dB)
 _COREML = ("CoreML NeuralNetwork", "CoreML MLProgram")
 _ARM = {f"ARM ({cpu})": cpu for cpu in CPUS}
 GATES = ("static shapes", "operators", "NNAPI", *_COREML, "Snapdragon (QNN)", *_ARM)
@@ -34,13 +34,13 @@ GATES = ("static shapes", "operators", "NNAPI", *_COREML, "Snapdragon (QNN)", *_
 
 @dataclass(frozen=True)
 class Gate:
-    """What one check of a file found.
+    """The result of one check of a file.
 
     Attributes:
-        file: path.
-        gate: what was checked.
+        file: path of the file.
+        gate: name of the check.
         status: ``passed``, ``failed`` or ``skipped``.
-        detail: the finding, or why it could not be checked.
+        detail: finding, or the reason why the check was skipped.
     """
 
     file: str
@@ -50,19 +50,22 @@ class Gate:
 
 
 def check_gates(model: Path, images: Path | None = None) -> list[Gate]:
-    """Check one ONNX file: shapes, operators, accelerators, ARM.
+    """Check the shapes and operators of an ONNX file, and its support by accelerators and ARM CPUs.
 
     Args:
         model: ONNX file.
-        images: folder, two images of which are run on ARM; noise at all scales if left out.
+        images: folder whose first two images are run on ARM; multi-scale noise if None.
+
+    Returns:
+        The result of each check in :data:`GATES`, in that order.
 
     Raises:
         FileNotFoundError: no such file or folder.
-        ValueError: not an ONNX file.
+        ValueError: not an ONNX file, or a truncated one.
     """
     open_session(model)
     graph = onnx.load(model)
-    with suppress(onnx.shape_inference.InferenceError):  # what has no shape then is what the gates say
+    with suppress(onnx.shape_inference.InferenceError):  # the checks report missing shapes
         graph = onnx.shape_inference.infer_shapes(graph)
     checks: dict[str, Callable[[], tuple[Status, str]]] = {
         "static shapes": partial(_static, graph),
@@ -81,13 +84,13 @@ def check_gates(model: Path, images: Path | None = None) -> list[Gate]:
 def _static(model: onnx.ModelProto) -> tuple[Status, str]:
     dynamic = _dynamic(model)
     if dynamic:
-        return "failed", f"{dynamic} has no static shape, which accelerators need: export it at one size"
+        return "failed", f"{dynamic} has no static shape, which accelerators require; export with a fixed size"
     named = {value.name: "x".join(map(str, _sides(value))) for value in (*model.graph.input, *model.graph.output)}
     return "passed", ", ".join(f"{name} {shape}" for name, shape in named.items())
 
 
 def _dynamic(model: onnx.ModelProto) -> str:
-    """The first input or output whose size is open; empty where there is none."""
+    """The name of the first input or output with a dynamic shape; empty if there is none."""
     values = (*model.graph.input, *model.graph.output)
     return next((value.name for value in values if not _sides(value) or 0 in _sides(value)), "")
 
@@ -99,24 +102,28 @@ def _sides(value: onnx.ValueInfoProto) -> list[int]:
 def _operators(model: onnx.ModelProto) -> tuple[Status, str]:
     opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in DOMAINS})
-    says = f"opset {opset}, IR version {model.ir_version}"
+    versions = f"opset {opset}, IR version {model.ir_version}"
     if foreign:
-        return "failed", f"{foreign[0]} is no operator of ONNX Runtime's packages"
+        return "failed", f"{foreign[0]} is not an operator of ONNX Runtime"
     if opset > OPSET or model.ir_version > IR_VERSION:
-        return "failed", f"{says}: {RUNTIME} takes opset {OPSET} and IR version {IR_VERSION}"
-    return "passed", f"{says}: {RUNTIME} and later"
+        return "failed", f"{versions}: {RUNTIME} supports at most opset {OPSET} and IR version {IR_VERSION}"
+    return "passed", f"{versions}: {RUNTIME} and later"
 
 
 def _mobile(model: onnx.ModelProto, name: str) -> tuple[Status, str]:
     from deploy.measure.mobile_partitions import mobile_partitions  # imports torch
 
     if name in _COREML and is_int8(model):
-        return "skipped", "CoreML takes no QDQ: ship the fp32 or fp16 file to iPhones"
+        return "skipped", "CoreML does not support QDQ; ship the fp32 or fp16 file to iPhones"
     if _dynamic(model):
-        return "failed", "needs static shapes"
+        return "failed", "requires static shapes"
     partitions = mobile_partitions(model)[name]
     pieces = f"{partitions} partition{'s'[: partitions != 1]}"
-    return ("passed", pieces) if partitions == 1 else ("failed", f"{pieces}: copies between accelerator and CPU")
+    return (
+        ("passed", pieces)
+        if partitions == 1
+        else ("failed", f"{pieces}; tensors are copied between accelerator and CPU")
+    )
 
 
 def _qnn(model: Path) -> tuple[Status, str]:
@@ -132,15 +139,14 @@ def _qnn(model: Path) -> tuple[Status, str]:
 
 
 def _arm(model: Path, graph: onnx.ModelProto, images: Path | None, cpu: str) -> tuple[Status, str]:
-    """Convolutions are integer arithmetic, the same everywhere. Additions and the head are float, where processors
-    round differently: a tie may become the next step, and what follows it differs, too.
-    """
+    # Convolutions use integer arithmetic, which is identical on all CPUs. Additions and the head use float, and CPUs
+    # round differently: a tie may round to the next quantization step, which changes all following tensors.
     if not is_int8(graph):
-        return "skipped", "for int8 files: float rounds differently on every processor"
+        return "skipped", "applies to int8 files only; CPUs round float differently"
     if _dynamic(graph):
-        return "skipped", "needs static shapes"
+        return "skipped", "requires static shapes"
     if len(_sides(graph.graph.input[0])) != 4:
-        return "skipped", "takes a camera's frames: check the file that it was made of"
+        return "skipped", "a file with camera input; check the file that it was made from"
     _, _, height, width = _sides(graph.graph.input[0])
     size = (height, width)
     chosen = [to_input(read_image(path), size) for path in find_images(images)[:IMAGES]] if images else []
@@ -150,7 +156,7 @@ def _arm(model: Path, graph: onnx.ModelProto, images: Path | None, cpu: str) -> 
         return "skipped", str(error)
     except RuntimeError as error:
         return "failed", str(error)
-    bits = f"{found.equal} of {found.tensors} int8 tensors equal bit for bit"
-    first = f", the first that is not in {found.first}" if found.first else ""
-    detail = f"{bits}{first}; SQNR of the output against this machine's {found.sqnr_db:.0f} dB"
+    bits = f"{found.equal} of {found.tensors} int8 tensors are bit-identical"
+    first = f", the first difference is in {found.first}" if found.first else ""
+    detail = f"{bits}{first}; SQNR of the output against this machine: {found.sqnr_db:.0f} dB"
     return ("passed" if found.sqnr_db >= LEAST_DB else "failed"), detail

@@ -1,4 +1,4 @@
-"""Runs an ONNX file with numpy and onnxruntime alone: a script, too, for an ARM Python that knows nothing else.
+"""Runs an ONNX file with numpy and onnxruntime only. It is also a script for an ARM Python without other packages.
 
 python on_arm.py MODEL.onnx IMAGES.npy OUTPUTS.npz
 """
@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 
 
 def run(model: str, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-    """Images (N, 3, height, width) -> every output of the file by its name, (N, ...)."""
+    """Run an ONNX file image by image.
+
+    Args:
+        model: ONNX file with a batch size of 1.
+        images: RGB in [0, 1], (N, 3, H, W).
+
+    Returns:
+        All outputs by name, (N, ...).
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
-    runs = [session.run(names, {session.get_inputs()[0].name: image[None]}) for image in images]
+    runs = [session.run(names, {session.get_inputs()[0].name: image[None]}) for image in images]  # each (1, ...)
     return {name: np.concatenate(values) for name, values in zip(names, zip(*runs, strict=True), strict=True)}
 
 

@@ -1,11 +1,13 @@
-"""Devices with their latency budgets, and latencies measured on them: the formats of two files. No torch.
+"""Readers of two files: devices with latency budgets, and latencies measured on devices. No torch.
 
-``targets.yaml`` documents its own format. A **measured** file is JSON, as a page or a test on a device writes it::
+The comments in ``targets.yaml`` document the format of device files. A file of **measured** latencies is JSON, written
+by a web page or a test on a device::
 
     {"results": [{"device": "galaxy_s25_npu", "file": "depth-int8.onnx", "sha256": "3f…", "runtime": "onnxruntime 1.30",
                   "runs": 100, "p50_ms": 4.2, "date": "2026-01-31"}]}
 
-``device`` is a key of ``targets.yaml``. The file that ran is named by ``sha256``, or by ``file``, its name.
+``device`` is a key of ``targets.yaml``. The measured file is identified by ``sha256``, or by its name ``file``. At
+least one of the two is required.
 """
 
 from __future__ import annotations
@@ -26,15 +28,15 @@ TARGETS = Path(__file__).with_name("targets.yaml")
 
 @dataclass(frozen=True)
 class Reference:
-    """A network that somebody timed on a device.
+    """A published latency of a network on a device.
 
     Attributes:
-        network: its name.
-        size: (height, width).
-        precision: ``fp32``, ``fp16`` or ``int8``, as it ran on the device.
-        latency_ms: of one frame.
-        source: where the figure is published.
-        checked: whether it was verified at its source.
+        network: name of the network.
+        size: input (height, width).
+        precision: ``fp32``, ``fp16`` or ``int8``, as run on the device.
+        latency_ms: latency per frame.
+        source: publication of the latency.
+        checked: whether the latency was verified at its source.
     """
 
     network: str
@@ -47,13 +49,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class Device:
-    """A device, or one of its processors.
+    """A device, or one processor of a device.
 
     Attributes:
-        key: its short name.
-        name: its name.
+        key: key in the device file.
+        name: full name.
         budget_ms: latency budget per frame.
-        reason: why.
+        reason: reason for the budget.
         references: published latencies, for context.
     """
 
@@ -66,16 +68,16 @@ class Device:
 
 @dataclass(frozen=True)
 class Measured:
-    """One file's latency, measured on a device.
+    """The latency of one file, measured on a device.
 
     Attributes:
-        device: its key.
-        runtime: what ran the file.
-        runs: how many.
-        p50_ms: their median.
-        date: of the measurement, YYYY-MM-DD.
-        file: the file's name.
-        sha256: of the file; where it is known the name does not count.
+        device: key of the device.
+        runtime: runtime and version that ran the file.
+        runs: number of timed runs.
+        p50_ms: median latency.
+        date: date of the measurement, YYYY-MM-DD.
+        file: name of the file; ignored if ``sha256`` is given.
+        sha256: SHA-256 of the file.
     """
 
     device: str
@@ -88,9 +90,9 @@ class Measured:
 
 
 class _Rule(NamedTuple):
-    right: str
-    holds: Callable[[Any], bool]
-    needed: bool = True
+    expected: str
+    is_valid: Callable[[Any], bool]
+    required: bool = True
 
 
 def _is_positive(value: Any) -> bool:
@@ -108,13 +110,13 @@ def _is_date(value: Any) -> bool:
         return False
 
 
-_TEXT = _Rule("a text", lambda value: isinstance(value, str) and bool(value.strip()))
-_NAME = _Rule("a text, or left out where the other of file and sha256 is there", _TEXT.holds, needed=False)
+_TEXT = _Rule("a non-empty string", lambda value: isinstance(value, str) and bool(value.strip()))
+_NAME = _Rule("a non-empty string", _TEXT.is_valid, required=False)
 _MS = _Rule("a positive number of milliseconds, without a unit", _is_positive)
 _DEVICE = {"name": _TEXT, "budget_ms": _MS, "reason": _TEXT, "references": _Rule("a list", lambda v: type(v) is list)}
 _REFERENCE = {
     "network": _TEXT,
-    "size": _Rule("[height, width], two whole numbers", _is_size),
+    "size": _Rule("[height, width], two positive integers", _is_size),
     "precision": _Rule("fp32, fp16 or int8", lambda value: value in ("fp32", "fp16", "int8")),
     "latency_ms": _MS,
     "source": _TEXT,
@@ -123,31 +125,34 @@ _REFERENCE = {
 _RESULT = {
     "device": _TEXT,
     "runtime": _TEXT,
-    "runs": _Rule("a whole number above 0", lambda value: type(value) is int and value > 0),
+    "runs": _Rule("a positive integer", lambda value: type(value) is int and value > 0),
     "p50_ms": _MS,
-    "date": _Rule("a day, YYYY-MM-DD", _is_date),
+    "date": _Rule("a date, YYYY-MM-DD", _is_date),
     "file": _NAME,
     "sha256": _NAME,
 }
 
 
 def read_targets(path: Path = TARGETS) -> dict[str, Device]:
-    """Read a file of targets; devices by key.
+    """Read a file of devices.
+
+    Returns:
+        The devices by key.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not YAML, or a key, a unit or a value that is wrong: names file, device and key.
+        ValueError: not YAML, or an unknown, missing or invalid key. The message names file, device and key.
     """
     content = read_yaml(path)
     devices = content.get("devices") if isinstance(content, Mapping) else None
     if not isinstance(devices, Mapping) or not devices or not all(isinstance(key, str) for key in devices):
-        raise ValueError(f"{path}: has no section `devices`, with a short name for each device")
+        raise ValueError(f"{path}: no mapping `devices` from keys to devices")
     found = {}
     for key, entry in devices.items():
         where = f"{path}: device {key}"
         _check(entry, _DEVICE, where)
         for reference in entry["references"]:
-            named = reference.get("network", "without a network") if isinstance(reference, Mapping) else reference
+            named = reference.get("network", "without network") if isinstance(reference, Mapping) else reference
             _check(reference, _REFERENCE, f"{where}, reference {named}")
         references = tuple(Reference(**{**each, "size": tuple(each["size"])}) for each in entry["references"])
         found[key] = Device(key, **{**entry, "references": references})
@@ -155,11 +160,11 @@ def read_targets(path: Path = TARGETS) -> dict[str, Device]:
 
 
 def read_measured(path: Path) -> list[Measured]:
-    """Read what was measured on devices.
+    """Read a file of latencies measured on devices.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not such a file, or a key, a unit or a value that is wrong: names file, device and key.
+        ValueError: not JSON, or an unknown, missing or invalid key. The message names file, result, device and key.
     """
     try:
         content = json.loads(_text(path))
@@ -167,13 +172,13 @@ def read_measured(path: Path) -> list[Measured]:
         raise ValueError(f"{path}: not JSON ({error})") from error
     results = content.get("results") if isinstance(content, dict) else None
     if not isinstance(results, list):
-        raise ValueError(f'{path}: has no list "results"')
+        raise ValueError(f'{path}: no list "results"')
     for index, result in enumerate(results, 1):
         device = result.get("device", "unknown") if isinstance(result, dict) else "unknown"
         where = f"{path}: result {index}, device {device}"
         _check(result, _RESULT, where)
         if not {"file", "sha256"} & set(result):
-            raise ValueError(f"{where}: does not say which file ran: sha256 or file is missing")
+            raise ValueError(f"{where}: sha256 or file is required to identify the measured file")
     return [Measured(**result) for result in results]
 
 
@@ -188,14 +193,14 @@ def _text(path: Path) -> str:
 
 def _check(entry: Any, rules: Mapping[str, _Rule], where: str) -> None:
     if not isinstance(entry, Mapping):
-        raise ValueError(f"{where}: {entry!r} is no mapping with the keys {', '.join(rules)}")
+        raise ValueError(f"{where}: {entry!r} is not a mapping with the keys {', '.join(rules)}")
     for key in entry:
         if key not in rules:
             close = difflib.get_close_matches(str(key), rules, n=1)
-            right = f"{close[0]}: {rules[close[0]].right}" if close else f"one of {', '.join(rules)}"
-            raise ValueError(f"{where}: unknown key {key}; right is {right}")
+            expected = f"{close[0]}: {rules[close[0]].expected}" if close else f"one of {', '.join(rules)}"
+            raise ValueError(f"{where}: unknown key {key}; expected {expected}")
     for key, rule in rules.items():
-        if key not in entry and rule.needed:
-            raise ValueError(f"{where}: {key} is missing; right is {rule.right}")
-        if key in entry and not rule.holds(entry[key]):
-            raise ValueError(f"{where}: {key} is {entry[key]!r}; right is {rule.right}")
+        if key not in entry and rule.required:
+            raise ValueError(f"{where}: {key} is missing; expected {rule.expected}")
+        if key in entry and not rule.is_valid(entry[key]):
+            raise ValueError(f"{where}: {key} is {entry[key]!r}; expected {rule.expected}")

@@ -1,1 +1,1 @@
-"""The whole pipeline from a checkpoint to measured files and their report."""
+"""The pipeline from a checkpoint to files for phones, with measurements, limits and a report."""

@@ -1,4 +1,4 @@
-"""The steps of a plan: they build the files of its variants and measure them. Each is cached."""
+"""The cached steps of a plan, which build the files of its variants and measure them."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from lightning_app.files import atomic_write, write_json
 from lightning_app.step_cache import StepCache
 from lightning_app.training.fit_process import as_inputs, fit
 
-COMPARED = 8  # photographs on which an int8 file is compared with its float one
+COMPARED = 8  # number of photographs that SQNR is measured on
 
 
 class Pipeline:
-    """From a checkpoint to measured files.
+    """Builds and measures the files of a plan. Each step is cached.
 
     Args:
-        checkpoint: of PocketDepth.
-        output: the plan, and the folder of its files and results.
-        threads: of each session that is timed.
-        runs: timed runs of each file, interleaved.
+        checkpoint: PocketDepth checkpoint.
+        output: output folder with its plan.
+        threads: number of threads per session, for timing and sensitivity.
+        runs: number of timed runs per file, interleaved.
 
     Raises:
-        FileNotFoundError: no image to calibrate on.
+        FileNotFoundError: no such image folder, or no image in it.
         ValueError: an unknown device, or a corrupt step cache.
     """
 
@@ -53,12 +53,12 @@ class Pipeline:
         self.data = [Path(path) for path in self.plan.data]
         self.images = below_data_root(self.plan.images) if self.plan.images else None
         self.gallery = below_data_root(self.plan.photographs) if self.plan.photographs else self.images
-        assert self.gallery is not None  # the plan names one of the two
+        assert self.gallery is not None  # read_plan requires images or photographs
         self.photographs = find_images(self.gallery)
         self.devices = _find_devices(self.plan.devices)
 
     def build(self, name: str) -> None:
-        """Prune, fine-tune, export and quantize a variant, as far as the plan asks for it, and write its model card."""
+        """Prune, fine-tune, export and quantize a variant as the plan specifies, and write its model card."""
         variant, float_file, file = self.plan.variants[name], self.output.float_file(name), self.output.file(name)
         start, pruned, trained = self._start(name), self._pruned(name), self._trained(name)
         step: Callable[[], object]
@@ -89,19 +89,20 @@ class Pipeline:
             self.steps.run(f"{name}: SQNR", inputs, self.output.sqnr(name), partial(self._measure_sqnr, name))
 
     def run_checks(self, name: str) -> None:
-        """Run the checks that need no phone."""
+        """Run the checks that need no device on a variant's file."""
         inputs = [self.output.file(name), *self.photographs]
         self.steps.run(f"{name}: gates", inputs, self.output.gates(name), partial(self._check, name))
 
     def benchmark(self) -> None:
-        """Time all files and references, interleaved."""
+        """Time all files and reference networks in interleaved runs."""
         files, references, folder = self._files(), self.plan.references, self.folder / "benchmark"
         step = partial(benchmark, files, references, self.threads, self.runs, folder, overwrite=True)
         inputs = [self.threads, self.runs, references, *self._named_files()]
         self.steps.run("benchmark", inputs, folder / "benchmark.json", step)
 
     def profile_layers(self) -> None:
-        """Time the layers of the first and the first static int8 variant, and measure the sensitivity of the latter."""
+        """Time the layers of the first variant and of the first static int8 variant, and measure the sensitivity of the
+        latter."""
         for name in self.output.profiled:
             inputs = [self.output.file(name), self.threads]
             self.steps.run(f"{name}: layer times", inputs, self.output.layers(name), partial(self._time_layers, name))
@@ -130,14 +131,14 @@ class Pipeline:
             self.steps.run("devices", inputs, output, partial(self._check_budgets, files, paths, output))
 
     def _calibration(self) -> tuple[Path | None, list[Path]]:
-        """The folder to calibrate on, or the YAMLs whose training frames are used."""
+        """Calibration images: a folder, or the YAMLs whose training frames are used."""
         return (self.images, []) if self.images else (None, self.data)
 
     def _files(self) -> list[Path]:
         return [self.output.file(name) for name in self.plan.variants]
 
     def _named_files(self) -> list[tuple[str, Path]]:
-        """The files as inputs of a step whose output shows their names."""
+        """Names and files of all variants, as inputs of a step whose output contains the names."""
         return [(name, self.output.file(name)) for name in self.plan.variants]
 
     def _start(self, name: str) -> Path:
@@ -155,7 +156,7 @@ class Pipeline:
         return self.folder / "training" / name / "checkpoints" / "best.ckpt" if tuned else self._pruned(name)
 
     def _fine_tune(self, name: str) -> None:
-        """Fine-tune a variant with the YAML of the checkpoint it starts from, which its arguments override."""
+        """Fine-tune a variant with the YAML of its start checkpoint and the overrides of the plan."""
         start, folder = self._pruned(name), self.folder / "training" / name
         config = folder.with_name(f"{name}.yaml")
         with atomic_write(config) as temporary:
@@ -187,5 +188,5 @@ def _find_devices(names: list[str]) -> list[Device]:
     known = read_targets(TARGETS) if names else {}
     for name in names:
         if name not in known:
-            raise ValueError(f"no device {name!r}; known are {', '.join(known)}")
+            raise ValueError(f"unknown device {name!r}; choose from {', '.join(known)}")
     return [known[name] for name in names]

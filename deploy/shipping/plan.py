@@ -1,4 +1,4 @@
-"""The plan of `pocketdepth ship`: the variants of a checkpoint, and the limits that they must keep."""
+"""The plan of `pocketdepth ship`: variants of a checkpoint and their limits."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lightning_app.config import build, read_yaml
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a variant; one that is left out is not checked, but measured all the same.
+    """Limits of a variant. All figures are measured, limited or not.
 
     Attributes:
-        accuracy_loss: largest relative increase of abs_rel over the first variant's: 0.01 is one percent.
-        sqnr_db: lowest SQNR of its depth against the float file that it was quantized from.
-        size_mb: largest size of the file, in 10^6 bytes.
-        latency_ms: highest median latency on this machine.
-        times_as_fast: lowest speedup over other variants or references, by name.
-        gates: checks of `pocketdepth targets` that it must pass, by name: one that is skipped here is not passed.
+        accuracy_loss: maximum relative increase of abs_rel over the first variant, e.g. 0.01 for 1 %.
+        sqnr_db: minimum SQNR of depth against the float file that the variant was quantized from.
+        size_mb: maximum file size in 10^6 bytes.
+        latency_ms: maximum median latency on this machine.
+        times_as_fast: minimum speedup over other variants or reference networks, by name.
+        gates: names of checks of `pocketdepth targets` that must pass. A skipped check counts as not passed.
     """
 
     accuracy_loss: float | None = None
@@ -36,14 +36,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Variant:
-    """One file for a phone, and how it is built: start, prune, fine-tune, export, quantize.
+    """One file for phones and how it is built. The steps are: start, prune, fine-tune, export, quantize.
 
     Attributes:
-        start: an earlier variant, whose checkpoint this one starts from; the given checkpoint if left out.
-        prune: share of the multiply-accumulates to keep.
-        fine_tune: arguments of `fit` on top of the checkpoint's own YAML: ``[-c, x.yaml, --trainer.max_steps, "300"]``.
-        scheme: of the file: ``fp32``, ``fp16``, or how it is quantized.
-        limits: of its file.
+        start: name of an earlier variant whose checkpoint this variant starts from; the checkpoint given on the command
+            line if omitted.
+        prune: fraction of the multiply-accumulates to keep, between 0 and 1; not pruned if omitted.
+        fine_tune: arguments of `fit`, which override the configuration of the checkpoint, e.g.
+            ``[-c, x.yaml, --trainer.max_steps, "300"]``; not fine-tuned if omitted.
+        scheme: ``fp32``, ``fp16``, or a quantization scheme: ``static``, ``dynamic`` or ``a16w8``.
+        limits: limits of the file.
     """
 
     start: str | None = None
@@ -65,22 +67,24 @@ class Variant:
 
 @dataclass(frozen=True)
 class Plan:
-    """Variants of a checkpoint, and the data to measure them on.
+    """Variants of a checkpoint and the data to measure them on.
 
     Attributes:
-        variants: by name; the first is the baseline, a float file.
-        size: (height, width) of all files.
-        data: YAMLs whose data section is scored; a later one overrides an earlier one.
-        images: folder to calibrate on, below the data root; the data section's training frames if left out.
-        split: ``val`` or ``test``.
-        protocols: names; limits apply to the first; the data section's if left out.
-        photographs: folder, below the data root, of the images that the report shows and that SQNR is measured on;
-            ``images`` if left out.
-        references: published networks to time beside the files, of
-            :data:`deploy.benchmark.references.NETWORKS`: ``resnet18``, ``pydnet``, ``fastdepth``; in int8 their names
-            end in ``-int8``.
-        devices: keys of deploy/devices/targets.yaml, whose latency budgets the files are checked against.
-        measured: JSON files of results from devices, see :mod:`deploy.devices.targets`.
+        variants: variants by name. The first is the baseline and must be fp32 or fp16.
+        size: input (height, width) of all files.
+        data: YAMLs whose data section is evaluated. Later files override earlier ones.
+        images: folder of calibration images, relative to the data root; the training frames of the data section if
+            omitted.
+        split: ``val`` or ``test``: the split to evaluate.
+        protocols: names of evaluation protocols. Limits apply to the first. The protocols of the data section if
+            omitted.
+        photographs: folder of images for the report and for SQNR, relative to the data root; ``images`` if omitted.
+            One of ``images`` and ``photographs`` is required.
+        references: published networks to time as well: ``resnet18``, ``pydnet``, ``fastdepth``, see
+            :data:`deploy.benchmark.references.NETWORKS`. Each is timed in fp32 under its name and in int8 under
+            ``NAME-int8``.
+        devices: keys of deploy/devices/targets.yaml. The files are compared with the latency budgets of these devices.
+        measured: JSON files of latencies measured on devices, see :mod:`deploy.devices.targets`.
     """
 
     variants: dict[str, Variant]
@@ -106,16 +110,17 @@ class Plan:
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a plan.
+    """Read a plan from a YAML.
 
     Raises:
         FileNotFoundError: no such YAML.
-        ValueError: an unknown or missing key, a value of the wrong type, or a name that no variant has.
+        ValueError: an unknown or missing key, a value of the wrong type, or an unknown name of a variant, reference
+            network or check.
     """
     content = read_yaml(path)
     variants = content.get("variants") if isinstance(content, dict) else None
     if not isinstance(variants, dict) or not variants:
-        raise ValueError(f"{path}: names no variants")
+        raise ValueError(f"{path}: no mapping `variants`; add at least one variant")
     parsed = {name: build(Variant, [each or {}], f"{path}: {name}") for name, each in variants.items()}
     plan = replace(build(Plan, [content | {"variants": {}}], str(path)), variants=parsed)
     _check(plan, path)
@@ -123,10 +128,10 @@ def read_plan(path: Path) -> Plan:
 
 
 def below_data_root(path: str) -> Path:
-    """A folder below the data root, as the data modules take theirs.
+    """Resolve a folder relative to the data root, as the data modules do.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: no such folder.
     """
     root = os.environ.get("POCKETDEPTH_DATA")
     found = Path(root or "data") / path
@@ -138,24 +143,26 @@ def below_data_root(path: str) -> Path:
 
 def _check(plan: Plan, path: Path) -> None:
     if plan.images is None and plan.photographs is None:
-        raise ValueError(f"{path}: names neither images, to calibrate on, nor photographs, for the report")
-    strangers = [name for name in plan.references if name not in NETWORKS]
-    if strangers:
-        raise ValueError(f"{path}: no reference is called {strangers[0]!r}; there are {', '.join(NETWORKS)}")
+        raise ValueError(f"{path}: images (calibration) or photographs (report and SQNR) is required")
+    unknown = [name for name in plan.references if name not in NETWORKS]
+    if unknown:
+        raise ValueError(f"{path}: unknown reference {unknown[0]!r}; choose from {', '.join(NETWORKS)}")
     if plan.variants[plan.first].quantized:
-        raise ValueError(f"{path}: the first variant, {plan.first}, is what the others are compared with: fp32 or fp16")
+        raise ValueError(f"{path}: the first variant, {plan.first}, is the baseline and must be fp32 or fp16")
     for index, (name, variant) in enumerate(plan.variants.items()):
         above = list(plan.variants)[:index]
         if variant.start is not None and variant.start not in above:
-            raise ValueError(f"{path}: {name} starts from {variant.start}, which is no variant above it")
-        strangers = [other for other in variant.limits.times_as_fast if other not in plan.names]
-        if strangers:
+            raise ValueError(f"{path}: {name}: start is {variant.start!r}, expected the name of an earlier variant")
+        unknown = [other for other in variant.limits.times_as_fast if other not in plan.names]
+        if unknown:
             known = ", ".join(plan.names)
-            raise ValueError(f"{path}: {name} is to be faster than {strangers[0]}, which is not among {known}")
+            raise ValueError(f"{path}: {name}: times_as_fast: unknown name {unknown[0]!r}; choose from {known}")
         unknown = [gate for gate in variant.limits.gates if gate not in GATES]
         if unknown:
-            raise ValueError(f"{path}: {name}: no gate is called {unknown[0]!r}; there are {', '.join(GATES)}")
+            raise ValueError(f"{path}: {name}: gates: unknown check {unknown[0]!r}; choose from {', '.join(GATES)}")
         if variant.prune is not None and not 0 < variant.prune < 1:
-            raise ValueError(f"{path}: {name}: prune {variant.prune} is no share of the operations between 0 and 1")
+            raise ValueError(f"{path}: {name}: prune is {variant.prune}, expected a fraction between 0 and 1")
         if variant.limits.sqnr_db is not None and not variant.quantized:
-            raise ValueError(f"{path}: {name} has a limit of sqnr_db, but is not quantized")
+            raise ValueError(
+                f"{path}: {name}: sqnr_db limits quantized variants only, but its scheme is {variant.scheme}"
+            )

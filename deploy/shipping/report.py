@@ -1,4 +1,4 @@
-"""The report of `pocketdepth ship`: all results and example images on one HTML page."""
+"""The report of `pocketdepth ship`: results and example images on one HTML page."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from deploy.shipping.ship_folder import ShipFolder, read_json
 from lightning_app.files import atomic_write
 
 PHOTOGRAPHS = 3
-BARS = 12  # of each list
+BARS = 12  # number of layers in each bar chart
 
 
 def write_report(output: ShipFolder, checks: Sequence[Check], checkpoint: Path, photographs: Sequence[Path]) -> Path:
-    """Write ``report.html``, a self-contained page, and its pictures as ``report-*.png``.
+    """Write ``report.html``, a self-contained page, and its images as ``report-*.png``.
 
     Args:
-        output: of the plan; the report is written into it.
-        checks: the limits.
-        checkpoint: that the files were built from.
-        photographs: a few of them are shown with the depth of every file.
+        output: output folder with all results. The report is written into it.
+        checks: results of the limits.
+        checkpoint: checkpoint that the files were built from.
+        photographs: images, of which a few are shown with the depth of every file.
 
     Returns:
-        The page.
+        Path of the page.
     """
     first, folder, measured = output.plan.first, output.folder, output.measured
     points = {name: (measured[name].latency_ms, measured[name].abs_rel or 0.0) for name in output.plan.variants}
@@ -52,7 +52,7 @@ def write_report(output: ShipFolder, checks: Sequence[Check], checkpoint: Path, 
     height, width = output.plan.size
     text = templates.get_template("report.html").render(
         title=f"{len(files)} files for phones, {height}x{width}",
-        subtitle=f"From {checkpoint}.",
+        subtitle=f"Built from {checkpoint}.",
         checks=checks,
         broken=sum(not check.kept for check in checks),
         pareto=as_svg(figure),
@@ -67,7 +67,7 @@ def write_report(output: ShipFolder, checks: Sequence[Check], checkpoint: Path, 
         change_shown=CHANGE_SHOWN,
         layers=[_layers(output, name) for name in output.profiled],
         sensitivity=_sensitivity(output),
-        how=_how(output),
+        how=_conditions(output),
     )
     page = folder / "report.html"
     with atomic_write(page) as temporary:
@@ -85,19 +85,19 @@ def _rows(output: ShipFolder) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "reference": not known,
-                "abs_rel": _figure(each.abs_rel, ".3f"),
+                "abs_rel": _formatted(each.abs_rel, ".3f"),
                 "change": f"{accuracy_loss(measured, name, first):+.2%}" if known and name != first else "",
-                "delta1": _figure(each.delta1, ".3f"),
-                "sqnr": _figure(each.sqnr_db, ".1f"),
+                "delta1": _formatted(each.delta1, ".3f"),
+                "sqnr": _formatted(each.sqnr_db, ".1f"),
                 "p50": f"{row['p50_ms']:.2f}",
                 "p90": f"{row['p90_ms']:.2f}",
                 "p99": f"{row['p99_ms']:.2f}",
-                "first": _figure(row["first_ms"], ".1f"),
+                "first": _formatted(row["first_ms"], ".1f"),
                 "times": f"{measured[first].latency_ms / each.latency_ms:.2f}",
                 "size": f"{row['size_mb']:.2f}",
                 "zipped": f"{row['compressed_mb']:.2f}",
-                "memory": _figure(row["memory_mb"], ".0f"),
-                "gmac": _figure(row["gmac"], ".2f"),
+                "memory": _formatted(row["memory_mb"], ".0f"),
+                "gmac": _formatted(row["gmac"], ".2f"),
             }
         )
     return rows
@@ -140,7 +140,7 @@ def _layers(output: ShipFolder, name: str) -> dict[str, Any]:
 
 
 def _sensitivity(output: ShipFolder) -> list[dict[str, Any]]:
-    """Bars of the layers that lose most in int8; empty if no variant is in static int8."""
+    """Bars of the layers with the highest sensitivity to int8; empty if no variant is in static int8."""
     layers = sorted(output.sensitivity, key=lambda each: -each["gain_db"])[:BARS]
     if not layers:
         return []
@@ -156,23 +156,23 @@ def _sensitivity(output: ShipFolder) -> list[dict[str, Any]]:
     ]
 
 
-def _how(output: ShipFolder) -> list[tuple[str, str]]:
+def _conditions(output: ShipFolder) -> list[tuple[str, str]]:
     """The conditions of the measurements."""
     plan = output.plan
     return [
         ("machine", output.timing["how"]),
         ("versions", f"pocketdepth {version('pocketdepth')}, torch {torch.__version__}"),
-        ("scored on", f"{plan.split} of {', '.join(plan.data)}: {output.scores[plan.first]['frames']}"),
-        ("calibrated on", plan.images or f"training frames of {', '.join(plan.data)}"),
+        ("evaluation data", f"{plan.split} split of {', '.join(plan.data)}: {output.scores[plan.first]['frames']}"),
+        ("calibration data", plan.images or f"training frames of {', '.join(plan.data)}"),
         *_calibration(output),
         ("files", f"{output.folder}/files"),
         ("variants", "; ".join(f"{name}: {_recipe(output, name)}" for name in plan.variants)),
-        ("RAM", "peak of a fresh process until its third run, without the runtime itself"),
+        ("RAM", "peak memory of a fresh process over three runs, without the runtime itself"),
     ]
 
 
 def _calibration(output: ShipFolder) -> list[tuple[str, str]]:
-    """How each quantized file was calibrated, from its metadata."""
+    """The quantization of each quantized file, from its metadata."""
     rows = []
     for name, variant in output.plan.variants.items():
         if variant.quantized:
@@ -182,13 +182,13 @@ def _calibration(output: ShipFolder) -> list[tuple[str, str]]:
 
 
 def _recipe(output: ShipFolder, name: str) -> str:
-    """How a variant was built."""
+    """The build steps of a variant."""
     variant = output.plan.variants[name]
     steps = [f"from {variant.start}"] if variant.start else []
-    steps += [f"pruned to {variant.prune:.0%} of the operations"] if variant.prune else []
+    steps += [f"pruned to {variant.prune:.0%} of the multiply-accumulates"] if variant.prune else []
     steps += [f"fine-tuned ({' '.join(variant.fine_tune)})"] if variant.fine_tune else []
     return ", ".join([*steps, variant.scheme])
 
 
-def _figure(value: float | None, form: str) -> str:
+def _formatted(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)

@@ -1,4 +1,4 @@
-"""Pictures of the report: error against latency, and photographs with the depth of every file. No torch."""
+"""Images of the report: error against latency, and photographs with the depth of every file. No torch."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from deploy.inference.load import load
 from lightning_app.colormap import colour_depth
 from lightning_app.files import atomic_write
 
-WIDTH = 420  # of each photograph, in pixels
-CHANGE_SHOWN = 0.1  # of the depth, and more, is white
+WIDTH = 420  # width of each photograph, in pixels
+CHANGE_SHOWN = 0.1  # relative change of depth that is shown as white
 Picture = NDArray[np.uint8]
 
 
 def draw_pareto(
     points: Mapping[str, tuple[float, float]], references: Mapping[str, float], first: str, protocol: str
 ) -> Figure:
-    """Error against latency.
+    """Plot error against latency, with the Pareto front.
 
     Args:
         points: latency in ms and abs_rel, by file.
-        references: latency in ms of networks with random weights, by name.
-        first: the baseline file.
-        protocol: of the error.
+        references: latency in ms of reference networks with random weights, by name.
+        first: name of the baseline file.
+        protocol: evaluation protocol of abs_rel.
     """
     figure = Figure(figsize=(6.4, 3.9), layout="constrained")
     axes = figure.add_subplot()
@@ -64,7 +64,7 @@ def draw_pareto(
     axes.set_xticks([tick for tick in ticks if tick < 1.5 * max(every)], labels=None)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
-    axes.set_xlabel("median latency in ms (logarithmic)")
+    axes.set_xlabel("median latency (ms), logarithmic")
     axes.set_ylabel(f"abs_rel, {protocol}")
     axes.spines[["top", "right"]].set_visible(False)
     write_names(axes, points)
@@ -72,8 +72,15 @@ def draw_pareto(
 
 
 def photograph(path: Path, files: Mapping[str, Path]) -> dict[str, list[Picture]]:
-    """A photograph with the depth of every file, by caption: the photograph, then each file's depth and, below it, its
-    relative difference to the first file's.
+    """Render a photograph and the depth that every file predicts for it.
+
+    Args:
+        path: image file.
+        files: depth networks by name. The first is the baseline.
+
+    Returns:
+        Images (h, w, 3) by caption: the photograph; for each file its depth and, except for the baseline, the relative
+        change from the baseline.
     """
     image = read_image(path)
     size = (WIDTH, round(WIDTH * image.shape[0] / image.shape[1]))
@@ -93,13 +100,18 @@ def photograph(path: Path, files: Mapping[str, Path]) -> dict[str, list[Picture]
 
 
 def contact_sheet(rows: Sequence[Mapping[str, list[Picture]]], path: Path) -> None:
-    """Write rows of captioned pictures as one PNG."""
+    """Write rows of images with captions to one PNG.
+
+    Args:
+        rows: for each row, one or two images (h, w, 3) by caption.
+        path: PNG file to write.
+    """
     most = max(len(row) for row in rows)
     figure = Figure(figsize=(2.7 * most, 1.9 * len(rows)), layout="constrained")
     for place, row in enumerate(rows):
         for column, (caption, pictures) in enumerate(row.items()):
             axes = figure.add_subplot(len(rows), most, place * most + column + 1)
-            below = [np.full_like(pictures[0], 255)] * (2 - len(pictures))  # so that all are of one scale
+            below = [np.full_like(pictures[0], 255)] * (2 - len(pictures))  # fill up to the same scale
             axes.imshow(np.vstack([*pictures, *below]), aspect="equal")
             axes.set_title(caption, fontsize=7, loc="left", pad=2)
             axes.set_anchor("N")
@@ -113,14 +125,14 @@ def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def as_svg(figure: Figure) -> str:
-    """A figure as an SVG element, without the XML header."""
+    """Render a figure as an SVG element, without the XML header."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue().partition("<svg")[1] + stream.getvalue().partition("<svg")[2]
 
 
 def as_jpeg(picture: Picture) -> bytes:
-    """A picture as a small JPEG."""
+    """Encode an image as JPEG."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "JPEG", quality=82)
     return stream.getvalue()

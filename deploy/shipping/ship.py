@@ -1,4 +1,4 @@
-"""``pocketdepth ship``: one checkpoint -> files for phones, checked against limits, and one report."""
+"""``pocketdepth ship``: build files for phones from one checkpoint, check their limits, and write a report."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def ship(
 ) -> list[Check]:
     """Build every variant of a plan, evaluate and time the files, check the limits, and write ``report.html``.
 
-    Finished steps are cached: a step runs again only if its settings or its input files changed, so that an interrupted
-    call can be repeated.
+    Finished steps are cached. A step runs again only if its settings or input files have changed. The same call resumes
+    an interrupted one.
 
     Args:
-        checkpoint: of PocketDepth.
-        config: the plan, see :class:`deploy.shipping.plan.Plan`.
-        output: folder of the files and the report; it can be moved afterwards.
-        threads: of each session.
-        runs: timed runs of each file, interleaved.
+        checkpoint: PocketDepth checkpoint.
+        config: YAML of the plan, see :class:`deploy.shipping.plan.Plan`.
+        output: output folder. It can be moved afterwards.
+        threads: number of threads per session.
+        runs: number of timed runs per file, interleaved.
 
     Returns:
-        Every limit, and whether it is kept.
+        The result of each limit.
 
     Raises:
         FileNotFoundError: no such checkpoint, plan, data or image.
-        ValueError: not a checkpoint of PocketDepth, or an invalid plan.
-        RuntimeError: a limit is broken; the report is written nevertheless.
+        ValueError: not a PocketDepth checkpoint, or an invalid plan.
+        RuntimeError: a limit is violated. The report is written nevertheless.
     """
     plan = read_plan(config)
     Checkpoint.open(checkpoint).network.check_size(plan.size)
@@ -53,25 +53,25 @@ def ship(
         pipeline.profile_layers()
         pipeline.check_devices()
     except KeyboardInterrupt:
-        print("interrupted; the same command resumes")
+        print("interrupted; run the same command again to resume")
         raise
     limits = {name: variant.limits for name, variant in plan.variants.items()}
     checks = check_limits(limits, folder.measured, plan.first)
     page = write_report(folder, checks, checkpoint, pipeline.photographs)
     _show(checks)
-    print(f"{page}, and the files in {output}/files")
-    broken = [check for check in checks if not check.kept]
-    if broken:
-        named = "; ".join(f"{check.variant}: {check.limit} {check.measured}, {check.asked}" for check in broken[:3])
-        raise RuntimeError(f"{len(broken)} of {len(checks)} limits are broken: {named}")
+    print(f"report: {page}, files: {output}/files")
+    violated = [check for check in checks if not check.kept]
+    if violated:
+        named = "; ".join(f"{check.variant}: {check.limit} {check.measured}, {check.asked}" for check in violated[:3])
+        raise RuntimeError(f"{len(violated)} of {len(checks)} limits violated: {named}")
     return checks
 
 
 def _show(checks: Sequence[Check]) -> None:
     table = Table(box=SIMPLE_HEAD)
-    for name in ("file", "limit", "asked", "measured", ""):
-        table.add_column(name, justify="right" if name in ("asked", "measured") else "left")
+    for name in ("variant", "limit", "required", "measured", "result"):
+        table.add_column(name, justify="right" if name in ("required", "measured") else "left")
     for check in checks:
-        kept = "[green]kept" if check.kept else "[red]broken"
-        table.add_row(check.variant, check.limit, check.asked, check.measured, kept)
+        result = "[green]met" if check.kept else "[red]violated"
+        table.add_row(check.variant, check.limit, check.asked, check.measured, result)
     Console().print(table)

@@ -1,4 +1,4 @@
-"""The output folder of `pocketdepth ship`: its files and the results in them. No torch."""
+"""The output folder of `pocketdepth ship`: paths of its files and their content. No torch."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from deploy.shipping.plan import Plan
 
 
 class ShipFolder:
-    """The output folder of a plan: where its files lie, and what was measured of them.
+    """The output folder of a plan: paths of its files, and the measured figures.
 
     Args:
-        plan: names the variants.
-        folder: may be moved between calls: results are found by the name of a variant, not by a path.
+        plan: plan of the files.
+        folder: output folder. It can be moved between calls because results are found by variant name, not by path.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan, self.folder = plan, folder
 
     def file(self, name: str) -> Path:
-        """A variant's ONNX file."""
+        """Path of a variant's ONNX file."""
         return self.folder / "files" / f"{name}.onnx"
 
     def float_file(self, name: str) -> Path:
-        """The float file of a variant: its own, or the one that it is quantized from."""
+        """Path of a variant's float file: the file itself, or the file that it is quantized from."""
         return self.folder / "float" / f"{name}.onnx" if self.plan.variants[name].quantized else self.file(name)
 
     def accuracy(self, name: str) -> Path:
-        """The scores of a variant, as `evaluate` writes them."""
+        """Path of a variant's scores, as `evaluate` writes them."""
         return self.folder / "accuracy" / f"{name}.json"
 
     def sqnr(self, name: str) -> Path:
-        """The SQNR of a quantized variant against its float file."""
+        """Path of the SQNR of a quantized variant against its float file."""
         return self.folder / "accuracy" / f"{name}-sqnr.json"
 
     def gates(self, name: str) -> Path:
-        """The results of the gates for a variant's file."""
+        """Path of the results of :func:`deploy.devices.gates.check_gates` for a variant's file."""
         return self.folder / "gates" / f"{name}.json"
 
     def layers(self, name: str) -> Path:
-        """The times of a variant's layers."""
+        """Path of the layer times of a variant."""
         return self.folder / "layers" / f"{name}.json"
 
     @property
     def profiled(self) -> list[str]:
-        """The variants whose layers are timed: the first, and the first in static int8."""
+        """The variants whose layers are timed: the first variant and the first in static int8."""
         int8 = [name for name, variant in self.plan.variants.items() if variant.scheme == "static"]
         return [self.plan.first, *int8[:1]]
 
@@ -60,8 +60,8 @@ class ShipFolder:
 
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
-        """The benchmark's rows by the name of a variant or reference. The variants' rows come first, in their order."""
-        rows = self.timing["rows"]
+        """The rows of the benchmark by name of variant or reference network."""
+        rows = self.timing["rows"]  # variants in the order of the plan, then references
         references = rows[len(self.plan.variants) :]
         names = [row["file"] + "-int8" * (row["precision"] == "int8") for row in references]
         return dict(zip([*self.plan.variants, *names], rows, strict=True))
@@ -73,12 +73,12 @@ class ShipFolder:
 
     @property
     def protocol(self) -> str:
-        """The protocol of the limits: the plan's first."""
+        """The name of the first protocol, which limits apply to."""
         return str(next(iter(self.scores[self.plan.first]["results"])))
 
     @cached_property
     def measured(self) -> dict[str, Measured]:
-        """The figures of each variant and reference, by name."""
+        """The figures of each variant and reference network, by name."""
         return {name: self._measured(name, row) for name, row in self.rows.items()}
 
     @property

@@ -50,8 +50,8 @@ def test_reference_stands_beside_the_file(exported: Path, tmp_path: Path, cli: C
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("pydnet", "the reference pydnet cannot be built: size 64x96 (height x width) is not a multiple of PyDNet's"),
-        ("resnet19", "no reference network 'resnet19'; known are pydnet, fastdepth, resnet18"),
+        ("pydnet", "reference network pydnet: size 64x96 (height x width) is not a multiple of PyDNet's"),
+        ("resnet19", "unknown reference network 'resnet19'; choose from pydnet, fastdepth, resnet18"),
     ],
 )
 def test_reference_that_cannot_be_built(reference: str, message: str, exported: Path, tmp_path: Path, cli: Cli) -> None:

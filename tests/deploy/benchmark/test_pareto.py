@@ -54,7 +54,7 @@ def test_error_beside_latency(fitted: Path, data_root: Path, tmp_path: Path, cli
 def test_a_comparison_that_is_not_there(tmp_path: Path, cli: Cli) -> None:
     result = cli("pareto", tmp_path / "none", "--images", tmp_path, "--output", tmp_path / "out")
     assert result.status == 2
-    assert "none/val.json: not there; run `pocketdepth compare" in result.err
+    assert "none/val.json: missing; run `pocketdepth compare" in result.err
 
 
 def test_untrained_branches_are_woken_before_they_are_timed() -> None:

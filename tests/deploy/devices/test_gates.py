@@ -45,10 +45,10 @@ def test_fp32_and_int8_pass_what_is_for_them(exported: Path, int8: Path, tmp_pat
     assert all(float32[name].status == "passed" for name in ("static shapes", "operators", *ACCELERATORS))
     assert quantized["NNAPI"].detail == "1 partition"
     assert quantized["CoreML MLProgram"].status == "skipped"
-    assert "CoreML takes no QDQ" in quantized["CoreML MLProgram"].detail
+    assert "CoreML does not support QDQ" in quantized["CoreML MLProgram"].detail
     for cpu in CPUS:
-        assert "for int8 files" in float32[f"ARM ({cpu})"].detail
-        assert "`make arm` sets one up" in quantized[f"ARM ({cpu})"].detail
+        assert "applies to int8 files only" in float32[f"ARM ({cpu})"].detail
+        assert "run `make arm` to set one up" in quantized[f"ARM ({cpu})"].detail
     assert cli("targets", exported, "--output", tmp_path / "t.json").status == 2
 
 
@@ -113,5 +113,5 @@ def test_int8_on_arm_is_int8_here(int8: Path, data_root: Path) -> None:
     for cpu in CPUS:
         gate = found(check_gates(int8, data_root / "photos"))[f"ARM ({cpu})"]
         assert gate.status == "passed", gate.detail
-        assert "int8 tensors equal bit for bit" in gate.detail
+        assert "int8 tensors are bit-identical" in gate.detail
         assert os.environ.get("QEMU_CPU") is None

@@ -51,16 +51,16 @@ def model(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"latency_s": 0.017}, "unknown key latency_s; right is latency_ms: a positive number of milliseconds"),
-        ({"latency": 17}, "unknown key latency; right is latency_ms"),
-        ({"latency_ms": "17 ms"}, "latency_ms is '17 ms'; right is a positive number of milliseconds, without a unit"),
-        ({"latency_ms": -17}, "latency_ms is -17; right is"),
-        ({"latency_ms": float("nan")}, "latency_ms is nan; right is"),
-        ({"latency_ms": True}, "latency_ms is True; right is"),
-        ({"latency_ms": None}, "latency_ms is missing; right is"),
-        ({"size": "384x640"}, "size is '384x640'; right is [height, width], two whole numbers"),
-        ({"size": [384, 640.0]}, "size is [384, 640.0]; right is"),
-        ({"precision": "w8a8"}, "precision is 'w8a8'; right is fp32, fp16 or int8"),
+        ({"latency_s": 0.017}, "unknown key latency_s; expected latency_ms: a positive number of milliseconds"),
+        ({"latency": 17}, "unknown key latency; expected latency_ms"),
+        ({"latency_ms": "17 ms"}, "latency_ms is '17 ms'; expected a positive number of milliseconds, without a unit"),
+        ({"latency_ms": -17}, "latency_ms is -17; expected"),
+        ({"latency_ms": float("nan")}, "latency_ms is nan; expected"),
+        ({"latency_ms": True}, "latency_ms is True; expected"),
+        ({"latency_ms": None}, "latency_ms is missing; expected"),
+        ({"size": "384x640"}, "size is '384x640'; expected [height, width], two positive integers"),
+        ({"size": [384, 640.0]}, "size is [384, 640.0]; expected"),
+        ({"precision": "w8a8"}, "precision is 'w8a8'; expected fp32, fp16 or int8"),
     ],
 )
 def test_wrong_targets_are_refused_in_one_line(
@@ -77,10 +77,13 @@ def test_wrong_targets_are_refused_in_one_line(
     ("content", "message"),
     [
         ("devices: {phone: [", "not YAML"),
-        ("phone: {}", "has no section `devices`"),
-        ("devices: {phone: 33}", "device phone: 33 is no mapping with the keys name, budget_ms"),
-        ("devices: {phone: {name: A, budget: 33}}", "device phone: unknown key budget; right is budget_ms"),
-        ("devices: {phone: {name: A, budget_ms: 33, reason: b, references: [17]}}", "reference 17: 17 is no mapping"),
+        ("phone: {}", "no mapping `devices` from keys to devices"),
+        ("devices: {phone: 33}", "device phone: 33 is not a mapping with the keys name, budget_ms"),
+        ("devices: {phone: {name: A, budget: 33}}", "device phone: unknown key budget; expected budget_ms"),
+        (
+            "devices: {phone: {name: A, budget_ms: 33, reason: b, references: [17]}}",
+            "reference 17: 17 is not a mapping",
+        ),
     ],
 )
 def test_targets_that_are_none(content: str, message: str, tmp_path: Path) -> None:
@@ -124,10 +127,10 @@ def test_a_result_counts_for_the_file_that_ran(model: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"p50_s": 0.02}, "result 1, device phone: unknown key p50_s; right is p50_ms"),
-        ({"p50_ms": "20"}, "result 1, device phone: p50_ms is '20'; right is a positive number"),
-        ({"date": "31.1.2026"}, "date is '31.1.2026'; right is a day, YYYY-MM-DD"),
-        ({"device": "watch"}, "no device 'watch'; known are phone"),
+        ({"p50_s": 0.02}, "result 1, device phone: unknown key p50_s; expected p50_ms"),
+        ({"p50_ms": "20"}, "result 1, device phone: p50_ms is '20'; expected a positive number"),
+        ({"date": "31.1.2026"}, "date is '31.1.2026'; expected a date, YYYY-MM-DD"),
+        ({"device": "watch"}, "unknown device 'watch'; choose from phone"),
     ],
 )
 def test_wrong_results_are_refused(change: dict[str, Any], message: str, model: Path, tmp_path: Path, cli: Cli) -> None:
