@@ -42,7 +42,7 @@ SECTIONS = (
 GIVEN = ("Decoders and encoders", "Learning rate schedules")
 _PASSED_ON = "Further `--key value` arguments are passed on."
 _LIGHTNING = (
-    "Arguments: `-c` (or `--config`) for each YAML, the later wins; `--ckpt_path`; `--print_config`; and every "
+    "Arguments: `-c` (or `--config`) for each YAML, later files override earlier ones; `--ckpt_path`; `--print_config`; and every "
     "[YAML key](yaml-keys.md), e.g. `--trainer.max_steps 500`."
 )
 

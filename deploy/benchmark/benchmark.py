@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
@@ -18,9 +17,6 @@ from deploy.inference.load import load_network
 from deploy.measure.fresh_process import start
 from deploy.measure.timing import WARMUP, Row, conditions, measure, network_precision
 from lightning_app.files import atomic_write, refuse_existing
-
-if TYPE_CHECKING:
-    pass
 
 WIDTH, NARROWEST = 140, 80  # width of the table in the file, and its minimum on a terminal, in characters
 

@@ -16,7 +16,7 @@ from deploy.measure.timing import conditions
 from lightning_app.files import atomic_write, refuse_existing
 from models import DepthNet, SubpixelDecoder
 
-PAYS = 1.1  # minimum speedup of int8 that is above the noise
+MIN_SPEEDUP = 1.1  # minimum speedup of int8 that is above the noise
 
 
 def encoders(
@@ -57,7 +57,7 @@ def encoders(
 
 
 def _table(measured: dict[str, Cost], caption: str) -> Table:
-    caption = f"{caption}. In brackets: int8 speedup below {PAYS}x, not above the noise."
+    caption = f"{caption}. In brackets: int8 speedup below {MIN_SPEEDUP}x, not above the noise."
     table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD)
     table.add_column("\nencoder", no_wrap=True)
     for name in ("M\nparams", "\nGMAC", "fp32\nms", "int8\nms", "int8\nMB", "int8\nspeedup"):
@@ -71,6 +71,6 @@ def _table(measured: dict[str, Cost], caption: str) -> Table:
             f"{cost.fp32_ms:.1f}",
             f"{cost.int8_ms:.1f}",
             f"{cost.int8_mb:.2f}",
-            f"{gain:.2f}x" if gain >= PAYS else f"({gain:.2f}x)",
+            f"{gain:.2f}x" if gain >= MIN_SPEEDUP else f"({gain:.2f}x)",
         )
     return table

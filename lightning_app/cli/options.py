@@ -61,7 +61,12 @@ Data = Annotated[
     ),
 ]
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="Checkpoint (.ckpt) or ONNX file (.onnx).", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="Checkpoint (.ckpt), ONNX file (.onnx, .ort) or converted file (.tflite, .pte).",
+        show_default=False,
+    ),
 ]
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Checkpoint (.ckpt).", show_default=False)]
 Split = Annotated[str, typer.Option(help="Split: val or test.")]
