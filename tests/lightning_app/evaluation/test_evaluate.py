@@ -87,7 +87,7 @@ def test_per_dataset_says_what_it_does_not_score(exported: Path, data_root: Path
     assert result.status == 0, result.err
     assert "not scored: Photos photos: no protocol for none truth" in result.out
     assert "not there: " in result.out
-    assert "nowhere: no shards" in result.out
+    assert "nowhere: shards are missing" in result.out
     data_yaml(yaml, "Photos, root: photos")
     for message in ("not one test data set can be scored; Photos photos: no protocol", "names no reader under test"):
         result = cli("evaluate", exported, "--per-dataset", "--data", yaml)
