@@ -87,7 +87,7 @@ def test_per_dataset_says_what_it_does_not_score(exported: Path, data_root: Path
     assert result.status == 0, result.err
     assert "not scored: Photos photos: no protocol for none ground truth" in result.out
     assert "missing: " in result.out
-    assert "nowhere: no shards" in result.out
+    assert "nowhere: shards are missing" in result.out
     data_yaml(yaml, "Photos, root: photos")
     for message in ("no test data set can be scored; Photos photos: no protocol", "names no reader under test"):
         result = cli("evaluate", exported, "--per-dataset", "--data", yaml)

@@ -86,7 +86,7 @@ def test_a_stylizer_needs_both_kinds_of_frames(data_root: Path, tmp_path: Path, 
     run = ("--trainer.default_root_dir", tmp_path / "run")
     result = cli(*ADAIN, *SMALL, *run, "--data.train", photos, "--data.proportions", "null", "--data.batch_size", 2)
     assert result.status == 2
-    assert "trained on synthetic and real frames" in result.err.splitlines()[-1]
+    assert "needs synthetic and real frames" in result.err.splitlines()[-1]
 
 
 DEPTH = """
