@@ -42,8 +42,8 @@ SECTIONS = (
 GIVEN = ("Decoders and encoders", "Learning rate schedules")
 _PASSED_ON = "Further `--key value` arguments are passed on."
 _LIGHTNING = (
-    "Arguments: `-c` (or `--config`) for each YAML, later files override earlier ones; `--ckpt_path`; `--print_config`; "
-    "and every [YAML key](yaml-keys.md), e.g. `--trainer.max_steps 500`."
+    "Arguments: `-c` (or `--config`) for each YAML, later files override earlier ones; `--ckpt_path`; "
+    "`--print_config`; and every [YAML key](yaml-keys.md), e.g. `--trainer.max_steps 500`."
 )
 
 
