@@ -30,8 +30,10 @@ docs: .venv/docs  ## build the documentation: site/index.html
 	$(BIN)/pip install -q -e '.[docs]'
 	touch $@
 
+# Two processes with one thread each: more threads than cores wait for each other.
+test: export OMP_NUM_THREADS := 1
 test: .venv/ready  ## run the default tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow"
 
 test-all: .venv/ready  ## run all tests, including slow ones
 	$(BIN)/pytest

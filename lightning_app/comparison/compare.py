@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from rich.progress import Progress, TimeElapsedColumn, track
@@ -89,9 +90,15 @@ def compare(
         raise FileExistsError(f"{output} is a file; --output is a folder")
     if not overwrite:
         _refuse_other_result(output / f"{split}.json", names, seeds)
-    variants, config = write_variants(chosen, output / "variants"), write_variants(below, output / "config")
-    runs = [Run(variant, seed, output / variant.stem / str(seed)) for seed in range(seeds) for variant in variants]
-    _claim(runs, config, arguments, jobs)
+
+    def write_runs(folder: Path) -> tuple[list[Run], list[Path]]:
+        paths = write_variants(chosen, folder / "variants")
+        runs = [Run(path, seed, output / path.stem / str(seed)) for seed in range(seeds) for path in paths]
+        return runs, write_variants(below, folder / "config")
+
+    with TemporaryDirectory() as name:  # nothing is written to the output before it is claimed
+        _claim(*write_runs(Path(name)), arguments, jobs)
+    runs, config = write_runs(output)
     untrained = [run for run in runs if not is_trained(run.folder)]
     if len(untrained) < len(runs):
         print(f"{len(runs) - len(untrained)} of {len(runs)} runs are trained already: cached")

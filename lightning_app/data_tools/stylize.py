@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from rich.progress import track
 from datamodules import DepthDataModule, Frame, Reader, StyleTransfer
 from lightning_app.config import read_data_module
 from lightning_app.evaluation.pictures import to_picture
-from lightning_app.files import atomic_write, inside, refuse_existing
+from lightning_app.files import atomic_folder, atomic_write, inside, refuse_existing
 
 
 def make_bank(data: Sequence[Path], output: Path, overwrite: bool = False) -> None:
@@ -77,7 +76,7 @@ def stylise(data: Sequence[Path], output: Path, seed: int = 0, overwrite: bool =
         raise ValueError(f"two training readers are named {max(names, key=names.count)}; stylize one at a time")
     style.load(module.size, module.evaluated_paths(), module.on_corrupt)
     changed = dict.fromkeys(readers, 0)
-    with _atomic_folder(output) as temporary:
+    with atomic_folder(output) as temporary:
         for reader in readers:
             for index in track(range(len(reader)), f"stylize {reader}"):
                 key = int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0] >> 1)
@@ -118,17 +117,3 @@ def _write_frame(reader: Reader, index: int, image: Image.Image, root: Path) -> 
         if file.is_file() and not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-
-
-@contextmanager
-def _atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder, which is renamed to ``path`` if the block succeeds and removed otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -61,7 +61,7 @@ def test_variants_are_trained_scored_and_drawn(
     stamp = (output / "deep" / "1" / "fit.json").stat().st_mtime_ns
     output = output.rename(tmp_path / "moved")
     monkeypatch.chdir(tmp_path)
-    call = ("compare", "plain.yaml", "deep.yaml", "-c", EXPERIMENTS / "base.yaml", "-c", "tiny.yaml")
+    call = ("compare", "plain.yaml", "table.yaml:deep", "-c", EXPERIMENTS / "base.yaml", "-c", "tiny.yaml")
     call = (*call, "--seeds", 2, "--jobs", 2, "--output", "moved")
     same = cli(*call, "--trainer.max_steps", 2)
     assert same.status == 0, same.err
