@@ -54,7 +54,7 @@ def read_sections(paths: Sequence[Path], name: str) -> list[dict[str, Any]]:
     if not sections:
         raise ValueError(f"{', '.join(map(str, paths))}: no {name} section")
     if not any("class_path" in section for section in sections):
-        raise ValueError(f"{paths[0]}: its {name} section names no class_path; give experiments/base.yaml before it")
+        raise ValueError(f"{paths[0]}: its {name} section names no class_path; give base.yaml before it")
     return sections
 
 

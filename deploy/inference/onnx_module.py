@@ -15,7 +15,7 @@ from models import DepthNetwork
 class OnnxModule(DepthNetwork):
     """An ONNX file as a depth network for testing and validation. It cannot be trained.
 
-        pocketdepth test -c experiments/base.yaml -c experiments/x.yaml
+        pocketdepth test -c base.yaml -c x.yaml
             --model.network deploy.inference.OnnxModule --model.network.file depth-int8.onnx
 
     Args:

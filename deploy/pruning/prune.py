@@ -193,7 +193,7 @@ def _print(result: Pruning, reference: nn.Module, pruned: nn.Module, before: Row
         table.add_row(name, was, now, f"{share:.2f}x")
     Console().print(table)
     print(f"{result.checkpoint}: fine-tune it with")
-    print(f"  pocketdepth fit -c experiments/base.yaml -c EXPERIMENT.yaml -c {result.yaml}")
+    print(f"  pocketdepth fit -c base.yaml -c EXPERIMENT.yaml -c {result.yaml}")
 
 
 def _widths(network: nn.Module) -> dict[str, int]:

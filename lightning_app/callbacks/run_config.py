@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,16 @@ class RunConfig(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write the file and log the configuration (called on rank 0 only)."""
         with atomic_write(Path(trainer.default_root_dir) / "config.yaml") as temporary:
-            temporary.write_text(self._yaml())
+            temporary.write_text(self._yaml)
         for logger in trainer.loggers:
             logger.log_hyperparams(self.config.as_dict())
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["config"] = self._yaml()
+        checkpoint["config"] = self._yaml
 
+    @cached_property
     def _yaml(self) -> str:
+        # Once: a checkpoint that is saved on an exception must not fail while the configuration is validated again.
         config = self.config.clone()
         root = str(config.trainer.default_root_dir)
         config.trainer.default_root_dir = config.ckpt_path = None

@@ -28,6 +28,8 @@ def show(
     """
     names = packaged_names()
     if copy is not None:
+        if copy.suffix in (".yaml", ".yml"):
+            raise ValueError(f"--copy {copy}: give a folder; all packaged YAMLs are copied into it")
         _copy(names, copy, overwrite)
         return
     width = max(map(len, names))

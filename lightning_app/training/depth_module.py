@@ -151,6 +151,11 @@ class DepthModule(LightningModule):
 
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
         prediction, terms = self.supervise(batch)
+        if not isinstance(terms, dict) or "loss" not in terms:
+            returned = f"the keys {', '.join(map(str, terms))}" if isinstance(terms, dict) else type(terms).__name__
+            raise ValueError(
+                f"{type(self.loss).__name__} returns {returned}; a loss returns a dict with the key 'loss'"
+            )
         training = stage == "train"
         named = {f"{stage}/{name}": value for name, value in terms.items()}
         self.log_dict(

@@ -107,7 +107,7 @@ def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDept
     """
     _quiet()
     keep_freed_memory()
-    usage = f"pocketdepth {subcommand} -c experiments/base.yaml -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"
+    usage = f"pocketdepth {subcommand} -c base.yaml -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"
     with logger_errors(), _misconfiguration_is_wrong_use():
         cli(
             model_class=LightningModule,

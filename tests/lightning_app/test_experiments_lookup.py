@@ -225,6 +225,12 @@ def test_experiments_lists_them_with_a_description(elsewhere: Path, cli: Cli) ->
     assert "\nablation/\n" in result.out
 
 
+def test_experiments_are_copied_into_a_folder(elsewhere: Path, cli: Cli) -> None:
+    result = cli("experiments", "--copy", "quickstart.yaml")
+    assert (result.status, result.out) == (2, "")
+    assert "--copy quickstart.yaml: give a folder" in result.err
+
+
 def test_experiments_are_copied_and_never_replaced_silently(elsewhere: Path, cli: Cli) -> None:
     assert cli("experiments", "--copy", "mine").status == 0
     copies = sorted(path.relative_to("mine").as_posix() for path in Path("mine").rglob("*") if path.is_file())

@@ -54,7 +54,7 @@ def macs(network: torch.nn.Module, size: tuple[int, int] = SIZE) -> int:
     return count_macs(to_onnx(network, size))
 
 
-QUICK = ("small", "description", "PyDNet")
+QUICK = ("small",)
 CASES = [(name, across_layers) for name in NETWORKS for across_layers in (False, True)]
 
 

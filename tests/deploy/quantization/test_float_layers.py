@@ -18,7 +18,7 @@ from deploy.quantization.quantizer import Scheme, head_nodes, layer_nodes, prepa
 from tests.deploy.pruning.test_prune import NETWORKS, SIZE
 from tests.helpers.few_layers import write_few_layers
 
-QUICK = ("small", "PyDNet", "description")
+QUICK = ("small",)
 
 
 def exported_file(build: Callable[[], torch.nn.Module], path: Path) -> Path:
@@ -55,7 +55,9 @@ def test_names_and_graph_give_the_same_nodes(name: str, tmp_path: Path) -> None:
     assert bool(stem_nodes(model)) == (not name.startswith("description"))  # ResNet's stem of 7x7 is quantized
 
 
-@pytest.mark.parametrize("scheme", ["static", "dynamic", "a16w8"])
+@pytest.mark.parametrize(
+    "scheme", ["static", *(pytest.param(each, marks=pytest.mark.slow) for each in ("dynamic", "a16w8"))]
+)
 def test_names_change_the_metadata_alone(scheme: Scheme, tmp_path: Path) -> None:
     file = exported_file(NETWORKS["small"], tmp_path / "n.onnx")
     model = prepared(file, scheme)

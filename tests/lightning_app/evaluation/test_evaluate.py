@@ -61,7 +61,7 @@ def test_per_dataset_scores_what_is_there(exported: Path, data_root: Path, tmp_p
     ("content", "message"),
     [
         ("", "no data section"),
-        ("data: {init_args: {val: []}}", "names no class_path; give experiments/base.yaml before it"),
+        ("data: {init_args: {val: []}}", "names no class_path; give base.yaml before it"),
         ("data: [", "not YAML"),
         ("data:", "its data section is empty or not a mapping"),
         ("data: [1, 2]", "its data section is empty or not a mapping"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.schedule import OneCycle
@@ -140,3 +141,18 @@ def test_wrong_rates_are_refused(option: str, message: str, data_root: Path, tmp
     result = cli("fit", "-c", BASE, "-c", tiny_yaml(tmp_path / "tiny.yaml"), "--model.rates", option)
     assert result.status == 2
     assert message in result.err
+
+
+class WithoutLoss(nn.Module):
+    """A loss that returns no ``loss``."""
+
+    def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"l1": predictions[0].mean()}
+
+
+def test_a_loss_without_its_key_is_one_line(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    fit = ("fit", "-c", BASE, "-c", tiny_yaml(tmp_path / "tiny.yaml"), "--model.loss", f"{__name__}.WithoutLoss")
+    result = cli(*fit, "--trainer.default_root_dir", tmp_path / "run")
+    assert result.status == 2
+    assert "WithoutLoss returns the keys l1; a loss returns a dict with the key 'loss'" in result.err
+    assert "Traceback" not in result.err
