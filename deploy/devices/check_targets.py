@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -65,8 +66,14 @@ def check_targets(
     devices = [known[name] for name in dict.fromkeys(names or known)]
     verdicts = check_budgets(files, devices, results, budget_ms)
     gates = [gate for file in files if file.suffix == ".onnx" for gate in check_gates(file, images)]
+    chosen = {key for key in names or known if names or len(known) == 1}
+    chosen |= {verdict.device for verdict in verdicts if verdict.detail}
+    _show_devices(verdicts, [device for device in devices if device.key in chosen])
     _show_gates(gates)
-    _show_verdicts(verdicts, devices)
+    _show_verdicts(verdicts)
+    print(f"\n{_summary(gates, verdicts)}")
+    if not chosen:
+        print("--device NAME shows the latencies that are published for a device")
     if output is not None:
         with atomic_write(output) as temporary:
             content = {"checks": list(map(asdict, gates)), "budgets": list(map(asdict, verdicts))}
@@ -104,7 +111,7 @@ def _show_gates(gates: Sequence[Gate]) -> None:
     Console().print(table)
 
 
-def _show_verdicts(verdicts: Sequence[Verdict], devices: Sequence[Device]) -> None:
+def _show_verdicts(verdicts: Sequence[Verdict]) -> None:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("device", no_wrap=True)
     table.add_column("file", overflow="fold")
@@ -114,8 +121,20 @@ def _show_verdicts(verdicts: Sequence[Verdict], devices: Sequence[Device]) -> No
     for each in verdicts:
         latency = "" if each.latency_ms is None else f"{each.latency_ms:.2f}"
         table.add_row(each.device, Path(each.file).name, latency, f"{each.budget_ms:g}", _coloured(each.status))
+    print()
+    Console(width=max(Console().width, 80), highlight=False).print(table)
+
+
+def _summary(gates: Sequence[Gate], verdicts: Sequence[Verdict]) -> str:
+    """Number of checks and of budgets with each result."""
+    checks, budgets = (Counter(each.status for each in results) for results in (gates, verdicts))
+    parts = [(name, counts) for name, counts in (("checks", checks), ("latency budgets", budgets)) if counts]
+    return "; ".join(f"{name}: {', '.join(f'{n} {status}' for status, n in counts.items())}" for name, counts in parts)
+
+
+def _show_devices(verdicts: Sequence[Verdict], devices: Sequence[Device]) -> None:
+    """Print budgets, details of measurements and published latencies of other networks."""
     console = Console(width=max(Console().width, 80), highlight=False)
-    console.print(table)
     for device in devices:
         console.print(f"\n[bold]{escape(device.name)}[/]: {device.budget_ms:g} ms, {escape(device.reason)}")
         for each in verdicts:

@@ -147,6 +147,7 @@ def test_what_is_not_measured_fails_nothing(model: Path, tmp_path: Path, cli: Cl
     text = " ".join(result.out.split())
     assert "m.tflite 33.3 not measured" in text
     assert "published by a paper: pydnet 384x640 fp16 17 ms" in text
+    assert text.endswith("latency budgets: 1 not measured")
     content = json.loads(output.read_text())
     assert content["checks"] == []  # which are for ONNX files
     assert [(each["status"], each["latency_ms"]) for each in content["budgets"]] == [("not measured", None)]
