@@ -25,6 +25,7 @@ from deploy.quantization.sensitivity import sensitivity
 from deploy.shipping.plan import below_data_root
 from deploy.shipping.ship_folder import ShipFolder
 from lightning_app.checkpoints import Checkpoint
+from lightning_app.experiments import use_yaml
 from lightning_app.files import atomic_write, write_json
 from lightning_app.step_cache import StepCache
 from lightning_app.training.fit_process import as_inputs, fit
@@ -42,7 +43,7 @@ class Pipeline:
         runs: number of timed runs per file, interleaved.
 
     Raises:
-        FileNotFoundError: no such image folder, or no image in it.
+        FileNotFoundError: no such YAML or image folder, or no image in it.
         ValueError: an unknown device, or a corrupt step cache.
     """
 
@@ -50,7 +51,7 @@ class Pipeline:
         self.checkpoint, self.output, self.threads, self.runs = checkpoint, output, threads, runs
         self.plan, self.folder = output.plan, output.folder
         self.steps = StepCache(self.folder)
-        self.data = [Path(path) for path in self.plan.data]
+        self.data = [use_yaml(Path(path)) for path in self.plan.data]
         self.images = below_data_root(self.plan.images) if self.plan.images else None
         self.gallery = below_data_root(self.plan.photographs) if self.plan.photographs else self.images
         assert self.gallery is not None  # read_plan requires images or photographs

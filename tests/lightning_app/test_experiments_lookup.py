@@ -12,12 +12,15 @@ import pytest
 import yaml
 
 from deploy.pruning.prune_steps import prune_in_steps
-from deploy.shipping.plan import read_plan
+from deploy.shipping.pipeline import Pipeline
+from deploy.shipping.plan import Plan, Variant, read_plan
+from deploy.shipping.ship_folder import ShipFolder
 from lightning_app.comparison.compare import compare
 from lightning_app.config import read_sections
 from lightning_app.error_messages import user_error
 from lightning_app.experiments import PACKAGED, find_yaml, packaged_names, use_yaml
 from tests.conftest import EXPERIMENTS, Cli
+from tests.helpers.fake_data import write_photos
 
 LOSS = """
 from losses import SILog
@@ -125,6 +128,14 @@ def test_other_verbs_find_them(elsewhere: Path, cli: Cli) -> None:
         prune_in_steps(OLD_CHECKPOINT, [Path("base.yaml")], output=Path("there.ckpt"), macs=0.5)
     with pytest.raises(FileNotFoundError, match=r"bas\.yaml: no such YAML"):
         prune_in_steps(OLD_CHECKPOINT, [Path("bas.yaml")], output=Path("there.ckpt"), macs=0.5)
+
+
+def test_a_plan_finds_them(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_photos(elsewhere / "data" / "photos")
+    monkeypatch.setenv("POCKETDEPTH_DATA", "data")
+    plan = Plan({"fp32": Variant()}, (64, 96), ["base.yaml", "experiments/small.yaml"], images="photos")
+    pipeline = Pipeline(Path("best.ckpt"), ShipFolder(plan, Path("out")), threads=1, runs=1)
+    assert pipeline.data == [EXPERIMENTS / "base.yaml", EXPERIMENTS / "small.yaml"]
 
 
 def test_own_classes_are_found_beside_the_yaml_and_in_the_working_folder(elsewhere: Path, cli: Cli) -> None:
