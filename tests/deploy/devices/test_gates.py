@@ -64,7 +64,8 @@ def test_a_gate_that_fails_is_named(exported: Path, tmp_path: Path, cli: Cli) ->
     assert {rows[name].status for name in ACCELERATORS} == {"failed"}
     result = cli("targets", tmp_path / "dynamic.onnx", "--output", tmp_path / "t.json")
     assert result.status == 1
-    assert "5 of 8 checks failed: " in result.err
+    failed = sum(row.status == "failed" for row in rows.values())  # with onnxruntime-qnn one more
+    assert f"{failed} of 8 checks failed: " in result.err
     assert "dynamic.onnx: static shapes: image has no static shape" in result.err
 
 
