@@ -78,6 +78,7 @@ def evaluate(
     results = mean_scores(print_invalid(scores), fitted)
     described = describe(readers, names)
     print_results(results, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}: {described}")
+    require_scored(results)
     if output is not None:
         write_results(
             output,
@@ -88,7 +89,6 @@ def evaluate(
             split=split,
             frames=described,
         )
-    require_scored(results)
     return results
 
 

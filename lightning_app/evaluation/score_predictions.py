@@ -98,6 +98,7 @@ def score(
     results = mean_scores(print_invalid(scores), fitted)
     described = describe(readers, names)
     print_results(results, f"{predictions} on {split}: {described}")
+    require_scored(results)
     if output is not None:
         write_results(
             output,
@@ -110,7 +111,6 @@ def score(
             scale=scale,
             view=view,
         )
-    require_scored(results)
     return results
 
 

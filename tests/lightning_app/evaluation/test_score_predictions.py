@@ -163,9 +163,11 @@ def test_no_frame_that_can_be_scored_is_a_failure(depth: float, annotated: Path,
     folder.mkdir()
     for frame in range(3):
         np.save(folder / f"{frame:010d}.npy", np.full((6, 8), depth, np.float32))
-    result = cli("score", folder, "--data", annotated, "--protocol", "kitti-eigen-improved")
+    call = ("score", folder, "--data", annotated, "--protocol", "kitti-eigen-improved", "--output", tmp_path / "s.json")
+    result = cli(*call)
     assert result.status == 1
     assert result.err.splitlines()[-1].endswith("no frame could be scored: all are missing or invalid")
+    assert not (tmp_path / "s.json").exists()
 
 
 @pytest.mark.parametrize("scale", [0, -256, "nan"])
