@@ -25,18 +25,8 @@ The keys of a **sample**, with shapes before batching. A batch stacks samples al
 ==================  ===========================================================================================
 """
 
-from datamodules.augmentation import Augmentation
-from datamodules.depth_datamodule import DepthDataModule
-from datamodules.diw import Diw
-from datamodules.kitti import KittiRaw
-from datamodules.make3d import Make3D
-from datamodules.nyu import NyuFolders, NyuLabeled
-from datamodules.photos import Photos
-from datamodules.reader import Frame, Reader
-from datamodules.rgbd import SevenScenes, TumRgbd
-from datamodules.shards import Shards
-from datamodules.style import StyleTransfer
-from datamodules.vkitti import VirtualKitti, VirtualKitti1
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __all__ = [
     "Augmentation",
@@ -56,3 +46,32 @@ __all__ = [
     "VirtualKitti",
     "VirtualKitti1",
 ]
+
+_MODULES = (
+    *("augmentation", "depth_datamodule", "diw", "kitti", "make3d", "nyu", "photos", "reader", "rgbd"),
+    *("shards", "style", "vkitti"),
+)
+
+if TYPE_CHECKING:
+    from datamodules.augmentation import Augmentation
+    from datamodules.depth_datamodule import DepthDataModule
+    from datamodules.diw import Diw
+    from datamodules.kitti import KittiRaw
+    from datamodules.make3d import Make3D
+    from datamodules.nyu import NyuFolders, NyuLabeled
+    from datamodules.photos import Photos
+    from datamodules.reader import Frame, Reader
+    from datamodules.rgbd import SevenScenes, TumRgbd
+    from datamodules.shards import Shards
+    from datamodules.style import StyleTransfer
+    from datamodules.vkitti import VirtualKitti, VirtualKitti1
+else:
+
+    def __getattr__(name):
+        """Import all public names at the first use of one, so that ``datamodules.image_files`` costs no torch."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        for module in _MODULES:
+            content = vars(import_module(f"{__name__}.{module}"))
+            globals().update({each: content[each] for each in __all__ if each in content})
+        return globals()[name]

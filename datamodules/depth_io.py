@@ -1,4 +1,4 @@
-"""Read and write images and depth maps. All depth encodings are defined in this file."""
+"""Read and write depth maps. All depth encodings are defined in this file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import scipy.io
-import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from datamodules.image_files import decode_png, read_bytes
 from datamodules.reader import CorruptFrameError
 
 VKITTI_UNITS_PER_METRE = 100.0
@@ -21,42 +21,6 @@ MILLIMETRES_PER_METRE = 1000.0
 TUM_UNITS_PER_METRE = 5000.0
 LABEL_UNITS = 65535.0
 _UNITS = (VKITTI_UNITS_PER_METRE, KITTI_UNITS_PER_METRE, MILLIMETRES_PER_METRE, TUM_UNITS_PER_METRE, LABEL_UNITS)
-
-_JPEG, _PNG, _PNG_END = b"\xff\xd8", b"\x89PNG", b"IEND\xaeB`\x82"
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as RGB uint8, (H, W, 3).
-
-    Raises:
-        CorruptFrameError: the file is missing, unreadable or corrupt.
-    """
-    return decode_image(_read_bytes(path, "image"), path)
-
-
-def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
-    """Decode an image file as RGB uint8, (H, W, 3).
-
-    Args:
-        data: content of the file.
-        path: path of the file for error messages.
-
-    Raises:
-        CorruptFrameError: the data is truncated or not an image.
-    """
-    try:
-        if data.startswith(_JPEG) and simplejpeg.decode_jpeg_header(data)[2] not in ("CMYK", "YCCK"):
-            return np.asarray(simplejpeg.decode_jpeg(data))
-        if data.startswith(_PNG):
-            pixels = _decode_png(data)
-            if pixels.dtype == np.uint8 and pixels.shape[2:] == (3,):
-                return pixels
-        return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
-        reason = (
-            "not an image" if isinstance(error, UnidentifiedImageError) else error
-        )  # PIL's message has a memory address
-        raise CorruptFrameError(f"{path}: corrupt image ({reason})") from error
 
 
 def read_vkitti_depth(path: Path) -> NDArray[np.float32]:
@@ -164,11 +128,6 @@ def decode_depth(data: bytes, units_per_metre: float) -> NDArray[np.float32]:
     return np.divide(values, np.float32(units_per_metre), dtype=np.float32) if units_per_metre else values
 
 
-def encode_image(image: NDArray[np.uint8]) -> bytes:
-    """Encode RGB uint8, (H, W, 3), as PNG."""
-    return bytes(imagecodecs.png_encode(image))
-
-
 def read_mat(path: Path, name: str) -> NDArray[Any]:
     """Read an array from a MATLAB file older than version 7.3.
 
@@ -191,10 +150,10 @@ def _pack(values: NDArray[Any]) -> bytes:
 
 
 def _read_uint16(path: Path) -> NDArray[np.uint16]:
-    data = _read_bytes(path, "depth file")
+    data = read_bytes(path, "depth file")
     try:
-        values = _decode_png(data)
-    except (OSError, ValueError, RuntimeError) as error:
+        values = decode_png(data)
+    except Exception as error:  # decoders raise many types for corrupt data
         raise CorruptFrameError(f"{path}: corrupt depth file ({error})") from error
     if values.dtype != np.uint16 or values.ndim != 2:
         bits, channels = 8 * values.itemsize, 1 if values.ndim == 2 else values.shape[2]
@@ -202,19 +161,3 @@ def _read_uint16(path: Path) -> NDArray[np.uint16]:
             f"{path}: depth must be a 16-bit PNG with 1 channel, found {bits} bits and {channels} channels"
         )
     return values
-
-
-def _decode_png(data: bytes) -> NDArray[Any]:
-    """Decode a PNG. Raises OSError, ValueError or RuntimeError if the data is corrupt or not a PNG."""
-    if _PNG_END not in data[-1024:]:  # the decoder does not check for it
-        raise OSError("truncated" if data.startswith(_PNG) else "not a PNG")
-    return np.asarray(imagecodecs.png_decode(data))
-
-
-def _read_bytes(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise CorruptFrameError(f"{path}: no such {what}") from None
-    except OSError as error:
-        raise CorruptFrameError(f"{path}: unreadable {what} ({error.strerror})") from error

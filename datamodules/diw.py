@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datamodules.depth_io import read_image
+from datamodules.image_files import read_image
 from datamodules.reader import (
     CorruptFrameError,
     Frame,

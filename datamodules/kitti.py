@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.depth_io import read_image, read_kitti_depth
+from datamodules.depth_io import read_kitti_depth
+from datamodules.image_files import read_image
 from datamodules.lidar import project, read_calibration, read_scan
 from datamodules.reader import Frame, Licence, Reader, Truth, data_path, read_list, require_folder, scene_name
 

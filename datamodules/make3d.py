@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datamodules.depth_io import read_image, read_mat
+from datamodules.depth_io import read_mat
+from datamodules.folders import list_folder
+from datamodules.image_files import read_image
 from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 GRID = (55, 305)
@@ -40,7 +42,7 @@ class Make3D(Reader):
 
     def scan(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
-        images = sorted((self.root / "Test134").glob("img-*.jpg"))
+        images = list_folder(self.root / "Test134", "img-*.jpg")
         if not images:
             raise FileNotFoundError(f"{self.root}: no images; looked for {self.layout}")
         grids = self.root / "Gridlaserdata"

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from datamodules.depth_io import read_image, read_mat, read_millimetres
+from datamodules.depth_io import read_mat, read_millimetres
+from datamodules.image_files import read_image
 from datamodules.reader import (
     CorruptFrameError,
     Frame,

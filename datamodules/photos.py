@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datamodules.depth_io import read_image, read_label
+from datamodules.depth_io import read_label
+from datamodules.image_files import SUFFIXES, find_images, read_image
 from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
-
-_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 class _Entry(NamedTuple):
@@ -21,7 +20,8 @@ class _Entry(NamedTuple):
 class Photos(Reader):
     """Images of a folder and its subfolders, without ground truth depth.
 
-    The intrinsics are a guess with a horizontal field of view of 60 degrees.
+    16-bit greyscale PNGs are skipped, because they are depth maps. The intrinsics are a guess with a horizontal field
+    of view of 60 degrees.
 
     Args:
         root: folder, relative to the data root.
@@ -32,7 +32,7 @@ class Photos(Reader):
         FileNotFoundError: a folder is missing, or has no images or no labels.
     """
 
-    layout = "a folder of .jpg, .jpeg or .png files"
+    layout = f"a folder of images ({', '.join(SUFFIXES)})"
     truth = "none"
     licence = Licence("your own photographs", "set by their authors", None)
 
@@ -41,9 +41,7 @@ class Photos(Reader):
 
     def scan(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
-        paths = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in _SUFFIXES)
-        if not paths:
-            raise FileNotFoundError(f"{self.root}: no .jpg, .jpeg or .png file in it")
+        paths = find_images(self.root)
         if self.labels is None:
             return [_Entry(path, None) for path in paths]
         require_folder(self.labels, "the output of `pocketdepth label`, one .png file per image")

@@ -10,7 +10,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.depth_io import read_image, read_millimetres, read_tum_depth
+from datamodules.depth_io import read_millimetres, read_tum_depth
+from datamodules.folders import find_files
+from datamodules.image_files import read_image
 from datamodules.reader import Frame, Licence, Reader, data_path, pinhole, read_text, require_folder, scene_name
 
 _TUM_INTRINSICS = {
@@ -51,12 +53,12 @@ class TumRgbd(Reader):
         require_folder(self.root, self.layout)
         entries = [
             _Entry(sequence.parent / image, sequence.parent / depth)
-            for sequence in sorted(self.root.rglob("rgb.txt"))
+            for sequence in find_files(self.root, "rgb.txt")
             for image, depth in _associate(_times(sequence), _times(sequence.with_name("depth.txt")))
         ]
         entries += [
             _Entry(image, image.with_name(image.name.replace("rgb_", "depth_", 1)))
-            for image in sorted(self.root.rglob("rgb_*.png"))
+            for image in find_files(self.root, "rgb_*.png")
         ]
         if not entries:
             raise FileNotFoundError(f"{self.root}: no frames; looked for {self.layout}")
@@ -112,7 +114,7 @@ class SevenScenes(Reader):
             folders = [sequence for folder in folders for sequence in self._sequences(folder)]
             for sequence in folders:
                 require_folder(sequence, self.layout)
-        found = [sorted(folder.rglob("frame-*.color.*")) for folder in folders]
+        found = [find_files(folder, "frame-*.color.*") for folder in folders]
         images = [image for each in found for image in self._part_of(each)]
         if not images:
             raise FileNotFoundError(f"{self.root}: no frames; looked for {self.layout}")
@@ -137,7 +139,7 @@ class SevenScenes(Reader):
 
     def _sequences(self, folder: Path) -> list[Path]:
         """Sequences listed in the split files of a folder. The line ``sequence1`` means the folder ``seq-01``."""
-        files = sorted(folder.rglob(f"{self.split.title()}Split.txt"))
+        files = find_files(folder, f"{self.split.title()}Split.txt")
         if not files:
             raise FileNotFoundError(f"{folder}: no {self.split.title()}Split.txt in it; looked for {self.layout}")
         return [file.parent / f"seq-{int(n):02d}" for file in files for n in re.findall(r"\d+", read_text(file))]

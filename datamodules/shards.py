@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from datamodules.depth_io import decode_depth, decode_image, encode_depth, encode_image
+from datamodules.depth_io import decode_depth, encode_depth
+from datamodules.image_files import decode_image, encode_image
 from datamodules.reader import CorruptFrameError, Domain, Frame, Licence, Reader, Truth, data_path
 
 CHUNK = "64MB"

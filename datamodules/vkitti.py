@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.depth_io import read_image, read_vkitti_depth
+from datamodules.depth_io import read_vkitti_depth
+from datamodules.folders import list_folder
+from datamodules.image_files import read_image
 from datamodules.reader import (
     CorruptFrameError,
     Frame,
@@ -180,7 +182,7 @@ def _cap_depth(depth: NDArray[np.float32], max_depth: float, beyond: Beyond) -> 
 
 
 def _images(folder: Path, pattern: str, layout: str) -> list[Path]:
-    images = sorted(folder.glob(pattern))
+    images = list_folder(folder, pattern)
     if not images:
         raise FileNotFoundError(f"{folder}: no {pattern} in it; looked for {layout}")
     return images
@@ -193,7 +195,7 @@ def _check_max_depth(max_depth: float) -> float:
 
 
 def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: str) -> list[str]:
-    found = sorted(path.name for path in folder.glob(pattern) if path.is_dir())
+    found = [path.name for path in list_folder(folder, pattern) if path.is_dir()]
     missing = sorted(set(wanted or ()) - set(found))
     if missing or not found:
         what = ", ".join(missing) or pattern

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from datamodules.folders import find_files
 from lightning_app.files import write_json
 
 SETTINGS = "settings.json"
@@ -98,7 +99,7 @@ def _content(value: object) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     if not value.is_dir():
         raise FileNotFoundError(f"{value}: no such file or folder")
-    files = (path for path in value.rglob("*") if path.is_file())
+    files = (path for path in find_files(value) if path.is_file())
     names = sorted((path.relative_to(value).as_posix(), path.stat().st_size) for path in files)
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 

@@ -25,6 +25,10 @@ OWNERS = {
 }
 # What imports no torch at the start of a file: a folder with all that is in it, or a file.
 TORCH_FREE = (
+    "datamodules/__init__.py",
+    "datamodules/folders.py",
+    "datamodules/image_files.py",
+    "datamodules/reader.py",
     "deploy/__init__.py",
     "deploy/benchmark/benchmark.py",
     "deploy/benchmark/pareto_front.py",
@@ -61,6 +65,7 @@ TORCH_FREE = (
     "lightning_app/error_messages.py",
     "lightning_app/experiments.py",
     "lightning_app/files.py",
+    "lightning_app/image_files.py",
     "lightning_app/moved.py",
     "lightning_app/step_cache.py",
 )

@@ -15,9 +15,10 @@ from rich.progress import track
 from torch import nn
 
 from deploy.export.to_onnx import to_onnx
-from deploy.inference.images import find_images, read_image, spread, to_input
+from deploy.inference.images import spread, to_input
 from deploy.measure.timing import measure
 from deploy.quantization.quantize import write_int8
+from lightning_app.image_files import find_images, read_image
 from models import DepthNetwork
 
 N = TypeVar("N", bound=nn.Module)

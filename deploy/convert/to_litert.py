@@ -14,13 +14,14 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from deploy.convert.source import Source, open_source
-from deploy.inference.images import find_images, spread
+from deploy.inference.images import spread
 from deploy.inference.litert_network import LiteRtNetwork, add_metadata
 from deploy.inference.model_info import ModelInfo
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import Image, largest_difference, random_images, read_inputs
 from deploy.measure.sqnr import Fp32Reference
 from lightning_app.files import atomic_write, refuse_existing
+from lightning_app.image_files import find_images
 from models.encoder import Encoder
 
 TOLERANCE = 1e-3  # relative; trained networks differ by less than 1e-4

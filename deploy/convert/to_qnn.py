@@ -9,13 +9,14 @@ from typing import Any, Literal
 import onnx
 import onnxruntime
 
-from deploy.inference.images import find_images, spread
+from deploy.inference.images import spread
 from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.inference.optional_packages import quiet, require
 from deploy.measure.agreement import random_images, read_inputs
 from deploy.measure.sqnr import Fp32Reference
 from lightning_app.files import atomic_write, refuse_existing
+from lightning_app.image_files import find_images
 
 Chip = Literal["SM8450", "SM8550", "SM8650", "SM8750", "SM8850"]
 

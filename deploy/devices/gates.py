@@ -16,9 +16,10 @@ import onnx
 from rich.progress import Progress
 
 from deploy.devices.arm_comparison import CPUS, agreement, arm_python, noise
-from deploy.inference.images import find_images, read_image, to_input
+from deploy.inference.images import to_input
 from deploy.inference.onnx_network import open_session
 from deploy.measure.macs import is_int8
+from lightning_app.image_files import find_images, read_image
 
 Status = Literal["passed", "failed", "skipped"]
 

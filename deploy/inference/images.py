@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 Array: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 T = TypeVar("T")
-SUFFIXES = {".jpg", ".jpeg", ".png"}
-
-
-def find_images(source: Path) -> list[Path]:
-    """List the images of a folder and its subfolders, or return a single image file as it is.
-
-    16-bit grayscale PNGs are skipped, because they are depth maps.
-
-    Raises:
-        FileNotFoundError: the path is missing, or the folder contains no image.
-    """
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
-        raise FileNotFoundError(f"{source}: no such image or folder")
-    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
-    paths = [path for path in found if not _is_depth_map(path)]
-    if not paths:
-        raise FileNotFoundError(f"{source}: no .jpg, .jpeg or .png file in it")
-    return paths
+_TAKEN = "give an image file, a PIL image, or one RGB array (H, W, 3) as uint8 or as float in [0, 1]"
+_ROUNDING = 1e-3  # how far floats may leave [0, 1]
 
 
 def spread(items: Sequence[T], number: int) -> list[T]:
@@ -41,26 +21,25 @@ def spread(items: Sequence[T], number: int) -> list[T]:
     return [items[place] for place in dict.fromkeys(places.tolist())]
 
 
-def _is_depth_map(path: Path) -> bool:
-    """Whether the header is that of a 16-bit grayscale PNG. A corrupt file is reported later, by the image reader."""
-    if path.suffix.lower() != ".png":
-        return False
-    with path.open("rb") as stream:
-        head = stream.read(26)
-    return head[12:16] == b"IHDR" and head[24] == 16 and head[25] == 0
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as RGB uint8, (H, W, 3).
+def check_array(image: object) -> Array:
+    """Return an RGB array, (H, W, 3), as uint8 or as float32 in [0, 1].
 
     Raises:
-        OSError: the file is corrupt or not an image.
+        TypeError: not an array.
+        ValueError: an array of another shape, data type or range of values.
     """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise OSError(f"{path}: corrupt image ({error})") from error
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"a {type(image).__module__}.{type(image).__qualname__} is not an image; {_TAKEN}")
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"an array of shape {image.shape} is not RGB (H, W, 3); {_TAKEN}")
+    if image.dtype == np.uint8:
+        return image
+    if not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"an array of {image.dtype} is not an image; {_TAKEN}")
+    low, high = float(image.min()), float(image.max())
+    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also False for NaN
+        raise ValueError(f"a float array with values from {low:.4g} to {high:.4g} is not in [0, 1]; {_TAKEN}")
+    return image.astype(np.float32)
 
 
 def to_input(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deploy.inference.images import Array, read_image, to_image_size, to_input
+from deploy.inference.images import Array, check_array, to_image_size, to_input
 from deploy.inference.network import Network
 from lightning_app.canonical_camera import canonical_scale
+from lightning_app.image_files import from_pillow, read_image
 
 
 class DepthModel:
@@ -27,32 +28,30 @@ class DepthModel:
         """Predict depth, or inverse depth up to scale and shift if the network was trained for it.
 
         Args:
-            image: an image file, a PIL image, or an RGB array, (H, W, 3), uint8 or float in [0, 1].
+            image: an image file, a PIL image, or an RGB array, (H, W, 3), uint8 or float in [0, 1]. Files and PIL
+                images are turned upright by their EXIF orientation.
             focal_px: focal length of the camera in pixels of this image. Required for a network that was trained for
                 a canonical camera; an error for any other network.
 
         Returns:
-            Depth in metres or inverse depth, float32, (H, W), at the size of the image.
+            Depth in metres or inverse depth, float32, (H, W), at the size of the upright image.
 
         Raises:
-            OSError: corrupt image file.
-            ValueError: the array is not RGB, or the focal length is missing, not applicable or not positive.
+            CorruptFrameError: the image file is missing or corrupt.
+            TypeError: not an image.
+            ValueError: the array has another shape, data type or range, or the focal length is missing, not applicable
+                or not positive.
         """
         canonical = self.network.canonical_focal_px
         if (canonical is None) != (focal_px is None):
             needed = "was trained for a canonical camera: give --focal-px (focal_px)"
             unused = "was not trained for a canonical camera: leave out --focal-px (focal_px)"
             raise ValueError(f"{self.network.path}: this network {needed if canonical else unused}")
-        if focal_px is not None and not focal_px > 0:
-            raise ValueError(f"a focal length of {focal_px} px is not positive")
-        if isinstance(image, str | Path):
-            image = read_image(Path(image))
-        elif isinstance(image, Image.Image):
-            image = np.asarray(image.convert("RGB"))
-        if image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"an image of shape {image.shape} is not RGB (H, W, 3)")
-        size, own = self.network.size, (image.shape[0], image.shape[1])
-        depth = self.network(to_input(image, size))[0, 0]
+        if focal_px is not None and not 0 < focal_px < np.inf:
+            raise ValueError(f"a focal length of {focal_px} px is not positive and finite")
+        pixels = _pixels(image)
+        size, own = self.network.size, (pixels.shape[0], pixels.shape[1])
+        depth = self.network(to_input(pixels, size))[0, 0]
         if canonical is not None and focal_px is not None:
             depth /= np.float32(canonical_scale(focal_px * size[1] / own[1], focal_px * size[0] / own[0], canonical))
         return to_image_size(depth, own, self.network.predicts)
@@ -66,6 +65,12 @@ def load(path: str | Path) -> DepthModel:
         ValueError: the file is corrupt or has an unsupported format.
     """
     return DepthModel(load_network(Path(path)))
+
+
+def _pixels(image: Array | Image.Image | str | Path) -> Array:
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    return from_pillow(image) if isinstance(image, Image.Image) else check_array(image)
 
 
 def load_network(path: Path, threads: int | None = None) -> Network:

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
-from deploy.inference.images import find_images, read_image
 from deploy.inference.load import load
 from lightning_app.colormap import colour_depth
 from lightning_app.files import atomic_write, refuse_existing
+from lightning_app.image_files import CorruptFrameError, find_images, read_image
 
 
 def predict(
@@ -41,7 +41,7 @@ def predict(
         FileNotFoundError: the model, the image or the folder is missing.
         FileExistsError: an output exists and ``overwrite`` is False.
         ValueError: two images have the same output name, or the focal length is missing or not applicable.
-        OSError: an image is corrupt and ``skip_corrupt`` is False.
+        CorruptFrameError: an image is corrupt and ``skip_corrupt`` is False.
         RuntimeError: all images are corrupt.
     """
     paths = find_images(images)
@@ -58,7 +58,7 @@ def predict(
     for path, array, picture in track(list(zip(paths, files[::2], files[1::2], strict=True)), "predict"):
         try:
             image = read_image(path)
-        except OSError as error:
+        except CorruptFrameError as error:
             if not skip_corrupt:
                 raise
             print(f"skipped: {error}", file=sys.stderr)

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.inference.images import read_image, to_input
+from deploy.inference.images import to_input
+from lightning_app.image_files import read_image
 
 Image: TypeAlias = NDArray[np.float32]
 Run: TypeAlias = Callable[[Image], NDArray[np.float32]]  # (1, 3, height, width) in [0, 1] -> (1, 1, h, w)

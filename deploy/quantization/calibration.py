@@ -19,7 +19,8 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from rich.console import Console
 from rich.progress import track
 
-from deploy.inference.images import find_images, read_image, spread, to_input
+from deploy.inference.images import spread, to_input
+from lightning_app.image_files import CorruptFrameError, find_images, read_image
 
 Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
 Input: TypeAlias = NDArray[np.float32]
@@ -80,8 +81,7 @@ def folder_images(folder: Path, size: tuple[int, int], number: int, skip_corrupt
 
     Raises:
         FileNotFoundError: the folder is missing or contains no image.
-        OSError: an image is corrupt and ``skip_corrupt`` is False.
-        RuntimeError: all images are corrupt.
+        RuntimeError: an image is corrupt and ``skip_corrupt`` is False, or all images are corrupt.
     """
     paths = find_images(folder)
     return _images(paths, read_image, size, number, skip_corrupt, str(folder))
@@ -179,7 +179,7 @@ def _images(
         for index in indices:
             try:
                 found.append(to_input(read(items[index]), size))
-            except (OSError, RuntimeError) as error:  # RuntimeError: CorruptFrameError of a reader
+            except CorruptFrameError as error:
                 if not skip_corrupt:
                     raise
                 print(f"skipped: {error}", file=sys.stderr)

@@ -14,7 +14,6 @@ from deploy.devices.targets import TARGETS, Device, read_measured, read_targets
 from deploy.export.export import export
 from deploy.export.model_card import write_card
 from deploy.inference.evaluate import evaluate
-from deploy.inference.images import find_images
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.agreement import read_inputs
 from deploy.measure.layer_times import layer_times
@@ -27,6 +26,7 @@ from deploy.shipping.ship_folder import ShipFolder
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.experiments import use_yaml
 from lightning_app.files import atomic_write, write_json
+from lightning_app.image_files import find_images
 from lightning_app.step_cache import StepCache
 from lightning_app.training.fit_process import as_inputs, fit
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deploy.benchmark.pareto_front import on_front, write_names
-from deploy.inference.images import read_image
 from deploy.inference.load import load
 from lightning_app.colormap import colour_depth
 from lightning_app.files import atomic_write
+from lightning_app.image_files import read_image
 
 WIDTH = 420  # width of each photograph, in pixels
 CHANGE_SHOWN = 0.1  # relative change of depth that is shown as white

@@ -19,7 +19,8 @@ from rich.progress import track
 from torch import nn
 
 from datamodules import Photos
-from datamodules.depth_io import read_image, read_label, write_label
+from datamodules.depth_io import read_label, write_label
+from datamodules.image_files import read_image
 from datamodules.photos import label_path
 from datamodules.reader import CorruptFrameError
 from lightning_app.colormap import colour_depth

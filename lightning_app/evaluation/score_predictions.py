@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from datamodules.depth_io import read_depth
+from datamodules.folders import find_files
 from datamodules.geometry import View
 from datamodules.reader import CorruptFrameError
 from lightning_app.config import read_data_module
@@ -141,7 +142,7 @@ def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Pa
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of predictions")
-    files = [file for file in sorted(folder.rglob("*")) if file.suffix in (".npy", ".png")]
+    files = [file for file in find_files(folder) if file.suffix in (".npy", ".png")]
     if any(file.suffix == ".npy" for file in files):
         files = [file for file in files if file.suffix == ".npy"]  # `predict` also writes coloured PNGs
     found = {file.relative_to(folder).with_suffix("").parts: file for file in files}

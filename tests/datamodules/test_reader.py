@@ -112,5 +112,5 @@ def test_photos_are_found_in_folders_of_folders(data_root: Path) -> None:
     assert [path.name for path in reader.paths] == ["a.jpg", "b.png", "c.jpeg"]
     assert not reader[1].depth.any()
     (data_root / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"no \.jpg, \.jpeg or \.png file"):
+    with pytest.raises(FileNotFoundError, match=r"empty: no image in it \(\.jpg, "):
         len(Photos("empty"))

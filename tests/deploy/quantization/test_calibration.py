@@ -12,12 +12,13 @@ from PIL import Image
 
 from deploy.export.stem_statistics import stem_statistics
 from deploy.export.to_onnx import to_onnx
-from deploy.inference.images import find_images, spread
+from deploy.inference.images import spread
 from deploy.inference.model_info import ModelInfo
 from deploy.quantization.calibration import folder_images, ranges
 from deploy.quantization.calibration_shift import calibration_shift, range_difference, warn_if_ranges_differ
 from deploy.quantization.quantizer import prepared
 from lightning_app.checkpoints import Checkpoint
+from lightning_app.image_files import find_images
 from models import DepthNet
 from tests.conftest import EXPERIMENTS, Cli
 from tests.helpers.fake_data import picture
