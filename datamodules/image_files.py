@@ -31,7 +31,7 @@ LARGEST_FILE = 8 * LARGEST  # bytes; 16-bit RGBA without compression
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _APP1, _START_OF_SCAN, _FILL = 0xE1, 0xDA, 0xFF  # JPEG markers
-_TURNS: dict[int, Callable[[Any], Any]] = {  # EXIF orientation -> how to make the stored pixels upright
+_TURNS: dict[object, Callable[[Any], Any]] = {  # EXIF orientation -> how to make the stored pixels upright
     2: lambda pixels: cv2.flip(pixels, 1),
     3: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_180),
     4: lambda pixels: cv2.flip(pixels, 0),
