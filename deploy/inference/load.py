@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from deploy.inference.images import Array, check_array, to_image_size, to_input
 from deploy.inference.network import Network
 from lightning_app.canonical_camera import canonical_scale
 from lightning_app.image_files import from_pillow, read_image
+
+Input: TypeAlias = NDArray[np.uint8] | NDArray[np.floating[Any]] | Image.Image | str | Path
 
 
 class DepthModel:
@@ -24,7 +27,7 @@ class DepthModel:
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def __call__(self, image: Array | Image.Image | str | Path, focal_px: float | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: Input, focal_px: float | None = None) -> NDArray[np.float32]:
         """Predict depth, or inverse depth up to scale and shift if the network was trained for it.
 
         Args:
@@ -67,7 +70,7 @@ def load(path: str | Path) -> DepthModel:
     return DepthModel(load_network(Path(path)))
 
 
-def _pixels(image: Array | Image.Image | str | Path) -> Array:
+def _pixels(image: Input) -> Array:
     if isinstance(image, str | Path):
         return read_image(Path(image))
     return from_pillow(image) if isinstance(image, Image.Image) else check_array(image)

@@ -39,6 +39,10 @@ def rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
+def png_of_16_bits(pixels: NDArray[np.uint8]) -> bytes:
+    return bytes(imagecodecs.png_encode(pixels.astype(np.uint16) * 257))
+
+
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_applied(kind: str, orientation: int, tmp_path: Path) -> None:
@@ -74,9 +78,9 @@ KINDS = {
     "16-bit grey PNG": (encoded(Image.fromarray(SIXTEEN), "PNG"), GREY),
     "16-bit grey TIFF": (encoded(Image.fromarray(SIXTEEN), "TIFF"), GREY),
     "16-bit grey TIFF, big-endian": (encoded(TIFF_16_BIG_ENDIAN, "TIFF"), GREY),
-    "16-bit RGB PNG": (imagecodecs.png_encode(RGB.astype(np.uint16) * 257), RGB),
-    "16-bit RGBA PNG": (imagecodecs.png_encode(np.dstack([RGB, GREY]).astype(np.uint16) * 257), RGB),
-    "16-bit grey PNG with alpha": (imagecodecs.png_encode(np.dstack([SIXTEEN, SIXTEEN])), GREY),
+    "16-bit RGB PNG": (png_of_16_bits(RGB), RGB),
+    "16-bit RGBA PNG": (png_of_16_bits(np.dstack([RGB, GREY])), RGB),
+    "16-bit grey PNG with alpha": (png_of_16_bits(np.dstack([GREY, GREY])), GREY),
     "grey PNG": (encoded(Image.fromarray(GREY), "PNG"), GREY),
     "grey PNG with alpha": (encoded(Image.fromarray(GREY).convert("LA"), "PNG"), GREY),
     "RGBA PNG": (encoded(Image.fromarray(np.dstack([RGB, GREY])), "PNG"), RGB),
@@ -163,7 +167,7 @@ def test_what_is_no_readable_file_is_corrupt(tmp_path: Path) -> None:
 
 
 def test_depth_maps_are_read_like_images(tmp_path: Path) -> None:
-    depth = np.arange(1, 2401, dtype=np.float32).reshape(40, 60) / 100
+    depth = np.arange(1, 2401, dtype=np.float32).reshape(40, 60) / np.float32(100)
     path = tmp_path / "d.png"
     depth_io.write_vkitti_depth(path, depth)
     content = path.read_bytes()

@@ -29,7 +29,7 @@ class Brightness(Network):
     runtime, path, size, info = "none", Path("brightness.onnx"), (30, 50), ModelInfo()
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        return image.mean(1, keepdims=True) + 1
+        return np.asarray(image.mean(1, keepdims=True) + 1, dtype=np.float32)
 
 
 MODEL = DepthModel(Brightness())
