@@ -8,8 +8,9 @@ from pathlib import Path
 
 # What operating systems and network drives put beside the files of a user, in lower case; also what starts with a dot.
 _SYSTEM_NAMES = {
-    *("@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found"),
-    *("__macosx", "thumbs", "thumbs.db", "desktop.ini"),
+    *("@eadir", "@recently-snapshot", "@recycle", "@tmp", "#recycle", "#snapshot"),  # network drives
+    *("$recycle.bin", "desktop.ini", "system volume information", "thumbs.db"),  # Windows
+    *("__macosx", "lost+found", "thumbs"),
 }
 
 

@@ -28,6 +28,7 @@ SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", "
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 LARGEST = 178_956_970  # pixels; Pillow refuses larger images, too
 LARGEST_FILE = 8 * LARGEST  # bytes; 16-bit RGBA without compression
+_UNKNOWN = "not a JPEG, PNG, WebP, BMP, GIF or TIFF file with 8 or 16 bits per channel"
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _APP1, _START_OF_SCAN, _FILL = 0xE1, 0xDA, 0xFF  # JPEG markers
@@ -66,19 +67,17 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
             million pixels.
     """
     try:
-        if data.startswith(_JPEG):
-            height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-            if colours not in ("CMYK", "YCCK"):
-                _check_size(width, height)
-                return _upright(simplejpeg.decode_jpeg(data), _jpeg_exif(data))
         if data.startswith(_PNG):
             return _rgb(decode_png(data))
+        if data.startswith(_JPEG) and (size := _common_jpeg_size(data)):
+            _check_size(*size)
+            return _upright(simplejpeg.decode_jpeg(data), _jpeg_exif(data))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata, and about sizes that are allowed here
             return from_pillow(Image.open(BytesIO(data), formats=FORMATS))
     except Exception as error:  # decoders raise many types for corrupt data, e.g. SyntaxError and struct.error
         unknown = isinstance(error, UnidentifiedImageError)  # its message has a memory address
-        reason = "not a JPEG, PNG, WebP, BMP, GIF or TIFF file" if unknown else " ".join(str(error).split())
+        reason = _UNKNOWN if unknown else " ".join(str(error).split())
         raise CorruptFrameError(f"{path}: corrupt image ({reason})") from error
 
 
@@ -88,7 +87,7 @@ def decode_png(data: bytes) -> NDArray[Any]:
     Raises:
         Exception: the data is corrupt, has too many pixels or is not a PNG. The type depends on the damage.
     """
-    if not data.startswith(_PNG):
+    if not data.startswith(_PNG) or data[12:16] != b"IHDR":
         raise ValueError("not a PNG")
     exif = _png_exif(data)
     _check_size(*struct.unpack_from(">II", data, 16))
@@ -206,6 +205,15 @@ def _upright(pixels: NDArray[Any], exif: bytes) -> NDArray[Any]:
     except Exception:  # Pillow raises many types
         return pixels
     return pixels if turn is None else np.asarray(turn(pixels))
+
+
+def _common_jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a JPEG; None for CMYK and rare subsampling, which Pillow decodes."""
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return None if colours in ("CMYK", "YCCK") else (width, height)
 
 
 def _jpeg_exif(data: bytes) -> bytes:

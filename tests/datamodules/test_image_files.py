@@ -39,6 +39,11 @@ def rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
+def hidden_header(data: bytes) -> bytes:
+    """A PNG with a chunk before its header, which claims a small size."""
+    return data[:8] + chunk(b"abCd", bytes([0, 0, 0, 9, 0, 0, 0, 6])) + data[8:]
+
+
 def png_of_16_bits(pixels: NDArray[np.uint8]) -> bytes:
     return bytes(imagecodecs.png_encode(pixels.astype(np.uint16) * 257))
 
@@ -110,6 +115,15 @@ def test_jpeg_in_grey_and_cmyk() -> None:
         assert np.abs(decoded.astype(int) - rgb(image)).max() <= 12
 
 
+def test_jpeg_that_the_fast_decoder_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(data: bytes) -> None:
+        raise ValueError("Could not determine subsampling level of JPEG image")
+
+    monkeypatch.setattr("simplejpeg.decode_jpeg_header", unknown)
+    decoded = decode_image(turned(RGB, 6, "JPEG"), Path("a.jpg"))
+    assert np.abs(decoded.astype(int) - RGB).mean() <= 2
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
 def test_of_several_images_the_first_is_used(kind: str, tmp_path: Path) -> None:
     frames = [PALETTE, PALETTE.rotate(180), PALETTE.rotate(90)]
@@ -129,6 +143,7 @@ REFUSED = {
     "half a WebP": (encoded(Image.fromarray(RGB), "WEBP")[:900], ""),
     "half a TIFF": (encoded(Image.fromarray(RGB), "TIFF")[:900], "truncated"),
     "PNG without pixels": (claimed_png(9, 6), "Not enough"),
+    "PNG that hides its header": (hidden_header(claimed_png(30_000, 30_000)), "not a PNG"),
     "PNG of no size": (claimed_png(0, 6), "0x6 pixels"),
     "huge PNG": (claimed_png(200_000, 200_000), "200000x200000 pixels"),
     "huge 16-bit PNG": (claimed_png(30_000, 30_000, 16, 0), "30000x30000 pixels"),

@@ -23,7 +23,8 @@ from datamodules.photos import label_path
 from datamodules.reader import CorruptFrameError
 from datamodules.shards import require_chunks, write_shards
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
-from tests.helpers.fake_data import write_diw, write_make3d, write_nyu_labeled
+from tests.helpers.fake_data import picture, write_diw, write_make3d, write_nyu_labeled
+from tests.helpers.image_bytes import turned
 from tests.lightning_app.training.test_fit import weights
 
 boto3 = pytest.importorskip("boto3", reason="comes with LitData")
@@ -53,10 +54,11 @@ def test_depth_loses_nothing(units: float) -> None:
 
 
 def test_shards_of_every_kind_of_frame(data_root: Path) -> None:
-    """JPEGs and PNGs as files, frames out of a .mat file, a part of an image, LiDAR, a laser's grid, pairs, labels."""
+    """Image files, turned ones too, frames out of a .mat file, a part of an image, LiDAR, a laser's grid, pairs, labels."""
     write_nyu_labeled(data_root / "nyu")
     write_make3d(data_root / "make3d")
     write_diw(data_root / "diw")
+    (data_root / "photos" / "a.jpg").write_bytes(turned(picture(7, (60, 90)), 6))
     for photograph in Photos("photos"):
         label = label_path(photograph.path, data_root / "photos", data_root / "labels")
         label.parent.mkdir(parents=True, exist_ok=True)

@@ -80,6 +80,12 @@ def test_a_path_stands_for_its_content(tmp_path: Path, monkeypatch: pytest.Monke
     assert run(images.rename(tmp_path / "moved")) == 1
     (tmp_path / "moved" / "drive" / "1.png").write_text("d")
     assert run(tmp_path / "moved") == 2
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "moved" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "moved" / ".DS_Store").touch()
+    assert run(tmp_path / "moved") == 2
+    (tmp_path / "elsewhere" / "2.png").touch()
+    assert run(tmp_path / "moved") == 3
     with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
         run(Path("nowhere"))
 
