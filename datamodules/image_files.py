@@ -25,7 +25,7 @@ from datamodules.reader import CorruptFrameError
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 LARGEST = 178_956_970  # pixels; Pillow refuses larger images, too
 LARGEST_FILE = 8 * LARGEST  # bytes; 16-bit RGBA without compression
 _UNKNOWN = "not a JPEG, PNG, WebP, BMP, GIF or TIFF file with 8 or 16 bits per channel"
@@ -74,7 +74,7 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
             return _upright(simplejpeg.decode_jpeg(data), _jpeg_exif(data))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata, and about sizes that are allowed here
-            return from_pillow(Image.open(BytesIO(data), formats=FORMATS))
+            return from_pillow(Image.open(BytesIO(data), formats=_FORMATS))
     except Exception as error:  # decoders raise many types for corrupt data, e.g. SyntaxError and struct.error
         unknown = isinstance(error, UnidentifiedImageError)  # its message has a memory address
         reason = _UNKNOWN if unknown else " ".join(str(error).split())
@@ -127,13 +127,16 @@ def read_bytes(path: Path, what: str) -> bytes:
     """
     try:
         status = path.stat()
-        if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST_FILE:
+        if not stat.S_ISREG(status.st_mode):
+            reason = "not a regular file"  # reading a pipe might never end
+        elif status.st_size > LARGEST_FILE:
+            reason = f"{status.st_size / 1e9:.1f} GB"
+        else:
             return path.read_bytes()
     except FileNotFoundError:
         raise CorruptFrameError(f"{path}: no such {what}") from None
     except OSError as error:
-        raise CorruptFrameError(f"{path}: unreadable {what} ({error.strerror})") from error
-    reason = f"{status.st_size / 1e9:.1f} GB" if stat.S_ISREG(status.st_mode) else "not a regular file"
+        reason = str(error.strerror)
     raise CorruptFrameError(f"{path}: unreadable {what} ({reason})")
 
 
@@ -156,14 +159,13 @@ def find_images(source: Path) -> list[Path]:
         suffix = path.suffix.lower()
         if suffix not in SUFFIXES:
             skipped[suffix or "without a suffix"] += 1
-        elif suffix == ".png" and path.is_file() and _is_depth_map(path):
+        elif _is_depth_map(path):
             skipped["16-bit greyscale .png (depth maps)"] += 1
         else:
             images.append(path)
     counts = ", ".join(f"{number} {kind}" for kind, number in skipped.most_common())
     if not images:
-        found = f"found {counts}" if counts else "the folder is empty"
-        raise FileNotFoundError(f"{source}: no image in it ({', '.join(SUFFIXES)}); {found}")
+        raise FileNotFoundError(f"{source}: no image in it ({', '.join(SUFFIXES)}); found {counts or 'nothing'}")
     if skipped:
         log.warning("%s: %d images; skipped other files: %s", source, len(images), counts)
     return images
@@ -171,6 +173,8 @@ def find_images(source: Path) -> list[Path]:
 
 def _is_depth_map(path: Path) -> bool:
     """Whether the header is that of a 16-bit greyscale PNG. A corrupt file is reported when it is read."""
+    if path.suffix.lower() != ".png" or not path.is_file():
+        return False
     try:
         with path.open("rb") as stream:
             head = stream.read(26)
@@ -237,7 +241,7 @@ def _png_exif(data: bytes) -> bytes:
         length, kind = struct.unpack_from(">I4s", data, place)
         if kind == b"eXIf":
             exif = data[place + 8 : place + 8 + length]
-        if kind == b"IEND" and place > len(_PNG):
+        if kind == b"IEND":
             return exif
         place += 12 + length
     raise ValueError("truncated")

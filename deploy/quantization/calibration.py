@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from deploy.inference.images import spread, to_input
-from lightning_app.image_files import CorruptFrameError, find_images, read_image
+from lightning_app.image_files import find_images, read_image
 
 Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
 Input: TypeAlias = NDArray[np.float32]
@@ -179,7 +179,7 @@ def _images(
         for index in indices:
             try:
                 found.append(to_input(read(items[index]), size))
-            except CorruptFrameError as error:
+            except (OSError, RuntimeError) as error:  # RuntimeError: CorruptFrameError
                 if not skip_corrupt:
                     raise
                 print(f"skipped: {error}", file=sys.stderr)

@@ -54,7 +54,7 @@ def test_depth_loses_nothing(units: float) -> None:
 
 
 def test_shards_of_every_kind_of_frame(data_root: Path) -> None:
-    """Image files, turned ones too, frames out of a .mat file, a part of an image, LiDAR, a laser's grid, pairs, labels."""
+    """Image files, one turned, frames out of a .mat file, a part of an image, LiDAR, a laser's grid, pairs, labels."""
     write_nyu_labeled(data_root / "nyu")
     write_make3d(data_root / "make3d")
     write_diw(data_root / "diw")
