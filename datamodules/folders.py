@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 import os
+from collections import Counter
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")  # of images
 # What operating systems and network drives put beside the files of a user, in lower case; also what starts with a dot.
 _SYSTEM_NAMES = {
     *("@eadir", "@recently-snapshot", "@recycle", "@tmp", "#recycle", "#snapshot"),  # network drives
     *("$recycle.bin", "desktop.ini", "system volume information", "thumbs.db"),  # Windows
     *("__macosx", "lost+found", "thumbs"),
 }
+
+
+def find_images(source: Path) -> list[Path]:
+    """Find the images of a folder and its subfolders, by suffix; return a single file as it is.
+
+    16-bit greyscale PNGs of a folder are skipped, because they are depth maps. Numbers and kinds of all skipped files
+    are logged.
+
+    Raises:
+        FileNotFoundError: the path is missing, or the folder contains no image.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise FileNotFoundError(f"{source}: no such image or folder")
+    images: list[Path] = []
+    skipped: Counter[str] = Counter()
+    for path in find_files(source):
+        suffix = path.suffix.lower()
+        if suffix not in SUFFIXES:
+            skipped[suffix or "without a suffix"] += 1
+        elif _is_depth_map(path):
+            skipped["16-bit greyscale .png (depth maps)"] += 1
+        else:
+            images.append(path)
+    counts = ", ".join(f"{number} {kind}" for kind, number in skipped.most_common())
+    if not images:
+        raise FileNotFoundError(f"{source}: no image in it ({', '.join(SUFFIXES)}); found {counts or 'nothing'}")
+    if skipped:
+        log.warning("%s: %d images; skipped other files: %s", source, len(images), counts)
+    return images
 
 
 def find_files(folder: Path, pattern: str = "*") -> list[Path]:
@@ -54,3 +90,15 @@ def _raise(error: OSError) -> None:
 
 def _is_system(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
+
+def _is_depth_map(path: Path) -> bool:
+    """Whether the header is that of a 16-bit greyscale PNG. A corrupt file is reported when it is read."""
+    if path.suffix.lower() != ".png" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(26)
+    except OSError:
+        return False
+    return head[12:16] == b"IHDR" and head[24:26] == bytes((16, 0))

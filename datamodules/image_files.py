@@ -1,12 +1,10 @@
-"""The one decoder of images, and the images of a folder. Does not import torch."""
+"""The one decoder of images. Does not import torch."""
 
 from __future__ import annotations
 
-import logging
 import stat
 import struct
 import warnings
-from collections import Counter
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -19,12 +17,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from datamodules.folders import find_files
 from datamodules.reader import CorruptFrameError
 
-log = logging.getLogger(__name__)
-
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 LARGEST = 178_956_970  # pixels; Pillow refuses larger images, too
 LARGEST_FILE = 8 * LARGEST  # bytes; 16-bit RGBA without compression
@@ -138,49 +132,6 @@ def read_bytes(path: Path, what: str) -> bytes:
     except OSError as error:
         reason = str(error.strerror)
     raise CorruptFrameError(f"{path}: unreadable {what} ({reason})")
-
-
-def find_images(source: Path) -> list[Path]:
-    """Find the images of a folder and its subfolders, by suffix; return a single file as it is.
-
-    16-bit greyscale PNGs of a folder are skipped, because they are depth maps. Numbers and kinds of all skipped files
-    are logged.
-
-    Raises:
-        FileNotFoundError: the path is missing, or the folder contains no image.
-    """
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
-        raise FileNotFoundError(f"{source}: no such image or folder")
-    images: list[Path] = []
-    skipped: Counter[str] = Counter()
-    for path in find_files(source):
-        suffix = path.suffix.lower()
-        if suffix not in SUFFIXES:
-            skipped[suffix or "without a suffix"] += 1
-        elif _is_depth_map(path):
-            skipped["16-bit greyscale .png (depth maps)"] += 1
-        else:
-            images.append(path)
-    counts = ", ".join(f"{number} {kind}" for kind, number in skipped.most_common())
-    if not images:
-        raise FileNotFoundError(f"{source}: no image in it ({', '.join(SUFFIXES)}); found {counts or 'nothing'}")
-    if skipped:
-        log.warning("%s: %d images; skipped other files: %s", source, len(images), counts)
-    return images
-
-
-def _is_depth_map(path: Path) -> bool:
-    """Whether the header is that of a 16-bit greyscale PNG. A corrupt file is reported when it is read."""
-    if path.suffix.lower() != ".png" or not path.is_file():
-        return False
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(26)
-    except OSError:
-        return False
-    return head[12:16] == b"IHDR" and head[24:26] == bytes((16, 0))
 
 
 def _check_size(width: int, height: int) -> None:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.depth_io import read_label
-from datamodules.image_files import SUFFIXES, find_images, read_image
+from datamodules.folders import SUFFIXES, find_images
+from datamodules.image_files import read_image
 from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 

@@ -1,6 +1,7 @@
 """Images of files and folders for ``deploy``, which does not import ``datamodules``. Does not import torch."""
 
-from datamodules.image_files import find_images, from_pillow, read_image
+from datamodules.folders import find_images
+from datamodules.image_files import from_pillow, read_image
 from datamodules.reader import CorruptFrameError
 
 __all__ = ["CorruptFrameError", "find_images", "from_pillow", "read_image"]

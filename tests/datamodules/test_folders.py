@@ -22,7 +22,7 @@ from datamodules import (
     VirtualKitti,
     VirtualKitti1,
 )
-from datamodules.folders import find_files, list_folder
+from datamodules.folders import SUFFIXES, find_files, find_images, list_folder
 from tests.helpers import fake_data
 from tests.helpers.image_bytes import turned
 
@@ -123,3 +123,21 @@ def test_a_hidden_root_is_searched(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         find_files(tmp_path / "absent")
+
+
+def test_images_of_a_folder_are_taken_or_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for suffix in SUFFIXES:
+        (tmp_path / f"image{suffix.upper()}").write_bytes(b"")
+    find_images(tmp_path)
+    assert not caplog.messages
+    (tmp_path / "depth.png").write_bytes(turned(np.full((4, 6), 40_000, np.uint16), 1))
+    for name in ("a.heic", "b.HEIC", "notes.txt", "README"):
+        (tmp_path / name).write_bytes(b"")
+    assert len(find_images(tmp_path)) == len(SUFFIXES)
+    skipped = "2 .heic, 1 without a suffix, 1 16-bit greyscale .png (depth maps), 1 .txt"
+    assert caplog.messages == [f"{tmp_path}: {len(SUFFIXES)} images; skipped other files: {skipped}"]
+    assert find_images(tmp_path / "depth.png") == [tmp_path / "depth.png"]
+    for path in tmp_path.glob("image*"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"no image in it \(\.jpg, .*\); found 2 \.heic, "):
+        find_images(tmp_path)

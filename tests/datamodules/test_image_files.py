@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from datamodules import depth_io
-from datamodules.image_files import SUFFIXES, decode_image, find_images, from_pillow, read_image
+from datamodules.image_files import decode_image, from_pillow, read_image
 from datamodules.reader import CorruptFrameError
 from tests.helpers.fake_data import picture
 from tests.helpers.image_bytes import (
@@ -194,24 +194,6 @@ def test_depth_maps_are_read_like_images(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(CorruptFrameError, match="corrupt depth file"):
             depth_io.read_vkitti_depth(path)
-
-
-def test_images_of_a_folder_are_taken_or_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for suffix in SUFFIXES:
-        (tmp_path / f"image{suffix.upper()}").write_bytes(b"")
-    find_images(tmp_path)
-    assert not caplog.messages
-    (tmp_path / "depth.png").write_bytes(encoded(Image.fromarray(SIXTEEN), "PNG"))
-    for name in ("a.heic", "b.HEIC", "notes.txt", "README"):
-        (tmp_path / name).write_bytes(b"")
-    assert len(find_images(tmp_path)) == len(SUFFIXES)
-    skipped = "2 .heic, 1 without a suffix, 1 16-bit greyscale .png (depth maps), 1 .txt"
-    assert caplog.messages == [f"{tmp_path}: {len(SUFFIXES)} images; skipped other files: {skipped}"]
-    assert find_images(tmp_path / "depth.png") == [tmp_path / "depth.png"]
-    for path in tmp_path.glob("image*"):
-        path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"no image in it \(\.jpg, .*\); found 2 \.heic, "):
-        find_images(tmp_path)
 
 
 def test_decoding_imports_no_torch() -> None:
