@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from deploy.inference.images import spread, to_input
-from lightning_app.image_files import find_images, read_image
+from lightning_app.image_files import CorruptFrameError, find_images, read_image
 
 Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
 Input: TypeAlias = NDArray[np.float32]
@@ -151,14 +151,14 @@ def _frames(readers: Sequence[Any], size: tuple[int, int], number: int, skip_cor
     """Read images with the readers of a data module, whose package ``deploy`` does not import."""
     for reader in readers:
         reader.require_files()
-    entries = [(reader, entry) for reader in readers for entry in reader.entries]
+    frames = [(reader, index) for reader in readers for index in range(len(reader))]
 
-    def image(pair: tuple[Any, Any]) -> NDArray[np.uint8]:
-        reader, entry = pair
-        pixels: NDArray[np.uint8] = reader.read(entry).image
+    def image(frame: tuple[Any, int]) -> NDArray[np.uint8]:
+        reader, index = frame
+        pixels: NDArray[np.uint8] = reader[index].image
         return pixels
 
-    return _images(entries, image, size, number, skip_corrupt, " and ".join(map(str, readers)))
+    return _images(frames, image, size, number, skip_corrupt, " and ".join(map(str, readers)))
 
 
 def _images(
@@ -179,7 +179,7 @@ def _images(
         for index in indices:
             try:
                 found.append(to_input(read(items[index]), size))
-            except (OSError, RuntimeError) as error:  # RuntimeError: CorruptFrameError
+            except CorruptFrameError as error:
                 if not skip_corrupt:
                     raise
                 print(f"skipped: {error}", file=sys.stderr)
