@@ -22,7 +22,10 @@ from datamodules.reader import CorruptFrameError
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 LARGEST = 178_956_970  # pixels; Pillow refuses larger images, too
 LARGEST_FILE = 8 * LARGEST  # bytes; 16-bit RGBA without compression
-_UNKNOWN = "not a JPEG, PNG, WebP, BMP, GIF or TIFF file with 8 or 16 bits per channel"
+_REASONS: dict[type[Exception], str] = {  # in place of Pillow's messages
+    UnidentifiedImageError: "not a JPEG, PNG, WebP, BMP, GIF or TIFF file with 8 or 16 bits per channel",
+    Image.DecompressionBombError: f"more than {LARGEST / 1e6:.0f} million pixels",
+}
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _APP1, _START_OF_SCAN, _FILL = 0xE1, 0xDA, 0xFF  # JPEG markers
@@ -70,8 +73,7 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")  # about metadata, and about sizes that are allowed here
             return from_pillow(Image.open(BytesIO(data), formats=_FORMATS))
     except Exception as error:  # decoders raise many types for corrupt data, e.g. SyntaxError and struct.error
-        unknown = isinstance(error, UnidentifiedImageError)  # its message has a memory address
-        reason = _UNKNOWN if unknown else " ".join(str(error).split())
+        reason = _REASONS.get(type(error)) or " ".join(str(error).split()) or type(error).__name__
         raise CorruptFrameError(f"{path}: corrupt image ({reason})") from error
 
 

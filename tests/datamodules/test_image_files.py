@@ -149,9 +149,9 @@ REFUSED = {
     "huge 16-bit PNG": (claimed_png(30_000, 30_000, 16, 0), "30000x30000 pixels"),
     "PNG of 195 million pixels": (claimed_png(15_000, 13_000), "15000x13000 pixels; at most 179 million"),
     "huge JPEG": (claimed_jpeg(65_500, 65_500), "65500x65500 pixels"),
-    "huge CMYK JPEG": (claimed_jpeg(65_500, 65_500, "CMYK"), "exceeds limit"),
-    "huge GIF": (claimed_gif(65_535, 65_535), "exceeds limit"),
-    "huge BMP": (claimed_bmp(60_000, 60_000), "exceeds limit"),
+    "huge CMYK JPEG": (claimed_jpeg(65_500, 65_500, "CMYK"), "more than 179 million pixels"),
+    "huge GIF": (claimed_gif(65_535, 65_535), "more than 179 million pixels"),
+    "huge BMP": (claimed_bmp(60_000, 60_000), "more than 179 million pixels"),
 }
 
 
