@@ -3,6 +3,21 @@
 ``load(path)(image)`` predicts depth with a checkpoint or an exported file.
 """
 
+from importlib import import_module
+from typing import Any
+
 from deploy.inference.load import load
 
-__all__ = ["load"]
+__all__ = ["evaluate", "export_onnx", "load"]
+
+_NEEDS_TORCH = {
+    "evaluate": ("deploy.inference.evaluate", "evaluate"),
+    "export_onnx": ("deploy.export.export", "export"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, function = _NEEDS_TORCH[name]
+    return getattr(import_module(module), function)

@@ -74,8 +74,9 @@ class Checkpoint:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Configuration of the training run; empty if the checkpoint has none. It is text of unknown origin: never build
-        anything from it.
+        """Configuration of the training run; empty if the checkpoint has none.
+
+        It is text of unknown origin: nothing may be built from it.
 
         Raises:
             ValueError: it is not a mapping, or a section of it is not.

@@ -22,8 +22,8 @@ _NARROWED = "models.with_pruned_channels"  # the only function that a descriptio
 def build_network(section: Any, members: tuple[str, ...], source: str) -> nn.Module:
     """Build a network from its description. No file or URL in the description is opened by this project's classes.
 
-    Every ``class_path`` in it, nested ones too, must be a subclass of ``nn.Module``. A function among the arguments must
-    be defined next to one of these classes or in ``torch.nn.functional``.
+    Every ``class_path`` in it, nested ones too, must be a subclass of ``nn.Module``. A function among the arguments
+    must be defined next to one of these classes or in ``torch.nn.functional``.
 
     Args:
         section: ``class_path`` and ``init_args`` of the network.

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import torch
 from torch import Tensor
 
-import datamodules
-from datamodules import DepthDataModule, Reader
-from datamodules.reader import Licence
+if TYPE_CHECKING:
+    from datamodules import DepthDataModule, Reader
 
+Licence: TypeAlias = tuple[str, str, bool | None]  # as datamodules.reader.Licence
 Use = Literal["data", "looks of"]
 
 
@@ -27,7 +27,7 @@ class TrainingSet:
         name: name of the reader and its folder.
         use: ``data`` or ``looks of`` (style images).
         frames: number of frames.
-        licence: name, terms and whether commercial use is allowed, see :class:`datamodules.reader.Licence`.
+        licence: name, terms and whether commercial use is allowed (None: unknown).
         scenes: the scenes; empty if the reader knows none.
         digests: a digest of each image's path, without the scenes.
     """
@@ -44,7 +44,7 @@ class TrainingSet:
         """Record a reader, whose data must be present."""
         scenes = frozenset(reader.scenes_found)
         digests = frozenset() if scenes else frozenset(_digests(reader.paths))
-        return cls(str(reader), use, len(reader), reader.licence, scenes, digests)
+        return cls(str(reader), use, len(reader), tuple(reader.licence), scenes, digests)
 
     def seen(self, reader: Reader) -> set[str]:
         """Scenes, or else paths of images, of a reader that are in this set."""
@@ -88,9 +88,11 @@ def read_training_data(record: Any) -> list[TrainingSet] | None:
 
 def licence_of(class_path: str) -> Licence:
     """The licence that a reader of ours states for all of its data. The reader is not built."""
+    import datamodules  # slow to import
+
     package, _, name = class_path.rpartition(".")
     stated = getattr(getattr(datamodules, name, None), "licence", None) if package == "datamodules" else None
-    return stated if isinstance(stated, Licence) else Licence(f"the data of {name}", "not known", None)
+    return stated if isinstance(stated, tuple) else (f"the data of {name}", "not known", None)
 
 
 def _read(record: dict[str, Any]) -> TrainingSet:
@@ -101,7 +103,7 @@ def _read(record: dict[str, Any]) -> TrainingSet:
         str(record["name"]),
         "looks of" if record["use"] == "looks of" else "data",
         int(record["frames"]),
-        Licence(str(name), str(terms), commercial),
+        (str(name), str(terms), commercial),
         frozenset(map(str, record["scenes"])),
         frozenset(record["digests"].tolist()),
     )

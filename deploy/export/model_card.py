@@ -6,18 +6,14 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from deploy.inference.onnx_network import OnnxNetwork
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write
-from lightning_app.training_data import TrainingSet, Use, licence_of
-
-Licence: TypeAlias = tuple[
-    str, str, bool | None
-]  # name, terms, whether commercial use is allowed (None: unknown), as in readers
+from lightning_app.training_data import Licence, TrainingSet, Use, licence_of
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring = 3, 20, 200

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_app.checkpoints import Checkpoint
+    from models.contract import DepthNetwork
     from models.prediction import Predicts
 
 UNITS: dict[str, str] = {"depth": "metres", "inverse_depth": "1/m up to scale and shift"}
@@ -82,14 +83,17 @@ class ModelInfo:
     @classmethod
     def of_checkpoint(cls, checkpoint: Checkpoint, size: tuple[int, int]) -> ModelInfo:
         """Metadata common to all files made from a checkpoint, for an input of (height, width)."""
-        predicts = checkpoint.network.predicts
+        info, focal = cls.of_network(checkpoint.network, size), checkpoint.canonical_focal_px
+        return replace(info, checkpoint_sha256=checkpoint.sha256, canonical_focal_px=focal)
+
+    @classmethod
+    def of_network(cls, network: DepthNetwork, size: tuple[int, int]) -> ModelInfo:
+        """Metadata common to all files made from a network, for an input of (height, width)."""
         return cls(
             size=size,
-            predicts=predicts,
-            units=UNITS[predicts],
-            checkpoint_sha256=checkpoint.sha256,
+            predicts=network.predicts,
+            units=UNITS[network.predicts],
             pocketdepth=version("pocketdepth"),
-            canonical_focal_px=checkpoint.canonical_focal_px,
         )
 
     def to_metadata(self) -> dict[str, str]:

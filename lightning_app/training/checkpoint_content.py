@@ -67,9 +67,9 @@ def _warn(message: str) -> None:
     log.warning("%s", message)
 
 
-def _class_name(value: Any) -> str | None:
+def _class_name(value: Any) -> str:
     """Name of a loss, optimizer or schedule whose arguments are unknown; only model cards show it."""
     try:
         return import_path(type(value) if isinstance(value, nn.Module) else value)
     except (ValueError, AttributeError):
-        return None
+        return type(value).__name__

@@ -99,7 +99,8 @@ def test_nothing_of_the_yaml_is_built(cli: Cli, tmp_path: Path, monkeypatch: pyt
 
 def test_network_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "net_of_mine.py").write_text(
-        "from collections.abc import Callable\n\nimport torch\n\nfrom models import DepthNet\nfrom models.depth_net import DecoderFactory\n\n\n"
+        "from collections.abc import Callable\n\nimport torch\n\n"
+        "from models import DepthNet\nfrom models.depth_net import DecoderFactory\n\n\n"
         "def twice(value):\n    return 2 * value\n\n\n"
         "class Net(DepthNet):\n"
         "    def __init__(self, decoder: DecoderFactory, outer: Callable = torch.tanh, inner: Callable = twice):"
