@@ -75,9 +75,11 @@ def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, o
         raise ValueError(f"{model}: already has a camera input; give the file that it was made from")
     try:
         whole = with_camera(content, size)
-    except ValueError as error:
-        raise ValueError(f"{model}: {error}") from error
-    resized = require_agreement(output, network, whole)
+        resized = require_agreement(output, network, whole)
+    except RuntimeError:
+        raise
+    except Exception as error:  # those of onnx and ONNX Runtime have no public base class
+        raise ValueError(f"{model}: {str(error).strip().splitlines()[0]}") from error
     with atomic_write(output) as temporary:
         onnx.save(whole, temporary)
     print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
