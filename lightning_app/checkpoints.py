@@ -82,11 +82,12 @@ class Checkpoint:
             ValueError: it is not a mapping, or a section of it is not.
         """
         text = self.content.get("config") or "{}"
-        config = parse_yaml(text, str(self.path)) or {} if isinstance(text, str) else None
-        sections = [config.get(name) or {} for name in ("model", "data")] if isinstance(config, dict) else [None]
-        if not all(isinstance(each, dict) and isinstance(each.get("init_args") or {}, dict) for each in sections):
-            raise ValueError(f"{self.path}: the YAML in it is not a mapping with the sections model and data")
-        return config
+        config: Any = parse_yaml(text, str(self.path)) or {} if isinstance(text, str) else None
+        if isinstance(config, dict):
+            sections = [config.get(name) or {} for name in ("model", "data")]
+            if all(isinstance(each, dict) and isinstance(each.get("init_args") or {}, dict) for each in sections):
+                return config
+        raise ValueError(f"{self.path}: the YAML in it is not a mapping with the sections model and data")
 
     @property
     def size(self) -> tuple[int, int]:

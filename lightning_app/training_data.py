@@ -44,12 +44,13 @@ class TrainingSet:
         """Record a reader, whose data must be present."""
         scenes = frozenset(reader.scenes_found)
         digests = frozenset() if scenes else frozenset(_digests(reader.paths))
-        return cls(str(reader), use, len(reader), tuple(reader.licence), scenes, digests)
+        name, terms, commercial = reader.licence
+        return cls(str(reader), use, len(reader), (name, terms, commercial), scenes, digests)
 
     def seen(self, reader: Reader) -> set[str]:
         """Scenes, or else paths of images, of a reader that are in this set."""
         if reader.scenes_found:
-            return self.scenes & reader.scenes_found
+            return reader.scenes_found & self.scenes
         paths = [str(path) for path in reader.paths]
         return {path for path, digest in zip(paths, _digests(reader.paths), strict=True) if digest in self.digests}
 

@@ -52,7 +52,7 @@ class Source(NamedTuple):
 
 def export(
     model: Path | str | nn.Module,
-    output: Path | None = None,
+    output: Path | str | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
     precision: Precision = "fp32",
     camera: tuple[int, int] | None = None,
@@ -93,17 +93,18 @@ def export(
         )
     source = _in_memory(model) if isinstance(model, nn.Module) else _in_checkpoint(Path(model))
     opened = source.checkpoint
-    if opened is None and (output is None or not sizes):
+    if opened is not None:
+        ends = ("-fp16" if precision == "fp16" else "") + ("-camera" if camera else "")
+        output, sizes = output or opened.path.with_name(f"{opened.path.stem}{ends}.onnx"), sizes or [opened.size]
+    if output is None or not sizes:
         raise ValueError("a network in memory has no file name and no training size: give output and sizes")
-    ends = ("-fp16" if precision == "fp16" else "") + ("-camera" if camera else "")
-    output = Path(output) if opened is None or output else opened.path.with_name(f"{opened.path.stem}{ends}.onnx")
+    output, sizes = Path(output), list(dict.fromkeys(sizes))
     if output.suffix != ".onnx":
         raise ValueError(f"{output}: the name of an ONNX file must end in .onnx")
-    sizes = list(dict.fromkeys(sizes or [opened.size]))
     files = [output if len(sizes) == 1 else output.with_stem(f"{output.stem}-{h}x{w}") for h, w in sizes]
     packed = [file.with_suffix(".ort") for file in files if ort]
-    cards = [output.with_suffix(".md")] if opened is not None else []
-    refuse_existing(*files, *packed, *cards, overwrite=overwrite)
+    card = output.with_suffix(".md")
+    refuse_existing(*files, *packed, *([card] if opened is not None else []), overwrite=overwrite)
     for size in sizes:
         source.network.check_size(size)
     for size, file in zip(sizes, files, strict=True):
@@ -112,7 +113,7 @@ def export(
         with atomic_write(target) as temporary:
             write_ort(file, temporary)
         print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB, for minimal builds of ONNX Runtime")
-    for card in cards:
+    if opened is not None:
         write_card(card, opened, files)
         print(f"{card}: model card; licence: {source.info.licence}")
     return files + packed

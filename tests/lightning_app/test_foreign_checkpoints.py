@@ -14,9 +14,9 @@ from lightning_app.checkpoints import Checkpoint
 from tests.conftest import EXPERIMENTS, Cli
 from tests.lightning_app.test_checkpoints import LINEAR, OLD, changed
 
+WATCHED = ("open", "os.system", "subprocess.Popen", "socket.getaddrinfo")
 EVENTS: list[tuple[str, tuple[Any, ...]]] = []
 sys.addaudithook(lambda event, args: EVENTS.append((event, args)) if event in WATCHED else None)
-WATCHED = ("open", "os.system", "subprocess.Popen", "socket.getaddrinfo")
 PHOTO = next((EXPERIMENTS.parent / "data" / "quickstart").rglob("*.jpg"))
 CANARY = "canary-of-a-foreign-file"
 LIGHT = {"encoder": "test_efficientnet", "weights": CANARY}

@@ -106,6 +106,7 @@ def test_records_the_training_data(data_root: Path, cli: Cli, tmp_path: Path) ->
 
 def test_pruned_in_a_script(tmp_path: Path) -> None:
     narrow = with_pruned_channels(small(), {})
+    assert isinstance(narrow, DepthNet)
     assert narrow.description is not None
     assert narrow.description["class_path"] == "models.with_pruned_channels"
     trained(narrow, tmp_path / "x.ckpt")
