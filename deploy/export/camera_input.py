@@ -14,7 +14,7 @@ from onnx import compose, parser
 from deploy.inference.images import to_image_size, to_input
 from deploy.inference.model_info import UNITS, ModelInfo
 from deploy.inference.network import require_finite
-from deploy.inference.onnx_network import OnnxNetwork, read_model
+from deploy.inference.onnx_network import OnnxNetwork, first_line, read_model
 from lightning_app.files import atomic_write, refuse_existing
 
 OPSET = 18  # the first opset whose Resize supports antialiasing
@@ -79,7 +79,7 @@ def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, o
     except RuntimeError:
         raise
     except Exception as error:  # those of onnx and ONNX Runtime have no public base class
-        raise ValueError(f"{model}: {str(error).strip().splitlines()[0]}") from error
+        raise ValueError(f"{model}: {first_line(error)}") from error
     with atomic_write(output) as temporary:
         onnx.save(whole, temporary)
     print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")

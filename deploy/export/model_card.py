@@ -84,18 +84,15 @@ def read_training(checkpoint: Checkpoint) -> Training:
     if not sets:
         licences.append(("its data", "the checkpoint does not record it", None))
     teacher, weights = data.get("teacher"), model.get("weights")
-    if teacher or any((section.get("init_args") or {}).get("labels") for section in _sections(data.get("train"))):
+    if teacher or any(_arguments(section).get("labels") for section in _sections(data.get("train"))):
         facts["teacher"] = _call(teacher) if teacher else "its labels lie beside the photographs"
         licences.append(("the teacher", "that of its weights and of what it learned from", None))
     if weights:
         facts["started from"] = str(weights)
-        licences.append((f"{Path(weights).name}, which it started from", "see its own card", None))
-    network = model.get("network")
-    pretrained = (network.get("init_args") or {}).get("weights", "none") if isinstance(network, dict) else "none"
+        licences.append((f"{Path(str(weights)).name}, which it started from", "see its own card", None))
+    pretrained = str(_arguments(model.get("network")).get("weights", "none"))
     if pretrained != "none":
-        licences.append(
-            _PRETRAINED.get(pretrained, (str(pretrained), "that of the weights that it started from", None))
-        )
+        licences.append(_PRETRAINED.get(pretrained, (pretrained, "that of the weights that it started from", None)))
     return Training(facts, checkpoint.scores, licences)
 
 
@@ -151,7 +148,7 @@ def _eval_result(name: str, value: float) -> EvalResult:
 def _sets_of_yaml(data: dict[str, Any]) -> list[TrainingSet]:
     """The training sets that the YAML of an older checkpoint names; licences are those that the readers state."""
     style = data.get("style")
-    images = (style.get("init_args") or style).get("images") if isinstance(style, dict) else None
+    images = (_arguments(style) or style).get("images") if isinstance(style, dict) else None
     named: list[tuple[Use, dict[str, Any]]] = [("data", section) for section in _sections(data.get("train"))]
     named += [("looks of", section) for section in _sections([images])]
     return [
@@ -162,8 +159,13 @@ def _sets_of_yaml(data: dict[str, Any]) -> list[TrainingSet]:
 
 def _sections(value: Any) -> list[dict[str, Any]]:
     """The sections of a list in a YAML; none if it is damaged."""
-    found = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-    return [each for each in found if isinstance(each.get("init_args") or {}, dict)]
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _arguments(section: Any) -> dict[str, Any]:
+    """The ``init_args`` of a section; empty if it has none, or is damaged."""
+    found = section.get("init_args") if isinstance(section, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _call(section: Any, depth: int = 4) -> str:
@@ -173,7 +175,6 @@ def _call(section: Any, depth: int = 4) -> str:
     """
     if not isinstance(section, dict) or not depth:
         return "not known" if section is None else section if isinstance(section, str) else _SHORT.repr(section)
-    arguments = section.get("init_args")
-    given = {key: value for key, value in arguments.items() if value is not None} if isinstance(arguments, dict) else {}
+    given = {key: value for key, value in _arguments(section).items() if value is not None}
     name = str(section.get("class_path", "")).rpartition(".")[2]
     return f"{name}({', '.join(f'{key}={_call(value, depth - 1)}' for key, value in given.items())})"

@@ -61,7 +61,7 @@ class OnnxNetwork(Network):
         try:
             output = self.session.run(None, self.feed(image))[0]
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
-            raise RuntimeError(f"{self.path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
+            raise RuntimeError(f"{self.path}: ONNX Runtime cannot run it ({first_line(error)})") from error
         if output.ndim < 2 or output.size != output.shape[-2] * output.shape[-1]:
             raise RuntimeError(f"{self.path}: its output has shape {output.shape}, not (1, 1, h, w)")
         return cast(NDArray[np.float32], output.reshape(1, 1, *output.shape[-2:]).astype(np.float32, copy=False))
@@ -87,7 +87,7 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     except Exception as error:  # ONNX Runtime's exceptions have no public base class
         if path.suffix == ".onnx":
             _require_complete(path)
-        raise ValueError(f"{path}: ONNX Runtime cannot open it ({_first_line(error)})") from error
+        raise ValueError(f"{path}: ONNX Runtime cannot open it ({first_line(error)})") from error
 
 
 def read_model(path: Path, weights: bool = True) -> Any:
@@ -172,5 +172,6 @@ def _matches(side: int | str | None, number: int) -> bool:
     return side == number or not isinstance(side, int)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """First line of an error's message; the kind of the error if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

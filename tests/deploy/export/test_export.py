@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import yaml
 from huggingface_hub import ModelCard
 from onnx import TensorProto
 from torch import nn
@@ -176,6 +177,10 @@ def test_card_needs_no_data_and_of_another_training(checkpoint: Path, monkeypatc
     assert "mine" not in sys.modules
     assert "not known here: the data of Reader" in other.conclusion
     assert "the ImageNet weights of EfficientNet-Lite" in other.conclusion
+    damaged = {"model": {"init_args": {"network": {"init_args": 3}, "loss": [[1]], "weights": 5}}}
+    damaged["data"] = {"init_args": {"train": [3, {"init_args": 3}], "style": {"init_args": 3}, "teacher": 4}}
+    torch.save(content | {"config": yaml.safe_dump(damaged)}, checkpoint)
+    assert read_training(Checkpoint.open(checkpoint)).facts["started from"] == "5"
     del content["config"]
     torch.save(content, checkpoint)
     conclusion = read_training(Checkpoint.open(checkpoint)).conclusion

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from datamodules import DepthDataModule, VirtualKitti
 from deploy import export_onnx, load
+from deploy.pruning.pruned_checkpoint import with_network
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.training import DepthModule
 from models import DepthNet, SubpixelDecoder, with_pruned_channels
@@ -110,7 +111,11 @@ def test_pruned_in_a_script(tmp_path: Path) -> None:
     assert narrow.description is not None
     assert narrow.description["class_path"] == "models.with_pruned_channels"
     trained(narrow, tmp_path / "x.ckpt")
-    assert isinstance(Checkpoint.open(tmp_path / "x.ckpt").network, DepthNet)
+    opened = Checkpoint.open(tmp_path / "x.ckpt")
+    assert isinstance(opened.network, DepthNet)
+    content = with_network(opened, narrow, {})
+    assert "config" not in content  # a script has no YAML
+    assert content["hyper_parameters"]["network"] == narrow.description
 
 
 @pytest.mark.parametrize(
