@@ -91,6 +91,10 @@ def test_nothing_of_the_yaml_is_built(cli: Cli, tmp_path: Path, monkeypatch: pyt
         result = cli(*call)
         assert result.status == 0, result.err
         assert not touched()
+    (tmp_path / "mine.yaml").write_text(content["config"])
+    start = ("fit", "-c", tmp_path / "mine.yaml", "--trainer.default_root_dir", tmp_path, "--trainer.max_steps", 6)
+    assert cli(*start, "--ckpt_path", path).status in (0, 2)  # resumed with the YAML's loss, or refused
+    assert not touched()
     assert "sent" not in sys.modules
     card = (tmp_path / "x.md").read_text()
     assert "the data of Reader" in card
