@@ -56,11 +56,12 @@ def build_network(section: Any, members: tuple[str, ...], source: str) -> nn.Mod
 
 
 def _network_class(path: str) -> type[nn.Module]:
-    """The class of an import path. Raises ValueError if it is not a network."""
+    """The class of an import path. Raises ValueError if a checkpoint may not name it."""
     module, _, name = path.rpartition(".")
     kind = getattr(import_module(module), name)
     if not (inspect.isclass(kind) and issubclass(kind, nn.Module)) or kind.__module__.split(".")[0] in _OUR_TOOLS:
-        raise ValueError(f"{path} is not a network; only subclasses of torch.nn.Module are built from a checkpoint")
+        others = " and ".join(_OUR_TOOLS)
+        raise ValueError(f"{path} is not built from a checkpoint; only subclasses of nn.Module outside of {others} are")
     return kind
 
 
