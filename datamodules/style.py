@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -59,9 +58,13 @@ def read_bank(path: Path) -> StyleBank:
         with np.load(path, allow_pickle=False) as arrays:
             statistics, sources = torch.from_numpy(arrays["statistics"]), arrays["sources"].tolist()
             height, width = arrays["size"].tolist()
-            return StyleBank(statistics, sources, (height, width), str(arrays["fingerprint"]))
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+            bank = StyleBank(statistics, sources, (int(height), int(width)), str(arrays["fingerprint"]))
+            usable = len(statistics) == len(sources) > 0 and torch.isfinite(statistics).all()
+    except Exception as error:  # damaged bytes raise anything: zlib.error, TokenError of a header, MemoryError
         raise ValueError(f"{path}: not a style bank, or corrupt") from error
+    if not usable:
+        raise ValueError(f"{path}: corrupt style bank: its statistics are not finite, or not one per image")
+    return bank
 
 
 class StyleTransfer:

@@ -24,9 +24,11 @@ def to_canonical(batch: dict[str, Any], canonical_focal_px: float | None) -> dic
     """Convert the depth of a batch from metres to canonical metres, the unit of the network's predictions.
 
     Args:
-        batch: samples with ``depth`` (B, 1, H, W) and ``intrinsics`` (B, 3, 3).
+        batch: samples with ``depth`` (B, 1, H, W) and, for a canonical camera, ``intrinsics`` (B, 3, 3).
         canonical_focal_px: focal length of the canonical camera, in pixels; None leaves the depth in metres.
     """
+    if canonical_focal_px is None:
+        return batch
     return batch | {"depth": batch["depth"] * _batch_scale(batch["intrinsics"], canonical_focal_px)}
 
 
@@ -35,14 +37,14 @@ def from_canonical(prediction: Any, batch: dict[str, Any], canonical_focal_px: f
 
     Args:
         prediction: (B, 1, h, w).
-        batch: samples with ``intrinsics`` (B, 3, 3).
+        batch: samples with ``intrinsics`` (B, 3, 3) for a canonical camera.
         canonical_focal_px: focal length of the canonical camera, in pixels; None leaves the prediction unchanged.
     """
+    if canonical_focal_px is None:
+        return prediction
     return prediction / _batch_scale(batch["intrinsics"], canonical_focal_px)
 
 
-def _batch_scale(intrinsics: Any, canonical_focal_px: float | None) -> Any:
+def _batch_scale(intrinsics: Any, canonical_focal_px: float) -> Any:
     """Scale factor of each image, (B, 1, 1, 1), for intrinsics (B, 3, 3)."""
-    if canonical_focal_px is None:
-        return intrinsics.new_ones(len(intrinsics), 1, 1, 1)
     return canonical_scale(intrinsics[:, 0, 0], intrinsics[:, 1, 1], canonical_focal_px).view(-1, 1, 1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -97,7 +97,9 @@ def build_data_module(sections: Sequence[dict[str, Any]], source: str, training:
     return module
 
 
-def build(kind: type[T], sections: Sequence[dict[str, Any]], source: str) -> T:
+def build(
+    kind: type[T], sections: Sequence[dict[str, Any]], source: str, check: Callable[[Any], None] = lambda parsed: None
+) -> T:
     """Build an object from configuration.
 
     Args:
@@ -105,6 +107,7 @@ def build(kind: type[T], sections: Sequence[dict[str, Any]], source: str) -> T:
         sections: ``class_path`` and ``init_args`` of a subclass, or the fields of the dataclass. They are merged like
             several ``-c`` on the command line: later sections override earlier ones.
         source: name of the sections' source, for errors.
+        check: called with the parsed sections before anything is built; raises ValueError to refuse them.
 
     Raises:
         ValueError: an invalid section.
@@ -114,7 +117,9 @@ def build(kind: type[T], sections: Sequence[dict[str, Any]], source: str) -> T:
     parser.add_argument("--config", action="config")
     texts = [yaml.safe_dump({"it": section}, sort_keys=False) for section in sections]
     try:
-        built: T = parser.instantiate_classes(parser.parse_args([f"--config={text}" for text in texts])).it
+        parsed = parser.parse_args([f"--config={text}" for text in texts])
+        check(parsed.it)
+        built: T = parser.instantiate_classes(parsed).it
     except Exception as error:
         if not isinstance(error, ArgumentError) and user_error(error) is None:
             raise

@@ -31,6 +31,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     Raises:
         OSError: the file cannot be written, e.g. on a full disk. The message contains ``path``.
+        ValueError, RuntimeError: those of the block, with ``path`` in place of the temporary path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -41,6 +42,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
         if error.errno is None or error.filename not in (None, str(temporary)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
+    except (ValueError, RuntimeError) as error:
+        if type(error) not in (ValueError, RuntimeError) or temporary.name not in str(error):
+            raise
+        raise type(error)(str(error).replace(temporary.name, path.name)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """Interfaces of networks: the members that training, evaluation and export use.
 
-Custom networks may derive from these classes, but any ``nn.Module`` with the same members is accepted.
+Custom networks may derive from these classes, but any ``nn.Module`` with the same members is accepted. A network that
+derives records its arguments, so that a checkpoint of a plain script can be opened without the script.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from typing import cast, get_args
 
 from torch import Tensor, nn
 
+from models.description import Described
 from models.prediction import Predicts
 
+# Members of a depth network that its class must have; `predicts` may be set by the constructor.
+DEPTH_NETWORK = ("forward", "multiscale", "check_size", "load_pretrained")
 
-class DepthNetwork(nn.Module, ABC):
+
+class DepthNetwork(Described, ABC):
     """A network that predicts depth or inverse depth from one RGB image.
 
     The optional attribute ``canonical_focal_px`` is the canonical focal length of trained weights in pixels, or None if
@@ -63,7 +68,7 @@ class Decoder(nn.Module, ABC):
         """Feature maps, finest first -> one logit map per head, (B, 1, h, w), finest first."""
 
 
-class StyleNetwork(nn.Module, ABC):
+class StyleNetwork(Described, ABC):
     """A network that transfers the style of one image to another."""
 
     @abstractmethod
@@ -98,7 +103,7 @@ def require_depth_network(network: nn.Module) -> DepthNetwork:
     Raises:
         ValueError: a member of :class:`DepthNetwork` is missing, or ``predicts`` has an unknown value.
     """
-    _require(network, DepthNetwork, ("forward", "multiscale", "predicts", "check_size", "load_pretrained"))
+    _require(network, DepthNetwork, (*DEPTH_NETWORK, "predicts"))
     if network.predicts not in get_args(Predicts):
         raise ValueError(
             f"{type(network).__name__} predicts {network.predicts!r}; supported are {', '.join(get_args(Predicts))}"

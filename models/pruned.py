@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from models.description import Described
+
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear | _BatchNorm
 
 
@@ -35,6 +37,9 @@ def with_pruned_channels(network: nn.Module, channels: dict[str, list[int]]) -> 
         if len(shape) != 3 or not all(1 <= few <= many for few, many in zip(shape, widest, strict=True)):
             raise ValueError(f"channels: {name} cannot be narrowed from {widest} to {shape} (inputs, outputs, groups)")
         _narrow(layer, *shape)
+    if isinstance(network, Described) and network.description is not None:
+        arguments = {"network": network.description, "channels": channels}
+        network.description = {"class_path": "models.with_pruned_channels", "init_args": arguments}
     return network
 
 

@@ -104,16 +104,19 @@ def _read(result: Path, split: str) -> Scored:
     path = result / f"{split}.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing; run `pocketdepth compare ... --split {split} --output {result}`")
-    found = json.loads(path.read_text())
-    protocol = next(iter(next(iter(found["results"].values()))))
-    scores = {
-        name: Score(np.array(by[protocol]["abs_rel"]["seeds"]), by[protocol]["delta1"]["mean"])
-        for name, by in found["results"].items()
-        if name != MEAN_DEPTH_BASELINE
-    }
-    title = f"{result.name}, {split}, {protocol}, {len(found['frames'])} frames"
-    baseline = found["results"].get(MEAN_DEPTH_BASELINE)
-    return Scored(title, scores, baseline and baseline[protocol]["abs_rel"]["mean"])
+    try:
+        found = json.loads(path.read_text())
+        protocol = next(iter(next(iter(found["results"].values()))))
+        scores = {
+            name: Score(np.array(by[protocol]["abs_rel"]["seeds"]), by[protocol]["delta1"]["mean"])
+            for name, by in found["results"].items()
+            if name != MEAN_DEPTH_BASELINE
+        }
+        title = f"{result.name}, {split}, {protocol}, {len(found['frames'])} frames"
+        baseline = found["results"].get(MEAN_DEPTH_BASELINE)
+        return Scored(title, scores, baseline and baseline[protocol]["abs_rel"]["mean"])
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
+        raise ValueError(f"{path}: damaged; run the same `pocketdepth compare` again with --overwrite") from error
 
 
 def _summary(measured: dict[str, Cost], scored: Sequence[Scored], caption: str) -> dict[str, Any]:

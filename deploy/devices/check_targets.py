@@ -38,7 +38,7 @@ def check_targets(
     device.
 
     Args:
-        files: ONNX or converted files.
+        files: ONNX or converted files; if empty, the devices are listed.
         names: keys of devices; all devices if empty.
         measured: JSON files of latencies measured on devices, see :mod:`deploy.devices.targets`.
         budget_ms: latency budget per frame; each device's own budget if None.
@@ -56,13 +56,15 @@ def check_targets(
         ValueError: a corrupt ONNX file, an unknown device, or an invalid key or value in ``targets`` or ``measured``.
         RuntimeError: a check failed, or a measured latency exceeds its budget.
     """
+    if not files:
+        if output is not None or images is not None or budget_ms is not None or measured:
+            raise ValueError("no file to check; give an ONNX or converted file, or no option but --device")
+        list_devices(names, targets)
+        return [], []
     if output is not None:
         refuse_existing(output, overwrite=overwrite)
-    known = read_targets(targets or TARGETS)
     results = [result for path in measured for result in read_measured(path)]
-    unknown = [name for name in (*names, *(result.device for result in results)) if name not in known]
-    if unknown:
-        raise ValueError(f"{targets or TARGETS}: unknown device {unknown[0]!r}; choose from {', '.join(known)}")
+    known = _known_devices([*names, *(result.device for result in results)], targets)
     devices = [known[name] for name in dict.fromkeys(names or known)]
     verdicts = check_budgets(files, devices, results, budget_ms)
     gates = [gate for file in files if file.suffix == ".onnx" for gate in check_gates(file, images)]
@@ -82,6 +84,38 @@ def check_targets(
     if failures:
         raise RuntimeError("; ".join(failures))
     return gates, verdicts
+
+
+def list_devices(names: Sequence[str] = (), targets: Path | None = None) -> None:
+    """Print the devices with their latency budgets, and the latencies that are published for the named ones.
+
+    Args:
+        names: keys of devices; all devices, without published latencies, if empty.
+        targets: YAML file of devices; ``deploy/devices/targets.yaml`` if None.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: an unknown device, or an invalid key or value in ``targets``.
+    """
+    known = _known_devices(names, targets)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("device", no_wrap=True)
+    table.add_column("name", overflow="fold")
+    table.add_column("budget ms", justify="right", no_wrap=True)
+    for key in dict.fromkeys(names or known):
+        table.add_row(key, escape(known[key].name), f"{known[key].budget_ms:g}")
+    Console(width=max(Console().width, 80), highlight=False).print(table)
+    _show_devices([], [known[name] for name in dict.fromkeys(names)])
+    print("\nto check files: pocketdepth targets FILE.onnx [--device NAME]")
+
+
+def _known_devices(names: Sequence[str], targets: Path | None) -> dict[str, Device]:
+    """Read the devices. Raises ValueError if one of the names is not among them."""
+    known = read_targets(targets or TARGETS)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"{targets or TARGETS}: unknown device {unknown[0]!r}; choose from {', '.join(known)}")
+    return known
 
 
 def _failures(gates: Sequence[Gate], verdicts: Sequence[Verdict]) -> list[str]:

@@ -13,7 +13,8 @@ from onnx import compose, parser
 
 from deploy.inference.images import to_image_size, to_input
 from deploy.inference.model_info import UNITS, ModelInfo
-from deploy.inference.onnx_network import OnnxNetwork, read_model
+from deploy.inference.network import require_finite
+from deploy.inference.onnx_network import OnnxNetwork, first_line, read_model
 from lightning_app.files import atomic_write, refuse_existing
 
 OPSET = 18  # the first opset whose Resize supports antialiasing
@@ -74,9 +75,11 @@ def add_camera(model: Path, size: tuple[int, int], output: Path | None = None, o
         raise ValueError(f"{model}: already has a camera input; give the file that it was made from")
     try:
         whole = with_camera(content, size)
-    except ValueError as error:
-        raise ValueError(f"{model}: {error}") from error
-    resized = require_agreement(output, network, whole)
+        resized = require_agreement(output, network, whole)
+    except RuntimeError:
+        raise
+    except Exception as error:  # those of onnx and ONNX Runtime have no public base class
+        raise ValueError(f"{model}: {first_line(error)}") from error
     with atomic_write(output) as temporary:
         onnx.save(whole, temporary)
     print(f"{model} -> {output}: frames of {size[0]}x{size[1]}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
@@ -167,20 +170,21 @@ def require_agreement(output: Path, plain: OnnxNetwork, camera: onnx.ModelProto)
     session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
     height, width, _ = session.get_inputs()[0].shape
     generator = np.random.default_rng(0)
-    resized, differs = 0.0, 0.0
+    resized, differs = [], []
     for _ in range(3):
         frame = _smooth_frame(generator, (height, width))
         given, depth = session.run(["network_image", "depth"], {"image": frame})
-        expected = to_image_size(plain(given)[0, 0], (height, width), plain.predicts)
+        expected = to_image_size(require_finite(plain(given)[0, 0], plain.path), (height, width), plain.predicts)
         unit = expected if plain.predicts == "depth" else np.abs(expected).max()
-        resized = max(resized, float(np.abs(given - to_input(frame, plain.size)).mean()))
-        differs = max(differs, float(np.abs((depth - expected) / unit).mean()))
-    if not (resized <= RESIZED and differs <= DIFFERS):
+        resized.append(np.abs(given - to_input(frame, plain.size)).mean())
+        differs.append(np.abs((depth - expected) / unit).mean())
+    of_white, of_depth = float(np.max(resized)), float(np.max(differs))  # NaN if any is; max() would drop it
+    if not (of_white <= RESIZED and of_depth <= DIFFERS):
         raise RuntimeError(
-            f"{output}: resized frames differ by {resized:.1%} of white ({RESIZED:.1%} is allowed), and depth differs "
-            f"by {differs:.1e} from the file without camera input ({DIFFERS:.0e} is allowed)"
+            f"{output}: resized frames differ by {of_white:.1%} of white ({RESIZED:.1%} is allowed), and depth differs "
+            f"by {of_depth:.1e} from the file without camera input ({DIFFERS:.0e} is allowed)"
         )
-    return resized
+    return of_white
 
 
 def _smooth_frame(generator: np.random.Generator, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import onnx
@@ -23,8 +24,9 @@ from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.agreement import largest_difference, random_images
 from deploy.measure.mobile_partitions import mobile_partitions
-from lightning_app.checkpoints import Checkpoint
+from lightning_app.checkpoints import Checkpoint, require_finite_weights
 from lightning_app.files import atomic_write, refuse_existing
+from models.contract import DepthNetwork, require_depth_network
 from models.encoder import fuse
 
 Precision = Literal["fp32", "fp16"]
@@ -32,21 +34,38 @@ Precision = Literal["fp32", "fp16"]
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2}  # relative; trained networks stay below 1e-4 and 5e-3
 
 
+class Source(NamedTuple):
+    """A network to export.
+
+    Attributes:
+        name: name of the checkpoint, or of the network's class.
+        network: the network, in evaluation mode.
+        info: metadata of the files, except what depends on their size.
+        checkpoint: the checkpoint; None for a network in memory.
+    """
+
+    name: str
+    network: DepthNetwork
+    info: ModelInfo
+    checkpoint: Checkpoint | None
+
+
 def export(
-    checkpoint: Path,
-    output: Path | None = None,
+    model: Path | str | nn.Module,
+    output: Path | str | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
     precision: Precision = "fp32",
     camera: tuple[int, int] | None = None,
     ort: bool = False,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Export a checkpoint as one or more ONNX files and write a model card (``NAME.md``).
+    """Export a network as one or more ONNX files. For a checkpoint, also write a model card (``NAME.md``).
 
     Each file maps ``image``, RGB in [0, 1], (1, 3, H, W), to ``depth`` in metres, (1, 1, h, w).
 
     Args:
-        checkpoint: checkpoint of PocketDepth.
+        model: checkpoint of PocketDepth, or a depth network or ``DepthModule`` in memory, which needs ``output`` and
+            ``sizes``.
         output: ONNX file. Default: the checkpoint's name with the suffix ``.onnx``, and with ``-fp16`` and ``-camera``
             if they apply.
         sizes: (height, width) of each file. Several sizes are written as ``NAME-192x640.onnx`` etc. Default: the size
@@ -62,8 +81,8 @@ def export(
     Raises:
         FileNotFoundError: the checkpoint is missing.
         FileExistsError: an output exists.
-        ValueError: not a checkpoint of PocketDepth, a size that is not divisible by the network's stride, or
-            incompatible options.
+        ValueError: not a checkpoint of PocketDepth, not a depth network, weights that are not finite, a size that is
+            not divisible by the network's stride, or incompatible options.
         RuntimeError: a file does not agree with torch. It is not written.
     """
     if precision not in TOLERANCE:
@@ -72,51 +91,66 @@ def export(
         raise ValueError(
             "an .ort file is optimised for CPUs, which compute fp16 in fp32: export it with --precision fp32"
         )
-    ends = ("-fp16" if precision == "fp16" else "") + ("-camera" if camera else "")
-    output = output or checkpoint.with_name(f"{checkpoint.stem}{ends}.onnx")
+    source = _in_memory(model) if isinstance(model, nn.Module) else _in_checkpoint(Path(model))
+    opened = source.checkpoint
+    if opened is not None:
+        ends = ("-fp16" if precision == "fp16" else "") + ("-camera" if camera else "")
+        output, sizes = output or opened.path.with_name(f"{opened.path.stem}{ends}.onnx"), sizes or [opened.size]
+    if output is None or not sizes:
+        raise ValueError("a network in memory has no file name and no training size: give output and sizes")
+    output, sizes = Path(output), list(dict.fromkeys(sizes))
     if output.suffix != ".onnx":
         raise ValueError(f"{output}: the name of an ONNX file must end in .onnx")
-    opened = Checkpoint.open(checkpoint)
-    sizes = list(dict.fromkeys(sizes or [opened.size]))
     files = [output if len(sizes) == 1 else output.with_stem(f"{output.stem}-{h}x{w}") for h, w in sizes]
     packed = [file.with_suffix(".ort") for file in files if ort]
     card = output.with_suffix(".md")
-    refuse_existing(*files, *packed, card, overwrite=overwrite)
+    refuse_existing(*files, *packed, *([card] if opened is not None else []), overwrite=overwrite)
     for size in sizes:
-        opened.network.check_size(size)
-    training = read_training(opened)
-    origin = ModelInfo(licence=training.conclusion, checkpoint=checkpoint.name)
+        source.network.check_size(size)
     for size, file in zip(sizes, files, strict=True):
-        _write(opened, size, precision, camera, file, origin)
+        _write(source, size, precision, camera, file)
     for file, target in zip(files, packed, strict=False):
         with atomic_write(target) as temporary:
             write_ort(file, temporary)
         print(f"  {target}: {target.stat().st_size / 1e6:.2f} MB, for minimal builds of ONNX Runtime")
-    write_card(card, opened, files)
-    print(f"{card}: model card; licence: {training.conclusion}")
+    if opened is not None:
+        write_card(card, opened, files)
+        print(f"{card}: model card; licence: {source.info.licence}")
     return files + packed
 
 
+def _in_checkpoint(path: Path) -> Source:
+    opened = Checkpoint.open(path)
+    licence, focal = read_training(opened).conclusion, opened.canonical_focal_px
+    info = ModelInfo(licence=licence, checkpoint=path.name, checkpoint_sha256=opened.sha256, canonical_focal_px=focal)
+    return Source(path.name, opened.network, info, opened)
+
+
+def _in_memory(model: nn.Module) -> Source:
+    """A copy on the CPU of a depth network, or of that of a ``DepthModule``."""
+    network: Any = model if hasattr(model, "multiscale") else getattr(model, "network", model)
+    network = copy.deepcopy(require_depth_network(network)).cpu().eval().requires_grad_(False)
+    name = type(network).__name__
+    require_finite_weights(network, name)
+    focal = getattr(model, "canonical_focal_px", None)
+    return Source(name, network, ModelInfo(canonical_focal_px=focal), None)
+
+
 def _write(
-    opened: Checkpoint,
-    size: tuple[int, int],
-    precision: Precision,
-    camera: tuple[int, int] | None,
-    output: Path,
-    origin: ModelInfo,
+    source: Source, size: tuple[int, int], precision: Precision, camera: tuple[int, int] | None, output: Path
 ) -> None:
     """Write one file if it agrees with torch, and print a summary."""
-    model = to_onnx(opened.network, size)
-    infos = (_info(opened, size, precision, model), stem_statistics(fuse(opened.network)), origin)
+    model = to_onnx(source.network, size)
+    infos = (_info(source.network, size, precision, model), stem_statistics(fuse(source.network)), source.info)
     onnx.helper.set_model_props(model, {key: value for info in infos for key, value in info.to_metadata().items()})
     if precision == "fp16":
-        require_range(opened.network, size)
+        require_range(source.network, size)
         model = to_fp16(model)
     note = ""
     with tempfile.TemporaryDirectory() as folder, atomic_write(output) as temporary:
         plain = Path(folder) / "plain.onnx"
         onnx.save(model, plain)
-        error = disagreement(opened.network, OnnxNetwork(plain))
+        error = disagreement(source.network, OnnxNetwork(plain))
         if not error <= TOLERANCE[precision]:
             allowed = f"{TOLERANCE[precision]:.0e} is allowed"
             raise RuntimeError(f"{output}: ONNX and torch differ by {error:.1e} of the depth, {allowed}")
@@ -126,7 +160,7 @@ def _write(
             note = f"  frames of {camera[0]}x{camera[1]}: resized as in `predict`, mean difference {resized:.1%}\n"
         onnx.save(whole, temporary)
     height, width = size
-    print(f"{origin.checkpoint} -> {output}: {height}x{width}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
+    print(f"{source.name} -> {output}: {height}x{width}, {output.stat().st_size / 1e6:.2f} MB, ", end="")
     print(f"largest difference from torch {error:.0e}\n{note}", end="")
     if precision == "fp16":
         print("  fp16: for GPUs, NPUs and CoreML; a CPU computes it in fp32 and is no faster")
@@ -137,9 +171,9 @@ def _write(
         print(f"  {target}: {partitions} partition{'s'[: partitions != 1]}" + (" (1 is ideal)" * (partitions != 1)))
 
 
-def _info(opened: Checkpoint, size: tuple[int, int], precision: Precision, model: onnx.ModelProto) -> ModelInfo:
+def _info(network: DepthNetwork, size: tuple[int, int], precision: Precision, model: onnx.ModelProto) -> ModelInfo:
     """Metadata that describes the file to users without this code."""
-    info = ModelInfo.of_checkpoint(opened, size)
+    info = ModelInfo.of_network(network, size)
     given = tuple(side.dim_value for side in model.graph.output[0].type.tensor_type.shape.dim)
     made = ModelInfo.from_metadata({each.key: each.value for each in model.metadata_props}, "the exported model")
     how = "resize it bilinearly" + (" as 1 / depth" if info.predicts == "depth" else "")
@@ -164,9 +198,9 @@ def require_range(network: nn.Module, size: tuple[int, int]) -> None:
         network(torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)))
     for hook in hooks:
         hook.remove()
-    if not max(largest) < LARGEST_FP16:
+    if not np.max(largest) < LARGEST_FP16:  # also for NaN
         raise RuntimeError(
-            f"a layer reaches {max(largest):.0f}, but fp16 ends at {LARGEST_FP16:.0f}: export it in fp32"
+            f"a layer reaches {np.max(largest):.0f}, but fp16 ends at {LARGEST_FP16:.0f}: export it in fp32"
         )
 
 

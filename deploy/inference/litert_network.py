@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.inference.model_info import ModelInfo
+from deploy.inference.model_info import read_metadata as parse_metadata
 from deploy.inference.network import Network
 from deploy.inference.optional_packages import quiet, require
 
@@ -36,7 +37,7 @@ class LiteRtNetwork(Network):
         interpreter = require("ai_edge_litert.interpreter", "litert").Interpreter
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such LiteRT file")
-        self.path = path
+        self.path, self.threads = path, threads
         self.info = ModelInfo.from_metadata(read_metadata(path), path)
         try:
             with quiet():
@@ -67,11 +68,12 @@ def read_metadata(path: Path) -> dict[str, str]:
     content = path.read_bytes()
     if content[4:8] == b"TFL3":
         try:
-            for each in _schema().ModelT.InitFromPackedBuf(content).metadata or []:
-                if each.name.decode() == METADATA:
-                    return cast(dict[str, str], json.loads(_buffer(content, each.buffer)))
+            entries = _schema().ModelT.InitFromPackedBuf(content).metadata or []
+            ours = [_buffer(content, each.buffer) for each in entries if each.name.decode() == METADATA]
         except Exception as error:  # a truncated flatbuffer can raise many exception types
             raise ValueError(f"{path}: corrupt LiteRT file ({type(error).__name__})") from error
+        if ours:
+            return parse_metadata(ours[0], path)
     raise ValueError(f"{path}: not a LiteRT file written by `pocketdepth convert --to litert`")
 
 

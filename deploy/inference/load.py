@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deploy.inference.images import Array, check_array, to_image_size, to_input
-from deploy.inference.network import Network
+from deploy.inference.network import Network, require_finite
 from lightning_app.canonical_camera import canonical_scale
 from lightning_app.image_files import from_pillow, read_image
 
@@ -57,7 +57,7 @@ class DepthModel:
         depth = self.network(to_input(pixels, size))[0, 0]
         if canonical is not None and focal_px is not None:
             depth /= np.float32(canonical_scale(focal_px * size[1] / own[1], focal_px * size[0] / own[0], canonical))
-        return to_image_size(depth, own, self.network.predicts)
+        return to_image_size(require_finite(depth, self.network.path), own, self.network.predicts)
 
 
 def load(path: str | Path) -> DepthModel:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_app.checkpoints import Checkpoint
+    from models.contract import DepthNetwork
     from models.prediction import Predicts
 
+LARGEST = 16384  # pixels of a side
 UNITS: dict[str, str] = {"depth": "metres", "inverse_depth": "1/m up to scale and shift"}
 
 
@@ -82,14 +86,17 @@ class ModelInfo:
     @classmethod
     def of_checkpoint(cls, checkpoint: Checkpoint, size: tuple[int, int]) -> ModelInfo:
         """Metadata common to all files made from a checkpoint, for an input of (height, width)."""
-        predicts = checkpoint.network.predicts
+        info, focal = cls.of_network(checkpoint.network, size), checkpoint.canonical_focal_px
+        return replace(info, checkpoint_sha256=checkpoint.sha256, canonical_focal_px=focal)
+
+    @classmethod
+    def of_network(cls, network: DepthNetwork, size: tuple[int, int]) -> ModelInfo:
+        """Metadata common to all files made from a network, for an input of (height, width)."""
         return cls(
             size=size,
-            predicts=predicts,
-            units=UNITS[predicts],
-            checkpoint_sha256=checkpoint.sha256,
+            predicts=network.predicts,
+            units=UNITS[network.predicts],
             pocketdepth=version("pocketdepth"),
-            canonical_focal_px=checkpoint.canonical_focal_px,
         )
 
     def to_metadata(self) -> dict[str, str]:
@@ -98,10 +105,23 @@ class ModelInfo:
         return {name: _WRITERS.get(name, str)(value) for name, value in values.items() if value is not None}
 
 
+def read_metadata(text: str | bytes, path: Path) -> dict[str, str]:
+    """Parse metadata entries that are stored as JSON. Raises ValueError, with the file, if they are damaged."""
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also bytes that are not UTF-8
+        raise ValueError(f"{path}: its metadata is damaged ({error})") from error
+    if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
+        raise ValueError(f"{path}: its metadata is damaged; it is not a mapping of texts")
+    return entries
+
+
 def _parse_size(text: str) -> tuple[int, int] | None:
     match = re.fullmatch(
-        r"(\d+)x(\d+) \(height x width\)", text
+        r"(\d{1,9})x(\d{1,9}) \(height x width\)", text
     )  # "size" in a third-party file may have another format
+    if match and not (1 <= int(match[1]) <= LARGEST and 1 <= int(match[2]) <= LARGEST):
+        raise ValueError(text)
     return (int(match[1]), int(match[2])) if match else None
 
 
@@ -111,8 +131,17 @@ def _parse_predicts(text: str) -> str:
     return text
 
 
+def _parse_focal(text: str) -> float | None:
+    if text and not 0 < float(text) < math.inf:
+        raise ValueError(text)
+    return float(text) if text else None
+
+
 def _parse_numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(number) for number in text.split())
+    numbers = tuple(float(number) for number in text.split())
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(text)
+    return numbers
 
 
 def _write_size(size: tuple[int, int]) -> str:
@@ -127,7 +156,7 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "size": _parse_size,
     "frames": _parse_size,
     "predicts": _parse_predicts,
-    "canonical_focal_px": lambda text: float(text) if text else None,
+    "canonical_focal_px": _parse_focal,
     "stem_mean": _parse_numbers,
     "stem_std": _parse_numbers,
     "float_layers": lambda text: tuple(text.split()),

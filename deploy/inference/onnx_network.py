@@ -33,6 +33,7 @@ class OnnxNetwork(Network):
     Args:
         path: ONNX file (.onnx or .ort).
         threads: number of threads. Default: chosen by ONNX Runtime.
+        warn: whether to print the warning; False for temporary files that are made from a file of the user.
 
     Raises:
         FileNotFoundError: the file or its external data file is missing.
@@ -41,14 +42,14 @@ class OnnxNetwork(Network):
 
     runtime = "onnxruntime"
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, warn: bool = True) -> None:
         self.session = open_session(path, threads)
-        self.path = path
+        self.path, self.threads = path, threads
         self.input, self.size, self.takes_frames = _image_input(path, self.session.get_inputs())
         _require_one_map(path, self.input, self.session.get_outputs())
         self.metadata: dict[str, str] = dict(self.session.get_modelmeta().custom_metadata_map)
         self.info = ModelInfo.from_metadata(self.metadata, path)
-        if self.info.predicts is None:
+        if self.info.predicts is None and warn:
             _warn_of_assumptions(path)
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -60,7 +61,7 @@ class OnnxNetwork(Network):
         try:
             output = self.session.run(None, self.feed(image))[0]
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
-            raise RuntimeError(f"{self.path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
+            raise RuntimeError(f"{self.path}: ONNX Runtime cannot run it ({first_line(error)})") from error
         if output.ndim < 2 or output.size != output.shape[-2] * output.shape[-1]:
             raise RuntimeError(f"{self.path}: its output has shape {output.shape}, not (1, 1, h, w)")
         return cast(NDArray[np.float32], output.reshape(1, 1, *output.shape[-2:]).astype(np.float32, copy=False))
@@ -86,7 +87,7 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     except Exception as error:  # ONNX Runtime's exceptions have no public base class
         if path.suffix == ".onnx":
             _require_complete(path)
-        raise ValueError(f"{path}: ONNX Runtime cannot open it ({_first_line(error)})") from error
+        raise ValueError(f"{path}: ONNX Runtime cannot open it ({first_line(error)})") from error
 
 
 def read_model(path: Path, weights: bool = True) -> Any:
@@ -121,6 +122,8 @@ def _image_input(path: Path, inputs: list[Any]) -> tuple[str, tuple[int, int], b
         found = ", ".join(f"{each.name} {each.type} {each.shape}" for each in inputs)
         raise ValueError(f"{path}: its input is {found}, not one RGB image, tensor(float) [1, 3, height, width]")
     sides = shape[2:] if planar else shape[:2]
+    if any(isinstance(side, int) and side < 1 for side in sides):
+        raise ValueError(f"{path}: its input {name} {shape} is empty; height and width must be positive")
     if not all(isinstance(side, int) for side in sides):
         fixed = "1,3,HEIGHT,WIDTH" if planar else "HEIGHT,WIDTH,3"
         raise ValueError(
@@ -150,6 +153,8 @@ def _require_complete(path: Path) -> None:
         if uses_external_data(tensor):
             info = ExternalDataInfo(tensor)
             file = path.parent / info.location
+            if not file.resolve().is_relative_to(path.parent.resolve()):
+                raise ValueError(f"{path}: its weights are in {info.location}, outside of its folder; it is not read")
             if not file.is_file():
                 raise FileNotFoundError(f"{path}: its weights are in {file}, which is missing; put it there")
             if file.stat().st_size < (info.offset or 0) + (info.length or 0):
@@ -167,5 +172,6 @@ def _matches(side: int | str | None, number: int) -> bool:
     return side == number or not isinstance(side, int)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """First line of an error's message; the kind of the error if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deploy.inference.model_info import ModelInfo
-from deploy.inference.onnx_network import open_session
+from deploy.inference.onnx_network import first_line, open_session
 from lightning_app.checkpoints import Checkpoint
 
 
@@ -153,7 +153,7 @@ class _Onnx(nn.Module):
         try:
             each = [self.session.run(None, {self.input: one[None].cpu().numpy()})[0] for one in image]
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise RuntimeError(
                 f"{self.path}: fails for an input of {_format_size(image.shape[-2:])} (height x width): {reason}"
             ) from error

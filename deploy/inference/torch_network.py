@@ -31,7 +31,7 @@ class TorchNetwork(Network):
     def __init__(self, path: Path, threads: int | None = None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        self.path = path
+        self.path, self.threads = path, threads
         self.checkpoint = Checkpoint.open(path)
         self.network, self.size = self.checkpoint.network, self.checkpoint.size
         self.info = ModelInfo.of_checkpoint(self.checkpoint, self.size)

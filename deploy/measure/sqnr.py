@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.inference.network import require_finite
 from deploy.inference.onnx_network import OnnxNetwork
 from deploy.measure.agreement import Image, Run, relative_difference
 
@@ -33,16 +34,25 @@ class Fp32Reference:
     Args:
         network: the fp32 network.
         images: RGB in [0, 1], (1, 3, height, width) each.
+
+    Raises:
+        RuntimeError: an output is not finite.
     """
 
     def __init__(self, network: OnnxNetwork, images: Iterable[Image]) -> None:
-        self.predicts = network.predicts
+        self.path, self.predicts = network.path, network.predicts
         self.images = list(images)
-        self.expected = [network(image).astype(np.float64) for image in self.images]
+        self.expected = [require_finite(network(image), network.path).astype(np.float64) for image in self.images]
 
     def compare(self, other: Run) -> Deviation:
-        """Run another network on the same images and return its deviation."""
+        """Run another network on the same images and return its deviation.
+
+        Raises:
+            RuntimeError: an output of the other network is not finite.
+        """
         found = [other(image) for image in self.images]
+        if not all(np.isfinite(each).all() for each in found):
+            raise RuntimeError(f"{self.path}: what is made from it predicts NaN or infinite values; nothing is written")
         pairs = list(zip(self.expected, found, strict=True))
         changes = [float(np.mean(relative_difference(*pair, self.predicts))) for pair in pairs]
         return Deviation(sqnr_db(pairs), float(np.mean(changes)))

@@ -79,7 +79,10 @@ def prune_in_steps(
     with atomic_write(output) as temporary:
         shutil.copy(current, temporary)
     print(f"{current} -> {output}")
-    result = Pruning(**json.loads(report.read_text()))
+    try:
+        result = Pruning(**json.loads(report.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{report}: damaged; delete its folder and run the command again") from error
     return replace(result, checkpoint=str(output), yaml=str(pruned.with_suffix(".yaml")))
 
 

@@ -48,9 +48,11 @@ def with_network(checkpoint: Checkpoint, network: nn.Module, channels: dict[str,
         "class_path": "models.with_pruned_channels",
         "init_args": {"network": description, "channels": known | channels},
     }
-    model = checkpoint.config["model"]
-    run = checkpoint.config | {"model": model | {"init_args": model["init_args"] | {"network": narrow}}}
-    changed = {"hyper_parameters": settings | {"network": narrow}, "config": yaml.safe_dump(run, sort_keys=False)}
+    changed: dict[str, Any] = {"hyper_parameters": settings | {"network": narrow}}
+    model = checkpoint.config.get("model")
+    if model:  # a checkpoint of a script has no YAML
+        run = checkpoint.config | {"model": model | {"init_args": (model.get("init_args") or {}) | {"network": narrow}}}
+        changed["config"] = yaml.safe_dump(run, sort_keys=False)
     return with_weights(checkpoint, network) | changed
 
 

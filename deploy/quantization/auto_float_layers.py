@@ -55,7 +55,7 @@ def auto_float_nodes(
     """
 
     def change(path: Path) -> float:
-        return reference.compare(OnnxNetwork(path, threads=1)).change
+        return reference.compare(OnnxNetwork(path, threads=1, warn=False)).change
 
     loss, of = _abs_rel_increase(model, data) if data else (change, "the mean change of depth")
     with TemporaryDirectory() as name:
@@ -114,7 +114,8 @@ def _abs_rel(path: Path, data: Sequence[Path]) -> tuple[float, str]:
     """Return abs_rel on the validation split and the name of the protocol."""
     from deploy.inference.evaluate import evaluate  # imports torch
 
-    with contextlib.redirect_stdout(io.StringIO()):  # suppress the table of each file
+    # Suppress the table of each file, and warnings about temporary files that `quantize` printed for the model.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         results = evaluate(path, list(data), "val")
     protocol, metrics = next(iter(results.items()))
     if "abs_rel" not in metrics:

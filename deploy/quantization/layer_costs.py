@@ -57,7 +57,7 @@ def variants(make: Make, reference: Fp32Reference, folder: Path) -> list[Variant
 
     def variant(node: str, model: onnx.ModelProto, path: Path) -> Variant:
         onnx.save(model, path)
-        return Variant(node, path, path.stat().st_size, reference.compare(OnnxNetwork(path, threads=1)))
+        return Variant(node, path, path.stat().st_size, reference.compare(OnnxNetwork(path, threads=1, warn=False)))
 
     found = [variant("", base, folder / "base.onnx")]
     for index, node in enumerate(track(int8_layers(base), "one layer in float")):
@@ -87,7 +87,7 @@ def alone_db(
         path = Path(name) / "alone.onnx"
         for node in track(layers, "one layer in int8"):
             onnx.save(make([*float_nodes, *(other for other in layers if other != node)]), path)
-            found[node] = reference.compare(OnnxNetwork(path, threads=1)).sqnr_db
+            found[node] = reference.compare(OnnxNetwork(path, threads=1, warn=False)).sqnr_db
     return found
 
 
@@ -115,7 +115,7 @@ def costs_ms(base: Path, others: Sequence[Path], runs: int, threads: int = 1) ->
 
 
 def _task(path: Path, threads: int) -> Callable[[], object]:
-    network = OnnxNetwork(path, threads)
+    network = OnnxNetwork(path, threads, warn=False)
     image = np.random.default_rng(0).random((1, 3, *network.size), dtype=np.float32)
     return lambda: network(image)
 

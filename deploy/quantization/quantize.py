@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import onnx
@@ -16,7 +17,7 @@ from deploy.measure.sqnr import Fp32Reference
 from deploy.quantization.auto_float_layers import auto_float_nodes
 from deploy.quantization.calibration import Images, Method, ranges, read_images, validation_inputs
 from deploy.quantization.calibration_shift import warn_if_calibration_shifted, warn_if_ranges_differ
-from deploy.quantization.quantizer import Scheme, open_fp32, prepared, quantized
+from deploy.quantization.quantizer import Scheme, fp32_file, open_fp32, prepared, quantized
 from lightning_app.files import atomic_write, refuse_existing
 
 SUFFIX = {"static": "int8", "dynamic": "dynamic", "a16w8": "a16w8"}
@@ -31,7 +32,7 @@ def quantize(
     model: Path,
     images: Path | None = None,
     data: Sequence[Path] = (),
-    scheme: Scheme = "static",
+    scheme: Scheme | Literal["int8"] = "static",
     method: Method = "minmax",
     number: int = 64,
     float_nodes: Sequence[str] = (),
@@ -47,12 +48,12 @@ def quantize(
     compared with fp32 on held-out images if there are enough images.
 
     Args:
-        model: fp32 ONNX file.
+        model: fp32 ONNX file, or a checkpoint, which is exported first, beside it.
         images: folder of calibration images from the target domain.
         data: YAMLs of an experiment; later files override earlier ones. Without ``images``, its training split is used
             for calibration. Its validation split is used to check the ranges, and for ``auto``.
-        scheme: ``static``; ``dynamic`` (a smaller file that is not faster on ONNX Runtime's CPU; needs no images); or
-            ``a16w8`` (16-bit activations, for NPUs).
+        scheme: ``static``, also called ``int8``; ``dynamic`` (a smaller file that is not faster on ONNX Runtime's CPU;
+            needs no images); or ``a16w8`` (16-bit activations, for NPUs).
         method: calibration method: ``minmax``, ``percentile`` or ``entropy``.
         number: largest number of calibration images, evenly spaced.
         float_nodes: names of additional nodes that stay in float.
@@ -75,7 +76,9 @@ def quantize(
         OSError: an image is corrupt and ``skip_corrupt`` is False.
         RuntimeError: all images are corrupt, or ``auto`` cannot be met.
     """
+    scheme = "static" if scheme == "int8" else scheme
     _check(scheme, method, auto)
+    model = fp32_file(model)
     output = output or model.with_name(f"{model.stem}-{SUFFIX[scheme]}.onnx")
     refuse_existing(output, overwrite=overwrite)
     network = open_fp32(model)
@@ -102,7 +105,7 @@ def quantize(
         float_nodes = auto_float_nodes(made, model, reference, auto, list(float_nodes), data)
     with atomic_write(output) as temporary:
         onnx.save(made(float_nodes), temporary)
-        smaller = OnnxNetwork(temporary, threads=1)
+        smaller = OnnxNetwork(temporary, threads=1, warn=False)
         known = reference.compare(smaller) if reference is not None else None
     print(f"{model} -> {output}: {model.stat().st_size / 1e6:.2f} -> {output.stat().st_size / 1e6:.2f} MB")
     print(f"  {_description(scheme, method, chosen, float_nodes)}")
@@ -123,7 +126,9 @@ def write_int8(model: Path, inputs: Iterator[NDArray[np.float32]], output: Path)
 def _check(scheme: str, method: str, auto: float | None) -> None:
     for name, value, known in (("scheme", scheme, get_args(Scheme)), ("method", method, get_args(Method))):
         if value not in known:
-            raise ValueError(f"{name} {value!r} is not one of {', '.join(known)}")
+            close = difflib.get_close_matches(value, known, n=1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"{name} {value!r} is not one of {', '.join(known)}{meant}")
     if auto is not None and scheme == "dynamic":
         raise ValueError("--auto needs --scheme static or a16w8: dynamic only quantizes weights")
     if auto is not None and not 0 < auto < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from deploy.export.strip_model import strip_model
 from deploy.inference.model_info import ModelInfo
+from deploy.inference.network import require_finite
 from deploy.inference.onnx_network import OnnxNetwork, read_model
+from deploy.measure.agreement import random_images
 from deploy.measure.macs import is_int8
 from deploy.quantization.calibration import QUANTIZED
 
@@ -31,12 +34,35 @@ _STEM_PRODUCTS = 27  # the value of models.float_layers, which imports torch
 _OPSET_16_BIT = 21  # the first opset whose QuantizeLinear supports 16 bits
 
 
+def fp32_file(model: Path) -> Path:
+    """The fp32 ONNX file of a checkpoint, exported beside it unless it is there already; any other file unchanged.
+
+    Raises:
+        FileNotFoundError: the checkpoint is missing.
+        FileExistsError: the ONNX file beside the checkpoint was made from another one.
+        ValueError: not a checkpoint of PocketDepth.
+        RuntimeError: the file does not agree with torch.
+    """
+    if model.suffix != ".ckpt" or not model.is_file():
+        return model
+    exported = model.with_suffix(".onnx")
+    if exported.exists():
+        sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+        if OnnxNetwork(exported).info.checkpoint_sha256 == sha256:
+            print(f"{model}: exported already, as {exported}")
+            return exported
+    from deploy.export.export import export  # imports torch
+
+    return export(model)[0]
+
+
 def open_fp32(model: Path) -> OnnxNetwork:
     """Open an fp32 file and check that it can be quantized.
 
     Raises:
         FileNotFoundError: the file is missing.
         ValueError: the file is not ONNX, is not in fp32, or has a camera input.
+        RuntimeError: it cannot run, or its output is not finite.
     """
     network = OnnxNetwork(model, threads=1)
     loaded = read_model(model)
@@ -48,6 +74,7 @@ def open_fp32(model: Path) -> OnnxNetwork:
         raise ValueError(f"{model}: is already quantized; give its fp32 file")
     if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in loaded.graph.initializer):
         raise ValueError(f"{model}: is in fp16; give its fp32 file")
+    require_finite(network(random_images(network.size, 1)[0]), model)
     return network
 
 

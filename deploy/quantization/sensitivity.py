@@ -26,7 +26,7 @@ from deploy.measure.timing import cpu_name
 from deploy.quantization.calibration import Method, ranges, read_images
 from deploy.quantization.calibration_shift import warn_if_calibration_shifted
 from deploy.quantization.layer_costs import alone_db, costs_ms, variants
-from deploy.quantization.quantizer import open_fp32, prepared, quantized
+from deploy.quantization.quantizer import fp32_file, open_fp32, prepared, quantized
 from lightning_app.files import atomic_write, refuse_existing
 
 RESOLUTION = 0.01  # smallest measurable cost, relative to the latency of the int8 file
@@ -77,7 +77,7 @@ def sensitivity(
     interleaved runs: each run of a variant follows a run of the int8 file.
 
     Args:
-        model: fp32 ONNX file.
+        model: fp32 ONNX file, or a checkpoint, which is exported first, beside it.
         images: folder of calibration images.
         data: YAMLs of an experiment. Without ``images``, its training split is used for calibration.
         method: calibration method: ``minmax``, ``percentile`` or ``entropy``.
@@ -100,6 +100,7 @@ def sensitivity(
     """
     files = [output / f"sensitivity.{suffix}" for suffix in ("txt", "json", "png")]
     refuse_existing(*files, overwrite=overwrite)
+    model = fp32_file(model)
     network = open_fp32(model)
     fp32 = prepared(model)
     chosen = read_images(images, data, network.size, number, skip_corrupt)

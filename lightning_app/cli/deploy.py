@@ -157,7 +157,7 @@ def prune(
 @deploy.command(**_PANEL)
 def quantize(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="fp32 ONNX file (.onnx).", show_default=False)],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file (fp32) or checkpoint.", show_default=False)],
     images: Annotated[
         Path | None, typer.Argument(metavar="IMAGES", help="Folder of calibration images.", show_default=False)
     ] = None,
@@ -209,7 +209,7 @@ def quantize(
 
 @deploy.command(**_PANEL)
 def targets(
-    files: Annotated[list[Path], typer.Argument(metavar="MODEL", help="ONNX or converted files.", show_default=False)],
+    files: Annotated[list[Path] | None, typer.Argument(metavar="MODEL", help="Files; none lists devices.")] = None,
     device: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Device of the targets file; repeatable (default: all).")
     ] = None,
@@ -224,12 +224,12 @@ def targets(
     output: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Check files for phones: operators and latency budgets.
+    """Check files for phones: operators and latency budgets. Without files, list the devices.
 
     Exit status 1 if a check fails or a measured latency misses its budget.
     """
     options = (device or [], measured or [], budget_ms, targets, images, output, overwrite)
-    call("deploy.devices.check_targets:check_targets", files, *options)
+    call("deploy.devices.check_targets:check_targets", files or [], *options)
 
 
 @deploy.command(**_PANEL)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
 from lightning_app.checkpoints import Checkpoint
-from lightning_app.config import build_data_module
 from lightning_app.evaluation.metrics import COUNTS, FrameErrors, mean_errors, score_frame
 from lightning_app.evaluation.protocols import AnyProtocol, protocol, views
 
@@ -116,23 +115,20 @@ def describe(readers: Sequence[Reader], names: Sequence[str]) -> str:
 
 
 def warn_of_leaks(checkpoint: Checkpoint, readers: Sequence[Reader]) -> None:
-    """Warn on stderr of scenes that a checkpoint was trained on and is scored on, if its training data is available."""
-    training: list[Reader] = []
-    with contextlib.suppress(ValueError, KeyError, ImportError):
-        training = build_data_module([checkpoint.config["data"]], str(checkpoint.path)).train
-    trained = {scene for reader in training for scene in _scenes(reader)}
+    """Warn on stderr of scenes that a checkpoint was trained on and is scored on, or that this is unknown.
+
+    Only what the checkpoint records is compared. Its YAML is of unknown origin, so no reader is built from it.
+    """
+    if checkpoint.training_data is None:
+        why = "it does not record its training data"
+        print(f"warning: {checkpoint.path}: unknown whether it was trained on these frames: {why}", file=sys.stderr)
     for reader in readers:
-        seen = trained & _scenes(reader)
+        seen: set[str] = set()
+        with contextlib.suppress(FileNotFoundError, ValueError, ImportError):  # missing data is reported later
+            seen = set().union(*(each.seen(reader) for each in checkpoint.training_data or ()))
         if seen:
             scenes = f"{len(seen)} scenes of {reader}, e.g. {min(seen)}"
             print(f"warning: {checkpoint.path} was trained on {scenes}", file=sys.stderr)
-
-
-def _scenes(reader: Reader) -> set[str]:
-    """Scenes of a reader, or its frames if the scenes are unknown; empty if the data is missing."""
-    with contextlib.suppress(FileNotFoundError, ValueError, ImportError):
-        return reader.scenes_found or {str(path.resolve()) for path in reader.paths}
-    return set()
 
 
 def require_scored(results: Results) -> None:

@@ -13,12 +13,15 @@ from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from datamodules import DepthDataModule
 from lightning_app.canonical_camera import from_canonical, to_canonical
 from lightning_app.checkpoints import Checkpoint, load_weights
 from lightning_app.data_of_trainer import data_module
 from lightning_app.evaluation.metrics import DepthMetrics
 from lightning_app.evaluation.protocols import fitting, views
+from lightning_app.training.checkpoint_content import complete
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
+from lightning_app.training_data import TrainingSet, read_training_data
 from models.contract import require_depth_network
 
 log = logging.getLogger(__name__)
@@ -73,6 +76,9 @@ class DepthModule(LightningModule):
         self.network, self.loss = network, loss
         self.optimisation, self.weights, self.rates = Optimisation(optimizer, schedule), weights, rates or {}
         self._compiles = compile
+        self._size: tuple[int, int] | None = None
+        self._seen: list[TrainingSet] = []
+        self.metrics = nn.ModuleList()
         self._multiscale = network.multiscale
         for name, rate in self.rates.items():
             if rate < 0:
@@ -81,16 +87,19 @@ class DepthModule(LightningModule):
         self.canonical_focal_px = canonical_focal_px
 
     def setup(self, stage: str) -> None:
-        """Check the input size and create the metrics of the stage."""
-        data = data_module(self.trainer)
+        """Check the input size and create the metrics of the stage; without a DepthDataModule there are none."""
+        # Depthwise convolutions are about twice as fast in this memory format, also on a CPU.
+        self.network.to(memory_format=torch.channels_last)
+        data: Any = data_module(self.trainer)
+        if not isinstance(data, DepthDataModule):
+            return
+        self._size = data.size
         self.network.check_size(data.size)
         readers = data.test if stage == "test" else data.val
         predicts = self.network.predicts
         protocols = fitting(data.protocols, readers, predicts) if readers else []
         data.set_evaluation_views(views(protocols))
         self.metrics = nn.ModuleList(DepthMetrics(each, predicts) for each in protocols)
-        # Depthwise convolutions are about twice as fast in this memory format, also on a CPU.
-        self.network.to(memory_format=torch.channels_last)
 
     def on_fit_start(self) -> None:
         """Load initial weights unless the run is resumed, freeze parts and compile."""
@@ -117,6 +126,7 @@ class DepthModule(LightningModule):
             The finest prediction, (B, 1, h, w), as from :meth:`predict`, and the terms of the loss.
         """
         image = batch["image"].contiguous(memory_format=torch.channels_last)
+        self._size = self._size or (image.shape[-2], image.shape[-1])
         predictions = self._multiscale(image)
         canonical = to_canonical(batch, self.canonical_focal_px)
         terms: dict[str, Tensor] = self.loss(predictions, canonical | {"predicts": self.network.predicts})
@@ -138,8 +148,12 @@ class DepthModule(LightningModule):
         self._log_metrics("test")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the training size."""
-        checkpoint["pocketdepth"] = {"size": list(data_module(self.trainer).size)}
+        """Save the training size, the training data and how the network is built."""
+        complete(checkpoint, self, self._size, self._seen)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the run was trained on so far."""
+        self._seen = read_training_data(checkpoint.get("pocketdepth", {}).get("training_data")) or []
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         parts = {name: list(self._part(name).parameters()) for name, rate in self.rates.items() if rate > 0}
@@ -184,7 +198,9 @@ class DepthModule(LightningModule):
         if self.weights is None:
             self.network.load_pretrained()
         else:
-            load_weights(self, Checkpoint.open(Path(self.weights)))
+            start = Checkpoint.open(Path(self.weights))
+            load_weights(self, start)
+            self._seen = start.training_data or []
             log.info("weights from %s", self.weights)
         count = sum(parameter.numel() for parameter in self.network.parameters())
         log.info("%s: %.2f M parameters", type(self.network).__name__, count / 1e6)

@@ -62,17 +62,20 @@ class PocketDepthCLI(LightningCLI):
             raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
 
     def _parse_ckpt_path(self) -> None:
-        """Read the model's settings from the checkpoint like Lightning's own method, with old names replaced."""
+        """Take the model's numbers from the checkpoint. Lightning's own method takes its classes, too.
+
+        Classes come from the YAMLs alone, because a checkpoint may come from anybody.
+        """
         config = self.config[self.config.subcommand]
         if not config.get("ckpt_path"):
             return
-        checkpoint = Checkpoint.open(Path(config.ckpt_path), module=None)
+        checkpoint = Checkpoint.open(Path(config.ckpt_path), config.model.class_path)
         network = config.model.init_args.get("network")
         refuse_other_network(checkpoint, network and network.as_dict())
         if self.config.subcommand == "fit":
             refuse_weights_alone(checkpoint)
-        arguments = {key: value for key, value in checkpoint.hyper_parameters.items() if key[0] != "_"}
-        model = {"class_path": checkpoint.hyper_parameters["_class_path"], "dict_kwargs": arguments}
+        numbers = {key: value for key, value in checkpoint.hyper_parameters.items() if _only_numbers(value)}
+        model = {"class_path": config.model.class_path, "dict_kwargs": numbers}
         self.config = self.parser.parse_object({str(self.config.subcommand): {"model": model}}, self.config)
 
     def before_instantiate_classes(self) -> None:
@@ -151,6 +154,12 @@ def _trained(network: Namespace | None) -> bool:
         return False
     module, _, name = network.class_path.rpartition(".")
     return bool(getattr(getattr(import_module(module), name), "trained", False))
+
+
+def _only_numbers(value: Any) -> bool:
+    """Whether a setting consists of numbers, which name no class and no file."""
+    each = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return value is None or isinstance(value, int | float) if each is None else all(map(_only_numbers, each))
 
 
 def _saves(callback: Namespace) -> bool:

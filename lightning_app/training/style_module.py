@@ -15,6 +15,7 @@ from torch import Tensor
 from datamodules.samples import content_and_style
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.data_of_trainer import data_module
+from lightning_app.training.checkpoint_content import complete
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
 from losses import ContentStyle
 from models import AdaIN
@@ -79,8 +80,8 @@ class StyleModule(LightningModule):
         return self.optimisation.configure(self.network.decoder.parameters(), self.trainer.estimated_stepping_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the training size."""
-        checkpoint["pocketdepth"] = {"size": list(data_module(self.trainer).size)}
+        """Save the training size, the training data and how the network is built."""
+        complete(checkpoint, self, data_module(self.trainer).size)
 
 
 def load_stylizer(checkpoint: str) -> AdaIN:

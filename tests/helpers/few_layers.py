@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import onnx
@@ -31,6 +32,11 @@ class FewLayers(nn.Module):
 
 def write_few_layers(path: Path) -> Path:
     """Its ONNX file, at 64x96, with weights of a fixed seed."""
-    torch.manual_seed(0)
-    onnx.save(to_onnx(FewLayers().eval(), (64, 96)), path)
+    onnx.save(_exported(), path)
     return path
+
+
+@cache
+def _exported() -> onnx.ModelProto:
+    torch.manual_seed(0)
+    return to_onnx(FewLayers().eval(), (64, 96))

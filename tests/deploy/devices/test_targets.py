@@ -169,3 +169,12 @@ def test_measured_results_need_no_torch(model: Path, tmp_path: Path) -> None:
     code += "except SystemExit as stop: pass\n"
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def test_targets_without_a_file_lists_devices(cli: Cli) -> None:
+    result = cli("targets")
+    assert result.status == 0, result.err
+    assert "galaxy_s25_npu" in result.out
+    assert "published by" in cli("targets", "--device", "galaxy_s25_npu").out
+    assert cli("targets", "--budget-ms", "5").status == 2
+    assert "unknown device 'galaxy'" in cli("targets", "--device", "galaxy").err
