@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 
-from lightning_app.experiments import user_modules
+from lightning_app.experiments import unused_file, user_modules
 from lightning_app.signatures import definition, module_file, names
 
 # Packages whose classes may be given by their name alone.
@@ -52,6 +53,9 @@ def require_class(class_path: str, key: str) -> None:
             f"folder{advice}"
         )
     known = names(module) if module else None
+    own = unused_file(top) if name not in (known or ()) else None
+    if own is not None and (known is not None or top in sys.stdlib_module_names):
+        raise ValueError(f"{key}: {own} is not used: {top!r} is the name of another module; rename your file")
     if known is None or name in known:
         return
     defined = {each: found.file for each in known if (found := definition(f"{module}.{each}")) and each[0] != "_"}

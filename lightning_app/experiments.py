@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 
 # setup.py copies the YAMLs into the wheel; a clone or an editable install uses the repository's.
@@ -88,3 +89,13 @@ def is_user_file(file: str) -> bool:
 def user_modules() -> list[str]:
     """Names of the Python files in the folders of :func:`import_from`."""
     return [path.stem for folder in _USER_FOLDERS for path in folder.glob("*.py")]
+
+
+def unused_file(module: str) -> Path | None:
+    """The Python file of a user that another module of its name hides, such as ``losses.py`` beside a YAML."""
+    spec = sys.modules[module].__spec__ if module in sys.modules else find_spec(module)
+    for folder in _USER_FOLDERS:
+        for file in (folder / f"{module}.py", folder / module / "__init__.py"):
+            if file.is_file() and spec is not None and (spec.origin is None or Path(spec.origin).resolve() != file):
+                return file
+    return None

@@ -19,6 +19,7 @@ from lightning_app.cli.train import train
 from lightning_app.cli.usage import UsageError, usage_message
 from lightning_app.error_messages import one_line, user_error
 from lightning_app.experiments import import_from
+from lightning_app.own_packages import require_own_packages
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -97,8 +98,9 @@ def main(args: list[str] | None = None) -> None:
     Args:
         args: arguments; None for those of the process.
     """
-    import_from(Path.cwd())
     try:
+        require_own_packages()
+        import_from(Path.cwd())
         _refuse_moved(sys.argv[1:] if args is None else args)
         sys.exit(app(args, prog_name="pocketdepth", standalone_mode=False))
     except UsageError as error:
