@@ -123,6 +123,8 @@ class ConfigCheck:
     def _mapping(self, key: str, value: dict[str, Any], source: str) -> None:
         if isinstance(value.get("class_path"), str):
             self._class(key, value["class_path"], source)
+        if "init_args" in value and value["init_args"] is None:
+            raise ValueError(f"{source}{key}.init_args: is empty; leave it out, or give arguments")
         whole = key in self.classes and not value.keys() & {"class_path", "init_args"}  # init_args left out
         arguments = value if whole else value.get("init_args")
         for name, each in arguments.items() if isinstance(arguments, dict) else ():
