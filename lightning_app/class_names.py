@@ -42,7 +42,7 @@ def require_class(class_path: str, key: str) -> None:
     module, _, name = class_path.rpartition(".")
     top = module.partition(".")[0]
     try:
-        missing = bool(top) and find_spec(top) is None
+        missing = find_spec(top) is None
     except ValueError:  # imported already, by other means than a file
         missing = False
     if missing:
@@ -52,7 +52,7 @@ def require_class(class_path: str, key: str) -> None:
             f"{key}: No module named {top!r}: not installed, and no such file next to the YAMLs or in the working "
             f"folder{advice}"
         )
-    known = names(module) if module else None
+    known = names(module)
     own = unused_file(top) if name not in (known or ()) else None
     if own is not None and (known is not None or top in sys.stdlib_module_names):
         raise ValueError(f"{key}: {own} is not used: {top!r} is the name of another module; rename your file")

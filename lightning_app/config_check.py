@@ -132,10 +132,11 @@ class ConfigCheck:
 
     def _class(self, key: str, name: str, source: str) -> None:
         """Remember the class of a key; arguments of another class are forgotten."""
-        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", name):
+        if not re.fullmatch(r"[A-Z]\w*|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", name):  # may be a word, such as forward_x
             return
         class_path = name if "." in name else full_name(name, f"{source}{key}")
-        require_class(class_path, f"{source}{key}")
+        if "." in class_path:
+            require_class(class_path, f"{source}{key}")
         if self.classes.get(key) != class_path:
             self._forget(f"{key}.")
         self.classes[key] = class_path
