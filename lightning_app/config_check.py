@@ -102,7 +102,11 @@ class ConfigCheck:
         self._value(".".join(parts).rstrip("+"), value, annotation, source)
 
     def _value(self, key: str, value: Any, annotation: ast.expr | None, source: str) -> None:
-        if isinstance(value, dict):
+        if types := scalar_types(annotation):
+            if not _is_one_of(value, types):
+                expected = " or ".join(_EXPECTED[name] for name in _EXPECTED if name in types)
+                raise ValueError(f"{source}{key}: expected {expected}, got {value}")
+        elif isinstance(value, dict):
             self._mapping(key, value, source)
         elif isinstance(value, list):
             self._forget(f"{key}[")
@@ -116,9 +120,6 @@ class ConfigCheck:
         elif isinstance(value, str) and key in ("ckpt_path", "model.weights"):
             if value.endswith(".ckpt") and "://" not in value and not Path(value).exists():
                 raise FileNotFoundError(f"{value}: no such checkpoint ({source}{key})")
-        elif (types := scalar_types(annotation)) and not _is_one_of(value, types):
-            expected = " or ".join(_EXPECTED[name] for name in _EXPECTED if name in types)
-            raise ValueError(f"{source}{key}: expected {expected}, got {value}")
 
     def _mapping(self, key: str, value: dict[str, Any], source: str) -> None:
         if isinstance(value.get("class_path"), str):

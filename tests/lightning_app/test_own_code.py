@@ -42,6 +42,7 @@ def examples(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -
     (folder / "own.yaml").write_text(OWN_YAML)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("lightning_app.experiments._USER_FOLDERS", [])
     yield folder
     for name in ("my_loss", "my_reader", "my_network", "my_callback", "my_code"):
         sys.modules.pop(name, None)

@@ -94,6 +94,7 @@ SIMILAR = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A working folder with YAMLs."""
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("lightning_app.experiments._USER_FOLDERS", [])
     monkeypatch.chdir(tmp_path)
     for name, text in YAMLS.items():
         Path(name).write_text(text)
@@ -177,7 +178,7 @@ def test_the_packaged_yamls_pass(name: str) -> None:
         ("--model.optimizer", "torch.optim.SGD", "--model.optimizer.momentum", "0.9"),
         ("--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "val/x"),
         ("--data.style", "null"),
-        ("--model", "lightning_app.training.StyleModule", "--model.style_weight", "1"),
+        ("--model", "lightning_app.training.StyleModule", "--model.network", "models.AdaIN"),
         ("-c", "merged.yaml"),
         ("--print_config",),
         ("--print_config=skip_default",),
