@@ -117,9 +117,8 @@ class ConfigCheck:
             self._class(key, value, source)
         elif isinstance(value, str) and key.endswith("network.encoder"):
             require_encoder(value, f"{source}{key}")
-        elif isinstance(value, str) and key in ("ckpt_path", "model.weights"):
-            if value.endswith(".ckpt") and "://" not in value and not Path(value).exists():
-                raise FileNotFoundError(f"{value}: no such checkpoint ({source}{key})")
+        elif key in ("ckpt_path", "model.weights") and _is_missing(value):
+            raise FileNotFoundError(f"{value}: no such checkpoint ({source}{key})")
 
     def _mapping(self, key: str, value: dict[str, Any], source: str) -> None:
         if isinstance(value.get("class_path"), str):
@@ -181,6 +180,12 @@ def _takes_a_class(annotation: ast.expr | None) -> bool:
     named = {node.id for node in nodes if isinstance(node, ast.Name)}
     named |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     return bool(named - _BUILTIN) and not named & {"str", "Any", "Path", "Literal", "object", "timedelta"}
+
+
+def _is_missing(checkpoint: Any) -> bool:
+    """Whether the value is the path of a checkpoint that does not exist; it may also be a URL or a word."""
+    known = isinstance(checkpoint, str) and checkpoint.endswith(".ckpt") and "://" not in checkpoint
+    return known and not Path(checkpoint).exists()
 
 
 def _is_one_of(value: Any, types: set[str]) -> bool:
