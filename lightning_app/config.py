@@ -83,7 +83,7 @@ def parse_yaml(text: str, source: str) -> Any:
 class _Loader(yaml.SafeLoader):
     """Refuses a key that a mapping has twice, of which YAML would keep the last."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Compose a mapping, and compare its keys before ``<<`` adds others."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[str] = set()
