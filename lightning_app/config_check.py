@@ -92,6 +92,8 @@ class ConfigCheck:
         parts = [part for part in key.split(".") if part not in ("init_args", "class_path")]
         if parts[0].rstrip("+") not in TOP:
             raise ValueError(f"{source}{key}: no such key; {self._similar(key, '', source)}")
+        if "dict_kwargs" in parts:  # what no signature lists
+            return
         annotation: ast.expr | None = None
         for index in range(1, len(parts)):
             above, name = ".".join(parts[:index]), re.sub(r"\[\d+\]$|\+$", "", parts[index])
