@@ -106,7 +106,11 @@ class Reader(ABC):
     @cached_property
     def entries(self) -> list[Any]:
         """The entries of all frames, in a fixed order."""
-        return self.scan()
+        entries = self.scan()
+        if not isinstance(entries, list) or not all(isinstance(entry, tuple) for entry in entries):
+            name = f"{type(self).__module__}.{type(self).__name__}"
+            raise ValueError(f"{name}.scan returns {type(entries).__name__}; it returns a list of one tuple per frame")
+        return entries
 
     @property
     def paths(self) -> list[Path]:

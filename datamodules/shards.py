@@ -237,5 +237,5 @@ def _litdata() -> Any:
     try:
         import litdata
     except ImportError as error:
-        raise ImportError("shards require LitData: pip install 'pocketdepth[shards]'") from error
+        raise ImportError("shards require LitData: pip install litdata google-cloud-storage") from error
     return litdata

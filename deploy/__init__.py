@@ -3,8 +3,17 @@
 ``load(path)(image)`` predicts depth with a checkpoint or an exported file.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
+
+try:
+    import lightning_app.own_packages  # noqa: F401
+except ImportError as error:  # a module of that name which is not ours
+    if error.name != "lightning_app.own_packages":
+        raise
+    other = sys.modules["lightning_app"].__file__
+    raise ImportError(f"{other} shadows the package 'lightning_app' of PocketDepth; rename it") from error
 
 from deploy.inference.load import load
 

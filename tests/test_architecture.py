@@ -59,14 +59,18 @@ TORCH_FREE = (
     "deploy/quantization/quantizer.py",
     "deploy/quantization/sensitivity.py",
     "lightning_app/canonical_camera.py",
+    "lightning_app/class_names.py",
     "lightning_app/cli/",
     "lightning_app/colormap.py",
     "lightning_app/config.py",
+    "lightning_app/config_check.py",
     "lightning_app/error_messages.py",
     "lightning_app/experiments.py",
     "lightning_app/files.py",
     "lightning_app/image_files.py",
     "lightning_app/moved.py",
+    "lightning_app/own_packages.py",
+    "lightning_app/signatures.py",
     "lightning_app/step_cache.py",
 )
 # The folders of a package from the ground up: what lies flat at its root is the ground floor, and a folder imports

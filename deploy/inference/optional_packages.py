@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ def require(module: str, extra: str) -> Any:
 
     Args:
         module: name of the module.
-        extra: PocketDepth extra that installs the package, for the error message.
+        extra: PocketDepth extra that lists the package, for the error message.
 
     Raises:
         ImportError: the package or one of its dependencies is not installed.
@@ -31,7 +34,20 @@ def require(module: str, extra: str) -> Any:
     except ImportError as error:
         package = module.partition(".")[0].replace("_", "-")
         missing = "is not installed" if package in str(error).replace("_", "-") else f"cannot be imported ({error})"
-        raise ImportError(f"{package} {missing}: pip install 'pocketdepth[{extra}]'") from error
+        raise ImportError(f"{package} {missing}: pip install {shlex.join(_libraries(extra) or [package])}") from error
+
+
+def _libraries(extra: str) -> list[str]:
+    """Requirements of an extra, by the libraries' own names; empty in a clone that is not installed.
+
+    ``pocketdepth[extra]`` would ask the package index for a name that is not ours there.
+    """
+    marker = re.compile(rf";\s*extra\s*==\s*['\"]{extra}['\"]")
+    try:
+        requirements = requires("pocketdepth") or []
+    except PackageNotFoundError:
+        return []
+    return [marker.split(each)[0].strip() for each in requirements if marker.search(each)]
 
 
 @contextmanager

@@ -15,10 +15,11 @@ from rich.table import Table
 from torch import nn
 
 from deploy.export.to_onnx import to_onnx
+from deploy.inference.optional_packages import require
 from deploy.measure.macs import count_macs
 from deploy.measure.timing import Row, conditions, measure
 from deploy.pruning.pruned_checkpoint import with_network, write_checkpoint, write_yaml
-from deploy.pruning.structured import changed_channels, import_torch_pruning, narrow_to
+from deploy.pruning.structured import changed_channels, narrow_to
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import refuse_existing
 from models.pruned import network_channels
@@ -145,7 +146,7 @@ def require_target(macs: float | None, latency: float | None) -> float:
         raise ValueError("give one target: --macs or --latency")
     if not 0 < given[0] < 1:
         raise ValueError(f"{given[0]} is not a share between 0 and 1")
-    import_torch_pruning()
+    require("torch_pruning", "prune")
     return given[0]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
 
+from deploy.inference.optional_packages import require
 from models.float_layers import head_layers
 from models.pruned import network_channels
 
@@ -71,7 +71,7 @@ def narrower(network: nn.Module, size: tuple[int, int], steps: int, across_layer
         ImportError: torch-pruning is not installed.
         ValueError: the network cannot be pruned.
     """
-    torch_pruning = import_torch_pruning()
+    torch_pruning = require("torch_pruning", "prune")
     _require_no_fused_blocks(network)
     pruned = copy.deepcopy(network).eval().requires_grad_(True)  # torch-pruning traces the autograd graph
     heads = [pruned.get_submodule(name) for name in head_layers(pruned)]
@@ -97,19 +97,6 @@ def narrower(network: nn.Module, size: tuple[int, int], steps: int, across_layer
         for _ in range(steps):
             pruner.step()
     return pruned.requires_grad_(False)
-
-
-def import_torch_pruning() -> Any:
-    """Import torch-pruning, an optional dependency.
-
-    Raises:
-        ImportError: torch-pruning is not installed.
-    """
-    try:
-        import torch_pruning
-    except ImportError as error:
-        raise ImportError("pruning needs torch-pruning: pip install 'pocketdepth[prune]'") from error
-    return torch_pruning
 
 
 def changed_channels(before: nn.Module, after: nn.Module) -> dict[str, list[int]]:

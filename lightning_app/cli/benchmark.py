@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lightning_app.cli.fit_arguments import check_fit_arguments, with_c
 from lightning_app.cli.options import SIZE, Json, Overwrite, Runs, SizeCommand, Split, Threads, call, refuse_given
 
 measure = typer.Typer(pretty_exceptions_enable=False)
@@ -109,5 +110,6 @@ def profile(
         call("lightning_app.profiling.data_loading:benchmark_loader", reader, rest, config or [], *options)
     else:
         refuse_given(context, ("size", "runs", "shards", "output"), "needs --loader")
-        arguments = [*(word for path in config or [] for word in ("-c", str(path))), *context.args]
+        arguments = [*with_c(config or []), *context.args]
+        check_fit_arguments("profile", arguments)
         call("lightning_app.profiling.training_step:profile", arguments, steps, trace, overwrite)

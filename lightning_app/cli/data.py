@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_app.cli.options import Data, Overwrite, call, refuse_given
+from lightning_app.cli.options import YAMLS, Data, Overwrite, call, refuse_given
 
 data = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -23,7 +23,7 @@ ReaderData = Annotated[
     list[Path] | None,
     typer.Option(
         "--data",
-        metavar="YAML",
+        **YAMLS,
         help="YAML with a data section, instead of a reader; repeatable, later files override earlier ones.",
     ),
 ]

@@ -7,8 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from lightning_app.cli.fit_arguments import check_fit_arguments, with_c
 from lightning_app.cli.options import (
+    MODEL,
     SIZE,
+    YAMLS,
     Checkpoint,
     Json,
     Overwrite,
@@ -37,11 +40,7 @@ def export(
     context: typer.Context,
     model: Annotated[
         Path,
-        typer.Argument(
-            metavar="MODEL",
-            help="Checkpoint (.ckpt), or ONNX file (.onnx) to add a camera input to.",
-            show_default=False,
-        ),
+        typer.Argument(**MODEL, help="Checkpoint (.ckpt), or ONNX file (.onnx) to add a camera input to."),
     ],
     output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,
     size: Annotated[
@@ -141,6 +140,7 @@ def prune(
     if unstructured is not None and (macs, latency) != (None, None):
         raise ValueError("--unstructured cannot be combined with --macs or --latency")
     if config:
+        check_fit_arguments("prune CHECKPOINT", [*with_c(config), *context.args])
         options = (output, macs, latency, across_layers, steps, threads, overwrite)
         call("deploy.pruning.prune_steps:prune_in_steps", checkpoint, config, context.args, *options)
         return
@@ -157,14 +157,14 @@ def prune(
 @deploy.command(**_PANEL)
 def quantize(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file (fp32) or checkpoint.", show_default=False)],
+    model: Annotated[Path, typer.Argument(**MODEL, help="ONNX file (fp32) or checkpoint.")],
     images: Annotated[
         Path | None, typer.Argument(metavar="IMAGES", help="Folder of calibration images.", show_default=False)
     ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="YAML",
+            **YAMLS,
             help="Experiment YAML: calibrate on its training frames, check on its validation split; "
             "repeatable, later files override earlier ones.",
         ),

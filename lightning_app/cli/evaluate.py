@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_app.cli.options import Data, Json, Model, Overwrite, Protocols, SkipCorrupt, Split, call
+from lightning_app.cli.options import YAMLS, Data, Json, Model, Overwrite, Protocols, SkipCorrupt, Split, call
 
 evaluation = typer.Typer(pretty_exceptions_enable=False)
 
@@ -20,7 +20,7 @@ def evaluate(
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="YAML",
+            **YAMLS,
             help="YAML with a data section; repeatable, later files override earlier ones (default with --per-dataset: "
             "cross_data.yaml).",
             show_default=False,

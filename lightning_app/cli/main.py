@@ -16,8 +16,10 @@ from lightning_app.cli.deploy import deploy
 from lightning_app.cli.evaluate import evaluation
 from lightning_app.cli.experiments import experiments
 from lightning_app.cli.train import train
+from lightning_app.cli.usage import UsageError, usage_message
 from lightning_app.error_messages import one_line, user_error
 from lightning_app.experiments import import_from
+from lightning_app.own_packages import require_own_packages
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -28,22 +30,38 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# Verbs of older versions and their replacements.
+# Verbs of older versions and of other programs, and their replacements.
 _MOVED = {
+    "bench": "benchmark",
     "camera": "export FILE.onnx --camera HEIGHTxWIDTH",
     "convert coreml": "convert FILE --to coreml",
     "convert executorch": "convert FILE --to executorch",
     "convert litert": "convert FILE --to litert",
     "convert qnn": "convert FILE --to qnn",
+    "coreml": "convert FILE --to coreml",
     "cross-data": "evaluate MODEL --per-dataset",
     "data benchmark": "profile --loader",
+    "demo": "predict",
     "encoders": "benchmark --encoder NAME",
+    "eval": "evaluate",
+    "executorch": "convert FILE --to executorch",
+    "finetune": "fit --model.weights FILE.ckpt",
     "gates": "targets FILE.onnx",
+    "infer": "predict",
+    "inference": "predict",
+    "litert": "convert FILE --to litert",
+    "onnx": "export",
+    "qnn": "convert FILE --to qnn",
+    "resume": "fit --ckpt_path FILE.ckpt",
+    "run": "predict",
     "sensitivity": "quantize FILE.onnx IMAGES --sensitivity FOLDER",
     "style": "data stylize",
     "style apply": "data stylize --output FOLDER",
     "style bank": "data stylize --output bank.npz",
     "style cost": "profile -c YAML",
+    "tflite": "convert FILE --to litert",
+    "train": "fit",
+    "val": "validate",
 }
 
 
@@ -80,10 +98,13 @@ def main(args: list[str] | None = None) -> None:
     Args:
         args: arguments; None for those of the process.
     """
-    import_from(Path.cwd())
     try:
+        require_own_packages()
+        import_from(Path.cwd())
         _refuse_moved(sys.argv[1:] if args is None else args)
-        app(args, prog_name="pocketdepth")
+        sys.exit(app(args, prog_name="pocketdepth", standalone_mode=False))
+    except UsageError as error:
+        _fail(error, 2)
     except KeyboardInterrupt:
         sys.exit("pocketdepth: interrupted")
     except (ArgumentError, ValueError, ImportError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
@@ -106,5 +127,7 @@ def _refuse_moved(args: list[str]) -> None:
 def _fail(error: Exception, status: int) -> None:
     if os.environ.get("POCKETDEPTH_DEBUG"):
         raise error
-    print(f"pocketdepth: error: {user_error(error) or one_line(error)}", file=sys.stderr)
+    message = usage_message(error, app) if isinstance(error, UsageError) else user_error(error) or one_line(error)
+    if message:
+        print(f"pocketdepth: error: {message}", file=sys.stderr)
     sys.exit(status)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand
+
+from lightning_app.cli.fit_arguments import check_data
 
 
 class Size(NamedTuple):
@@ -51,24 +54,40 @@ def _read_sizes(value: Any) -> Any:
     return read_size(value) if isinstance(value, str) else value and [read_size(each) for each in value]
 
 
+def existing(path: Path) -> Path:
+    """Return the path of a model; raise FileNotFoundError at once, before torch is imported, if it does not exist."""
+    if not path.exists():
+        files = [each.name for each in path.parent.glob(f"*{path.suffix}")] if path.parent.is_dir() else []
+        close = get_close_matches(path.name, files, n=1)
+        kind = "checkpoint" if path.suffix == ".ckpt" else "model"
+        raise FileNotFoundError(
+            f"{path}: no such {kind}" + (f"; did you mean {path.with_name(close[0])}?" if close else "")
+        )
+    return path
+
+
+def data_yamls(paths: list[Path] | None) -> list[Path] | None:
+    """Return YAMLs with data sections; raise errors of :func:`lightning_app.cli.fit_arguments.check_data` at once."""
+    check_data(paths or [])
+    return paths
+
+
 SIZE: dict[str, Any] = {"metavar": "HxW", "callback": _read_sizes}  # for options with a size
+MODEL: dict[str, Any] = {"metavar": "MODEL", "callback": existing, "show_default": False}  # for arguments
+YAMLS: dict[str, Any] = {"metavar": "YAML", "callback": data_yamls}  # for options with YAMLs that have a data section
 Data = Annotated[
     list[Path],
     typer.Option(
-        metavar="YAML",
+        **YAMLS,
         help="YAML with a data section; repeatable, later files override earlier ones.",
         show_default=False,
     ),
 ]
 Model = Annotated[
     Path,
-    typer.Argument(
-        metavar="MODEL",
-        help="Checkpoint (.ckpt), ONNX file (.onnx, .ort) or converted file (.tflite, .pte).",
-        show_default=False,
-    ),
+    typer.Argument(**MODEL, help="Checkpoint (.ckpt), ONNX file (.onnx, .ort) or converted file (.tflite, .pte)."),
 ]
-Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Checkpoint (.ckpt).", show_default=False)]
+Checkpoint = Annotated[Path, typer.Argument(**MODEL | {"metavar": "CHECKPOINT"}, help="Checkpoint (.ckpt).")]
 Split = Annotated[str, typer.Option(help="Split: val or test.")]
 Protocols = Annotated[
     list[str] | None,

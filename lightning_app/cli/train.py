@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lightning_app.cli.fit_arguments import check_fit_arguments, check_variants
 from lightning_app.cli.options import Overwrite, Split, call
 
 train = typer.Typer(pretty_exceptions_enable=False)
@@ -24,18 +25,21 @@ _LIGHTNING: dict[str, Any] = {
 @train.command(**_LIGHTNING)
 def fit(context: typer.Context) -> None:
     """Train an experiment: fit -c base.yaml -c x.yaml [--key value]."""
+    check_fit_arguments("fit", context.args)
     call("lightning_app.training.lightning_cli:run", "fit", context.args)
 
 
 @train.command(**_LIGHTNING)
 def validate(context: typer.Context) -> None:
     """Evaluate a checkpoint on the validation split (--ckpt_path)."""
+    check_fit_arguments("validate", context.args)
     call("lightning_app.training.lightning_cli:run", "validate", context.args)
 
 
 @train.command(**_LIGHTNING)
 def test(context: typer.Context) -> None:
     """Evaluate a checkpoint on the test split (--ckpt_path)."""
+    check_fit_arguments("test", context.args)
     call("lightning_app.training.lightning_cli:run", "test", context.args)
 
 
@@ -76,4 +80,5 @@ def compare(
     variants = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
     rest = arguments[len(variants) :]
     options = (rest, seeds, split, jobs, output, overwrite, only or [])
+    check_variants(config, list(map(Path, variants)), rest)
     call("lightning_app.comparison.compare:compare", list(map(Path, variants)), config, *options)

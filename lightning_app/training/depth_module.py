@@ -20,6 +20,7 @@ from lightning_app.data_of_trainer import data_module
 from lightning_app.evaluation.metrics import DepthMetrics
 from lightning_app.evaluation.protocols import fitting, views
 from lightning_app.training.checkpoint_content import complete
+from lightning_app.training.loss_terms import require_predictions, require_terms
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
 from lightning_app.training_data import TrainingSet, read_training_data
 from models.contract import require_depth_network
@@ -127,9 +128,9 @@ class DepthModule(LightningModule):
         """
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         self._size = self._size or (image.shape[-2], image.shape[-1])
-        predictions = self._multiscale(image)
+        predictions = require_predictions(self.network, self._multiscale(image))
         canonical = to_canonical(batch, self.canonical_focal_px)
-        terms: dict[str, Tensor] = self.loss(predictions, canonical | {"predicts": self.network.predicts})
+        terms = require_terms(self.loss, self.loss(predictions, canonical | {"predicts": self.network.predicts}))
         return from_canonical(predictions[0], batch, self.canonical_focal_px), terms
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
@@ -165,11 +166,6 @@ class DepthModule(LightningModule):
 
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
         prediction, terms = self.supervise(batch)
-        if not isinstance(terms, dict) or "loss" not in terms:
-            returned = f"the keys {', '.join(map(str, terms))}" if isinstance(terms, dict) else type(terms).__name__
-            raise ValueError(
-                f"{type(self.loss).__name__} returns {returned}; a loss returns a dict with the key 'loss'"
-            )
         training = stage == "train"
         named = {f"{stage}/{name}": value for name, value in terms.items()}
         self.log_dict(

@@ -88,7 +88,7 @@ def test_sections_of_yamls(tmp_path: Path) -> None:
     assert read_sections([second, first], "data") == [{"class_path": "x"}]
     with pytest.raises(ValueError, match=r"2\.yaml: no data section"):
         read_sections([second], "data")
-    with pytest.raises(ValueError, match=r"^here: not YAML \(while"):
+    with pytest.raises(ValueError, match=r"^here:1: not YAML \(while"):
         parse_yaml("a: [", "here")
 
 

@@ -39,6 +39,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("lightning_app.experiments._USER_FOLDERS", [])
     monkeypatch.delenv("POCKETDEPTH_DATA", raising=False)
     monkeypatch.setenv("WANDB_MODE", "offline")
     yield folder

@@ -216,4 +216,4 @@ def test_missing_torch_pruning_is_said(fitted: Path, cli: Cli, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "torch_pruning", None)
     result = cli("prune", fitted / "checkpoints" / "best.ckpt", "--macs", "0.5")
     assert result.status == 2
-    assert "pruning needs torch-pruning: pip install 'pocketdepth[prune]'" in result.err
+    assert "torch-pruning is not installed: pip install 'torch-pruning>=" in result.err

@@ -60,7 +60,8 @@ def test_per_dataset_scores_what_is_there(exported: Path, data_root: Path, tmp_p
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "no data section"),
+        ("", "x.yaml: is empty"),
+        ("model: {}", "no data section"),
         ("data: {init_args: {val: []}}", "names no class_path; give base.yaml before it"),
         ("data: [", "not YAML"),
         ("data:", "its data section is empty or not a mapping"),
