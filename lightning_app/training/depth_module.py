@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
+from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from lightning_app.callbacks import ExactResume
 from lightning_app.canonical_camera import from_canonical, to_canonical
 from lightning_app.checkpoints import Checkpoint, load_weights
 from lightning_app.data_of_trainer import data_module
@@ -91,6 +92,10 @@ class DepthModule(LightningModule):
         self.metrics = nn.ModuleList(DepthMetrics(each, predicts) for each in protocols)
         # Depthwise convolutions are about twice as fast in this memory format, also on a CPU.
         self.network.to(memory_format=torch.channels_last)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """What every run needs, whoever made its trainer."""
+        return [ExactResume()]
 
     def on_fit_start(self) -> None:
         """Load initial weights unless the run is resumed, freeze parts and compile."""
