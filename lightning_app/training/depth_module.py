@@ -13,7 +13,7 @@ from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from lightning_app.callbacks import ExactResume
+from lightning_app.callbacks import ExactResume, HealthCheck
 from lightning_app.canonical_camera import from_canonical, to_canonical
 from lightning_app.checkpoints import Checkpoint, load_weights
 from lightning_app.data_of_trainer import data_module
@@ -95,7 +95,7 @@ class DepthModule(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """What every run needs, whoever made its trainer."""
-        return [ExactResume()]
+        return [ExactResume(), HealthCheck()]
 
     def on_fit_start(self) -> None:
         """Load initial weights unless the run is resumed, freeze parts and compile."""

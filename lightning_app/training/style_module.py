@@ -13,7 +13,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from datamodules.samples import content_and_style
-from lightning_app.callbacks import ExactResume
+from lightning_app.callbacks import ExactResume, HealthCheck
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.data_of_trainer import data_module
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
@@ -57,7 +57,7 @@ class StyleModule(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """What every run needs, whoever made its trainer."""
-        return [ExactResume()]
+        return [ExactResume(), HealthCheck()]
 
     def on_fit_start(self) -> None:
         """Load the encoder's weights unless the run is resumed."""

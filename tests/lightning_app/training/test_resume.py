@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from datamodules import DepthDataModule, KittiRaw, VirtualKitti
 from lightning_app.training import DepthModule
 from losses import SILog
 from tests.helpers.tiny_network import TinyNetwork
+from tests.helpers.tiny_run import tiny_data, tiny_trainer
 
 SCHEDULES: dict[str, dict[str, Any]] = {
     "steps": {"max_steps": 8},
@@ -85,27 +85,9 @@ def fit(
     root: Path, workers: int, options: dict[str, Any], stop: StopAt | None = None, resume: bool = False
 ) -> tuple[Record, dict[str, Any]]:
     """Train the smallest network; returns what was recorded, and the last checkpoint."""
-    seed_everything(0, verbose=False)
-    data = DepthDataModule(
-        train=[VirtualKitti("vkitti")],
-        val=[KittiRaw("kitti", split="kitti/val.txt", depth="forward_x")],
-        test=[],
-        size=(64, 96),
-        batch_size=4,
-        workers=workers,
-    )
     record, last = Record(), ModelCheckpoint(root, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    trainer = Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=1,
-        default_root_dir=root,
-        callbacks=[record, *([stop] if stop else []), last],
-        **options,
-    )
-    module = DepthModule(TinyNetwork(), SILog())
+    trainer = tiny_trainer(root, record, *([stop] if stop else []), last, **options)
+    module, data = DepthModule(TinyNetwork(), SILog()), tiny_data(workers=workers)
     if stop:
         with pytest.raises(StoppedError):
             trainer.fit(module, data)
