@@ -38,12 +38,18 @@ class ExactResume(Callback):
             state |= {f"network.{name}": buffer for name, buffer in self._buffers.items() if f"network.{name}" in state}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Set the counters to what is completed: an interrupted batch counts as not started."""
+        """Set the counters to what is completed: an interrupted batch counts as not started.
+
+        Raises:
+            ValueError: the checkpoint's schedule ends before the run.
+        """
         if trainer.state.fn != "fit":
             return
+        _refuse_longer(trainer, checkpoint)
         loops = checkpoint["loops"]["fit_loop"]
         batches, epochs, validation = (
-            loops[name] for name in ("epoch_loop.batch_progress", "epoch_progress", "epoch_loop.val_loop.batch_progress")
+            loops[name]
+            for name in ("epoch_loop.batch_progress", "epoch_progress", "epoch_loop.val_loop.batch_progress")
         )
         # ModelCheckpoint saves before or after the validation of a batch; only after it the batch is completed.
         completed = batches["current"]["completed"] == batches["current"]["processed"]
@@ -76,3 +82,14 @@ class ExactResume(Callback):
             batches.increment_by(-(batches.current.ready % trainer.accumulate_grad_batches))
         epoch._batches_that_stepped = trainer.global_step - (epoch.restarting and validates)
         iter(fetcher)
+
+
+def _refuse_longer(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
+    """Raise ValueError if a schedule, such as OneCycle, is not defined up to the end of the run."""
+    ends = [int(state["total_steps"]) for state in checkpoint["lr_schedulers"] if "total_steps" in state]
+    steps = trainer.estimated_stepping_batches
+    if any(end < steps for end in ends):
+        raise ValueError(
+            f"{trainer.ckpt_path}: its learning rate schedule ends at step {min(ends)}, so it cannot be resumed for "
+            f"{steps} steps; to start a new run from its weights give --model.weights in place of --ckpt_path"
+        )

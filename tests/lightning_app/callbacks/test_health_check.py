@@ -110,7 +110,7 @@ def test_depth_without_pairs_teaches_no_order(data_root: Path, tmp_path: Path) -
 def test_depth_of_zeros_teaches_nothing(data_root: Path, tmp_path: Path) -> None:
     for path in data_root.rglob("depth_*.png"):
         write_vkitti_depth(path, np.zeros((64, 96), np.float32))
-    with pytest.raises(RuntimeError, match="no gradient since the start: .* e.g. in .*vkitti"):
+    with pytest.raises(RuntimeError, match="no gradient since the start: no pixel that SILog"):
         fit(tmp_path / "run")
 
 
