@@ -39,7 +39,9 @@ def drop_callbacks(trainer: Namespace) -> None:
         "LearningRateMonitor": trainer.logger is False,
         "StepProgress": bool(trainer.enable_progress_bar),
     }
-    given = trainer.callbacks if isinstance(trainer.callbacks, list) else [trainer.callbacks] if trainer.callbacks else []
+    given = (
+        trainer.callbacks if isinstance(trainer.callbacks, list) else [trainer.callbacks] if trainer.callbacks else []
+    )
     trainer.callbacks = [each for each in given if not off.get(each.class_path.rpartition(".")[2])]
 
 

@@ -11,7 +11,7 @@ from datamodules import DepthDataModule, KittiRaw, VirtualKitti
 
 
 def tiny_data(**changes: Any) -> DepthDataModule:
-    """Twelve training frames in batches of four, three validation frames."""
+    """Twelve training frames in batches of four, three validation frames. Seeds all that is made after it."""
     seed_everything(0, verbose=False)
     settings: dict[str, Any] = {
         "train": [VirtualKitti("vkitti")],

@@ -87,7 +87,8 @@ def fit(
     """Train the smallest network; returns what was recorded, and the last checkpoint."""
     record, last = Record(), ModelCheckpoint(root, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = tiny_trainer(root, record, *([stop] if stop else []), last, **options)
-    module, data = DepthModule(TinyNetwork(), SILog()), tiny_data(workers=workers)
+    data = tiny_data(workers=workers)  # seeds the network, too
+    module = DepthModule(TinyNetwork(), SILog())
     if stop:
         with pytest.raises(StoppedError):
             trainer.fit(module, data)
@@ -105,33 +106,45 @@ def same(one: Any, two: Any) -> bool:
     return torch.equal(one, two) if isinstance(one, torch.Tensor) else bool(one == two)
 
 
-def check(root: Path, workers: int, options: dict[str, Any], place: str, step: int) -> None:
-    """Compare a run that is stopped and resumed with one that is not."""
+def check(root: Path, workers: int, options: dict[str, Any], place: str, steps: tuple[int, ...]) -> None:
+    """Compare runs that are stopped at steps and resumed with one that is not."""
     whole, expected = fit(root / "whole", workers, options)
-    before, _ = fit(root / "broken", workers, options, StopAt(place, step))
-    after, found = fit(root / "broken", workers, options, resume=True)
-    again = place in ("before", "middle")  # that batch was started twice
-    assert (before.trained[:-1] if again else before.trained) + after.trained == whole.trained
-    assert before.validated + after.validated == whole.validated
-    keys = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch")
-    assert [key for key in keys if not same(expected[key], found[key])] == []
+    for step in steps:
+        if place == "validation" and step not in whole.validated:
+            continue
+        folder = root / str(step)
+        before, _ = fit(folder, workers, options, StopAt(place, step))
+        after, found = fit(folder, workers, options, resume=True)
+        again = {"before": 1, "middle": options.get("accumulate_grad_batches", 1)}.get(
+            place, 0
+        )  # batches without a step
+        assert before.trained[: len(before.trained) - again] + after.trained == whole.trained, step
+        assert before.validated + after.validated == whole.validated, step
+        keys = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch")
+        assert [key for key in keys if not same(expected[key], found[key])] == [], step
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize(
+    ("schedule", "workers"), [("steps", 0), ("epochs", 0), ("epochs", 1), ("both", 0), ("both", 1)]
+)
 @pytest.mark.parametrize(("place", "step"), [("middle", 4), ("epoch", 3)])
 def test_resumed_run(place: str, step: int, schedule: str, workers: int, data_root: Path, tmp_path: Path) -> None:
-    check(tmp_path, workers, SCHEDULES[schedule], place, step)
+    check(tmp_path, workers, SCHEDULES[schedule], place, (step,))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("validation", VALIDATIONS)
 @pytest.mark.parametrize("place", ["before", "middle", "after", "epoch", "validation"])
 def test_resumed_run_wherever_it_stopped(
     place: str, validation: str, schedule: str, workers: int, data_root: Path, tmp_path: Path
 ) -> None:
-    for step in (3, 6) if place == "epoch" else (1, 2, 3, 4, 5, 6):
-        options = SCHEDULES[schedule] | VALIDATIONS[validation]
-        check(tmp_path / str(step), workers, options, place, step)
+    steps = (3, 6) if place == "epoch" else (1, 2, 3, 4, 5, 6)
+    check(tmp_path, workers, SCHEDULES[schedule] | VALIDATIONS[validation], place, steps)
+
+
+@pytest.mark.parametrize(("place", "step"), [("middle", 2), ("epoch", 4)])
+def test_a_resumed_run_accumulates_gradients_alike(place: str, step: int, data_root: Path, tmp_path: Path) -> None:
+    """Two steps an epoch, the second of one batch; ``middle`` loses the gradients of two batches."""
+    check(tmp_path, 0, {"max_epochs": 3, "accumulate_grad_batches": 2}, place, (step,))
