@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
@@ -27,9 +28,12 @@ class ExactResume(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: dict[str, Any], batch_idx: int
     ) -> None:
         """Keep the buffers (BatchNorm statistics) of the last optimizer step: a batch changes them before its step."""
-        if self._step != trainer.global_step:
-            self._step = trainer.global_step
-            self._buffers = {name: buffer.clone() for name, buffer in pl_module.network.named_buffers()}
+        if self._step == trainer.global_step:
+            return
+        self._step, live = trainer.global_step, dict(pl_module.network.named_buffers())  # type: ignore[operator, union-attr]
+        if not self._buffers:
+            self._buffers = {name: buffer.clone() for name, buffer in live.items()}
+        torch._foreach_copy_(list(self._buffers.values()), list(live.values()))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Save a batch that was interrupted as not started."""

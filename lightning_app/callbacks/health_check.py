@@ -125,6 +125,7 @@ class HealthCheck(Callback):
             trainer,
             f"step {trainer.global_step}: {found} since the start: no pixel that {loss} compares "
             f"is known, e.g. in {_frames(self._paths)}; give data.train frames with depth, labels or ordinal pairs",
+            learned=False,
         )
 
     def _check_monitored(self, trainer: Trainer) -> None:
@@ -137,12 +138,12 @@ class HealthCheck(Callback):
                 _fail(trainer, f"step {trainer.global_step}: {name} is {value}; {why}")
 
 
-def _fail(trainer: Trainer, message: str) -> None:
-    """Raise RuntimeError. Weights that are not finite are not saved on the way out."""
-    if not all(bool(each.isfinite().all()) for each in trainer.lightning_module.parameters()):
-        for callback in trainer.checkpoint_callbacks:
-            if isinstance(callback, ModelCheckpoint):
-                callback.save_on_exception = False
+def _fail(trainer: Trainer, message: str, learned: bool = True) -> None:
+    """Raise RuntimeError. Weights that are not finite, or not trained, are not saved on the way out."""
+    finite = all(bool(each.isfinite().all()) for each in trainer.lightning_module.parameters())
+    for callback in trainer.checkpoint_callbacks if not (finite and learned) else ():
+        if isinstance(callback, ModelCheckpoint):
+            callback.save_on_exception = False
     raise RuntimeError(message)
 
 

@@ -100,6 +100,7 @@ def test_weights_of_nan_are_not_saved(
 def test_photographs_alone_teach_nothing(loss: type[nn.Module], data_root: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=f"no pixel that {loss.__name__} compares is known, e.g. in .*photos"):
         fit(tmp_path / "run", loss(), train=[Photos("photos")], batch_size=1)
+    assert not (tmp_path / "run" / "last.ckpt").exists()
 
 
 def test_depth_without_pairs_teaches_no_order(data_root: Path, tmp_path: Path) -> None:
