@@ -122,7 +122,8 @@ def training_sampler(
     counts, seed = batch_counts(proportions or lengths, batch_size), torch.initial_seed()
     if trainer is None:
         return MixtureSampler(lengths, counts, max(1, sum(lengths) // batch_size), seed, lambda: 0)
-    batches, overfit = max(1, sum(lengths) // (batch_size * trainer.world_size)), trainer.overfit_batches
+    batches = max(1, sum(lengths) // (batch_size * trainer.world_size))
+    overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # not declared by Lightning
     return MixtureSampler(
         lengths,
         counts,

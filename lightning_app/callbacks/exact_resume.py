@@ -30,7 +30,7 @@ class ExactResume(Callback):
         """Keep the buffers (BatchNorm statistics) of the last optimizer step: a batch changes them before its step."""
         if self._step == trainer.global_step:
             return
-        self._step, live = trainer.global_step, dict(pl_module.network.named_buffers())  # type: ignore[operator, union-attr]
+        self._step, live = trainer.global_step, dict(pl_module.named_buffers())
         if not self._buffers:
             self._buffers = {name: buffer.clone() for name, buffer in live.items()}
         torch._foreach_copy_(list(self._buffers.values()), list(live.values()))
@@ -39,7 +39,7 @@ class ExactResume(Callback):
         """Save a batch that was interrupted as not started."""
         if trainer.training and self._step == trainer.global_step:
             state = checkpoint["state_dict"]
-            state |= {f"network.{name}": buffer for name, buffer in self._buffers.items() if f"network.{name}" in state}
+            state |= {name: buffer for name, buffer in self._buffers.items() if name in state}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Set the counters to what is completed: an interrupted batch counts as not started.

@@ -131,7 +131,8 @@ class HealthCheck(Callback):
     def _check_monitored(self, trainer: Trainer) -> None:
         """Raise RuntimeError if a metric is not finite by which the best checkpoint is chosen or the run is ended."""
         metrics = trainer.callback_metrics
-        for name in {str(getattr(callback, "monitor", None)) for callback in trainer.callbacks} & metrics.keys():
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # not declared by Lightning
+        for name in {str(getattr(each, "monitor", None)) for each in callbacks} & metrics.keys():
             value, frames = float(metrics[name]), metrics.get(f"{name.rpartition('/')[0]}/frames")
             if not math.isfinite(value):
                 why = "no frame of the validation split has ground truth for it" if frames == 0 else "it is monitored"

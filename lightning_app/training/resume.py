@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from lightning_app.checkpoints import Checkpoint
 
-_UNSET = (None, False, {}, [])
+_UNSET: tuple[Any, ...] = (None, False, {}, [])
 
 
 def refuse_other_settings(checkpoint: Checkpoint, model: Namespace) -> None:

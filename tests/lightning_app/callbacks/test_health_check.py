@@ -34,8 +34,8 @@ class Diverging(nn.Module):
         self.silog, self.value, self.batches = SILog(), value, 0
 
     def forward(self, predictions: tuple[Tensor, ...], batch: dict[str, Any]) -> dict[str, Tensor]:
-        self.batches += self.training
-        terms = self.silog(predictions, batch)
+        self.batches += int(self.training)
+        terms: dict[str, Tensor] = self.silog(predictions, batch)
         if self.batches != 3:
             return terms
         zero = (predictions[0] * 0).sum()

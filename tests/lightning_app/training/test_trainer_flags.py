@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonargparse import Namespace
+from jsonargparse import Namespace, dict_to_namespace
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lightning_app.training import DepthModule
@@ -55,7 +55,8 @@ TAKEN: list[dict[str, Any]] = [
 def flags(**changes: Any) -> Namespace:
     """The trainer section: Lightning's defaults, as the command line fills them in."""
     defaults = {name: each.default for name, each in inspect.signature(Trainer).parameters.items()}
-    return Namespace(defaults | {"max_steps": 10, "use_distributed_sampler": False} | changes)
+    found: Namespace = dict_to_namespace(defaults | {"max_steps": 10, "use_distributed_sampler": False} | changes)
+    return found
 
 
 @pytest.mark.parametrize(("changes", "message"), REFUSED)
@@ -81,7 +82,7 @@ def test_taken_flags(changes: dict[str, Any]) -> None:
 def test_flags_turn_callbacks_off(changes: dict[str, Any], left: list[str]) -> None:
     names = ("ModelCheckpoint", "LearningRateMonitor", "StepProgress")
     trainer = flags(enable_progress_bar=False)
-    trainer.callbacks = [Namespace(class_path=f"some.{name}") for name in names]
+    trainer.callbacks = [dict_to_namespace({"class_path": f"some.{name}"}) for name in names]
     for key, value in changes.items():
         trainer[key] = value
     drop_callbacks(trainer)
