@@ -92,7 +92,8 @@ class PocketDepthCLI(LightningCLI):
             refuse_other_settings(checkpoint, config.model)
             message = finished(checkpoint, config.trainer)
             if message:
-                sys.exit(print(message))
+                print(message)
+                sys.exit()
             self.resumed = checkpoint.path, int(checkpoint.content["global_step"])
         arguments = {key: value for key, value in checkpoint.hyper_parameters.items() if key[0] != "_"}
         model = {"class_path": checkpoint.hyper_parameters["_class_path"], "dict_kwargs": arguments}
