@@ -135,13 +135,13 @@ class HealthCheck(Callback):
         for name in {str(getattr(each, "monitor", None)) for each in callbacks} & metrics.keys():
             value, frames = float(metrics[name]), metrics.get(f"{name.rpartition('/')[0]}/frames")
             if not math.isfinite(value):
-                why = "no frame of the validation split has ground truth for it" if frames == 0 else "it is monitored"
-                _fail(trainer, f"step {trainer.global_step}: {name} is {value}; {why}")
+                why = ": no frame of the validation split has ground truth for it" if frames == 0 else ""
+                _fail(trainer, f"step {trainer.global_step}: {name} is {value}, so no checkpoint can be the best{why}")
 
 
 def _fail(trainer: Trainer, message: str, learned: bool = True) -> None:
-    """Raise RuntimeError. Weights that are not finite, or not trained, are not saved on the way out."""
-    finite = all(bool(each.isfinite().all()) for each in trainer.lightning_module.parameters())
+    """Raise RuntimeError. Weights and statistics that are not finite, or not trained, are not saved on the way out."""
+    finite = all(bool(each.isfinite().all()) for each in trainer.lightning_module.state_dict().values())
     for callback in trainer.checkpoint_callbacks if not (finite and learned) else ():
         if isinstance(callback, ModelCheckpoint):
             callback.save_on_exception = False
