@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from datamodules.augmentation import Augmentation, Sample
 from datamodules.geometry import View
 from datamodules.reader import OnCorrupt, Reader
-from datamodules.sampler import MixtureSampler, batch_counts
+from datamodules.sampler import RankSampler, training_sampler
 from datamodules.samples import EvaluationFrames, TrainingFrames, collate, collate_padded, inverse_of
 from datamodules.style import StyleTransfer
 
@@ -108,17 +108,7 @@ class DepthDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         lengths = [len(reader) for reader in self.train]
-        counts = batch_counts(self.proportions or lengths, self.batch_size)
-        ranks = self.trainer.world_size if self.trainer else 1
-        sampler = MixtureSampler(
-            lengths,
-            counts,
-            batches=max(1, sum(lengths) // (self.batch_size * ranks)),
-            seed=torch.initial_seed(),
-            position=self._position,
-            rank=self.trainer.global_rank if self.trainer else 0,
-            ranks=ranks,
-        )
+        sampler = training_sampler(lengths, self.proportions, self.batch_size, self.trainer)
         dataset = TrainingFrames(self.train, self.augmentation, self.size, self.on_corrupt)
         return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, **self._loading())
 
@@ -229,9 +219,13 @@ class DepthDataModule(LightningDataModule):
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if len(dataset) < ranks:
             raise ValueError(f"{len(dataset)} frames to evaluate cannot be split over {ranks} processes")
-        mine = range(rank, len(dataset), ranks)  # DistributedSampler would duplicate frames to pad
-        batch_size = batch_size or self.batch_size
-        return DataLoader(dataset, batch_size=batch_size, sampler=mine, collate_fn=collate_padded, **self._loading())
+        return DataLoader(
+            dataset,
+            batch_size=batch_size or self.batch_size,
+            sampler=RankSampler(dataset, rank, ranks),
+            collate_fn=collate_padded,
+            **self._loading(),
+        )
 
     def _loading(self) -> dict[str, Any]:
         pinned = torch.cuda.is_available()
@@ -241,9 +235,6 @@ class DepthDataModule(LightningDataModule):
             "pin_memory": pinned,
             "worker_init_fn": _single_thread,
         }
-
-    def _position(self) -> int:
-        return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready if self.trainer else 0
 
 
 def _single_thread(worker: int) -> None:

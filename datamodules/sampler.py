@@ -1,14 +1,16 @@
-"""Batch sampler: the frames of a batch depend only on the seed and the position."""
+"""Samplers: the frames of a batch depend only on the seed and the position."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
+from pytorch_lightning import Trainer
+from torch.utils.data import Sampler, SequentialSampler
 
 
 class Draw(NamedTuple):
@@ -39,6 +41,7 @@ class MixtureSampler(Sampler[list[Draw]]):
         position: function that returns the number of batches of the stream consumed before this epoch.
         rank: rank of this process.
         ranks: number of processes.
+        repeat: number of batches after which the stream starts again; 0 for a stream that does not repeat.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class MixtureSampler(Sampler[list[Draw]]):
         position: Callable[[], int],
         rank: int = 0,
         ranks: int = 1,
+        repeat: int = 0,
     ) -> None:
         self.lengths, self.counts, self.batches, self.seed = lengths, counts, batches, seed
-        self.position, self.rank, self.ranks = position, rank, ranks
+        self.position, self.rank, self.ranks, self.repeat = position, rank, ranks, repeat
         self._order = lru_cache(maxsize=2 * len(lengths))(self._shuffle)
 
     def __len__(self) -> int:
@@ -65,7 +69,7 @@ class MixtureSampler(Sampler[list[Draw]]):
 
     def batch(self, step: int) -> list[Draw]:
         """The batch of this rank at position ``step``."""
-        place = step * self.ranks + self.rank
+        place = (step % self.repeat if self.repeat else step) * self.ranks + self.rank
         keys = np.random.SeedSequence((self.seed, place)).generate_state(sum(self.counts), np.uint64) >> 1
         draws: list[Draw] = []
         for reader, count in enumerate(self.counts):
@@ -77,6 +81,59 @@ class MixtureSampler(Sampler[list[Draw]]):
 
     def _shuffle(self, reader: int, turn: int) -> NDArray[np.int64]:
         return np.random.default_rng((self.seed, reader, turn)).permutation(self.lengths[reader])
+
+
+class RankSampler(SequentialSampler):
+    """The indices of one rank, in order. Unlike DistributedSampler it pads no rank with frames of others.
+
+    Args:
+        frames: the dataset.
+        rank: rank of this process.
+        ranks: number of processes.
+    """
+
+    def __init__(self, frames: Sized, rank: int, ranks: int) -> None:
+        super().__init__(frames)
+        self.indices = range(rank, len(frames), ranks)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+
+def training_sampler(
+    lengths: Sequence[int], proportions: Sequence[float] | None, batch_size: int, trainer: Trainer | None
+) -> MixtureSampler:
+    """The sampler of a run: an epoch has as many frames as the readers, and a resumed run continues the stream.
+
+    With the trainer's ``overfit_batches`` every epoch has the same batches, with the same augmentation.
+
+    Args:
+        lengths: number of frames of each training reader.
+        proportions: share of each reader; proportional to ``lengths`` if None.
+        batch_size: number of frames per batch and process.
+        trainer: trainer of the run; None for one process at the start of a run.
+
+    Raises:
+        ValueError: see :func:`batch_counts`.
+    """
+    counts, seed = batch_counts(proportions or lengths, batch_size), torch.initial_seed()
+    if trainer is None:
+        return MixtureSampler(lengths, counts, max(1, sum(lengths) // batch_size), seed, lambda: 0)
+    batches = max(1, sum(lengths) // (batch_size * trainer.world_size))
+    overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # not declared by Lightning
+    return MixtureSampler(
+        lengths,
+        counts,
+        batches,
+        seed,
+        position=lambda: trainer.fit_loop.epoch_loop.batch_progress.total.ready,
+        rank=trainer.global_rank,
+        ranks=trainer.world_size,
+        repeat=min(batches, overfit) if isinstance(overfit, int) else int(batches * overfit),
+    )
 
 
 def batch_counts(proportions: Sequence[float], batch_size: int) -> list[int]:

@@ -1,5 +1,8 @@
 """Callbacks: progress, results, configuration, panels and throughput. Only this folder imports loggers."""
 
+from lightning_app.callbacks.continued_metrics import continue_metrics
+from lightning_app.callbacks.exact_resume import ExactResume
+from lightning_app.callbacks.health_check import HealthCheck
 from lightning_app.callbacks.logger_errors import logger_errors
 from lightning_app.callbacks.panels import Panels
 from lightning_app.callbacks.progress import StepProgress
@@ -8,4 +11,15 @@ from lightning_app.callbacks.run_config import RunConfig
 from lightning_app.callbacks.style_panels import StylePanels
 from lightning_app.callbacks.throughput import Throughput
 
-__all__ = ["Panels", "Results", "RunConfig", "StepProgress", "StylePanels", "Throughput", "logger_errors"]
+__all__ = [
+    "ExactResume",
+    "HealthCheck",
+    "Panels",
+    "Results",
+    "RunConfig",
+    "StepProgress",
+    "StylePanels",
+    "Throughput",
+    "continue_metrics",
+    "logger_errors",
+]

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
+from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from datamodules import DepthDataModule
+from lightning_app.callbacks import ExactResume, HealthCheck
 from lightning_app.canonical_camera import from_canonical, to_canonical
 from lightning_app.checkpoints import Checkpoint, load_weights
 from lightning_app.data_of_trainer import data_module
@@ -101,6 +102,10 @@ class DepthModule(LightningModule):
         protocols = fitting(data.protocols, readers, predicts) if readers else []
         data.set_evaluation_views(views(protocols))
         self.metrics = nn.ModuleList(DepthMetrics(each, predicts) for each in protocols)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """What every run needs, whoever made its trainer."""
+        return [ExactResume(), HealthCheck()]
 
     def on_fit_start(self) -> None:
         """Load initial weights unless the run is resumed, freeze parts and compile."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +14,18 @@ from typing import Any, NoReturn
 
 from jsonargparse import Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
 
-from lightning_app.callbacks import Results, RunConfig, logger_errors
+from lightning_app.callbacks import Results, RunConfig, continue_metrics, logger_errors
 from lightning_app.checkpoints import Checkpoint, refuse_other_network, refuse_weights_alone
 from lightning_app.experiments import use_yaml
 from lightning_app.moved import with_new_names
 from lightning_app.training.malloc import keep_freed_memory
+from lightning_app.training.resume import finished, refuse_other_settings
 from lightning_app.training.run_folder import run_folder
+from lightning_app.training.trainer_flags import drop_callbacks, refuse_flags
 
 
 class Parser(LightningArgumentParser):
@@ -39,7 +42,13 @@ class Parser(LightningArgumentParser):
 
 
 class PocketDepthCLI(LightningCLI):
-    """LightningCLI with a folder for each run."""
+    """LightningCLI with a folder for each run.
+
+    Attributes:
+        resumed: the checkpoint that the run resumes, and its number of steps.
+    """
+
+    resumed: tuple[Path, int] | None = None
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -60,6 +69,15 @@ class PocketDepthCLI(LightningCLI):
                 raise ValueError(f"{network.class_path} is trained already: use test or validate, without --ckpt_path")
         elif self.config.subcommand != "fit" and not config.get("ckpt_path"):
             raise ValueError(f"{self.config.subcommand} needs --ckpt_path; without it the weights would be random")
+        if self.config.subcommand == "fit":
+            refuse_flags(config.trainer)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Instantiate the trainer; the metrics of a resumed run are continued."""
+        trainer = super().instantiate_trainer(**kwargs)
+        if self.resumed is not None:
+            continue_metrics(trainer, *self.resumed)
+        return trainer
 
     def _parse_ckpt_path(self) -> None:
         """Take the model's numbers from the checkpoint. Lightning's own method takes its classes, too.
@@ -74,6 +92,12 @@ class PocketDepthCLI(LightningCLI):
         refuse_other_network(checkpoint, network and network.as_dict())
         if self.config.subcommand == "fit":
             refuse_weights_alone(checkpoint)
+            refuse_other_settings(checkpoint, config.model)
+            message = finished(checkpoint, config.trainer)
+            if message:
+                print(message)
+                sys.exit()
+            self.resumed = checkpoint.path, int(checkpoint.content["global_step"])
         numbers = {key: value for key, value in checkpoint.hyper_parameters.items() if _only_numbers(value)}
         model = {"class_path": config.model.class_path, "dict_kwargs": numbers}
         self.config = self.parser.parse_object({str(self.config.subcommand): {"model": model}}, self.config)
@@ -89,7 +113,7 @@ class PocketDepthCLI(LightningCLI):
         if self.subcommand != "fit":
             config.trainer.enable_checkpointing = False
             config.verbose = False  # Results prints the metrics
-            config.trainer.callbacks = [item for item in _as_list(config.trainer.callbacks) if not _saves(item)]
+        drop_callbacks(config.trainer)
         protocol = _as_list(config.data.get("init_args", {}).get("protocol") or "kitti-eigen")[0]
         for callback in _as_list(config.trainer.get("callbacks")):
             arguments = callback.get("init_args") or {}

@@ -34,7 +34,12 @@ class Optimisation(NamedTuple):
             parameters: parameters, or parameter groups with a ``name``.
             steps: total number of optimizer steps.
             rates: learning rate multipliers by name of the group.
+
+        Raises:
+            ValueError: the number of steps is infinite.
         """
+        if math.isinf(steps):
+            raise ValueError("the learning rate schedule needs the length of the run: set max_steps or max_epochs")
         optimizer = self.optimizer(parameters)
         for group in optimizer.param_groups:
             group["lr"] *= (rates or {}).get(group.get("name", ""), 1)

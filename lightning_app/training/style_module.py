@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
+from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from datamodules.samples import content_and_style
+from lightning_app.callbacks import ExactResume, HealthCheck
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.data_of_trainer import data_module
 from lightning_app.training.checkpoint_content import complete
@@ -54,6 +55,10 @@ class StyleModule(LightningModule):
             raise ValueError("a style transfer network has no metrics to validate or test; see the panels of its run")
         self.network.check_size(data_module(self.trainer).size)
         self.network.to(memory_format=torch.channels_last)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """What every run needs, whoever made its trainer."""
+        return [ExactResume(), HealthCheck()]
 
     def on_fit_start(self) -> None:
         """Load the encoder's weights unless the run is resumed."""

@@ -48,6 +48,16 @@ def test_a_stylizer_is_trained_and_opened_alone(stylizer: Path, monkeypatch: pyt
     assert network.fingerprint() == untrained.fingerprint()  # a bank outlives the decoder's training
 
 
+@pytest.mark.slow
+def test_a_stylizer_that_diverges_stops(data_root: Path, tmp_path: Path, cli: Cli) -> None:
+    run = tmp_path / "adain"
+    result = cli(*ADAIN, *SMALL, "--model.optimizer.lr", 1e30, "--trainer.default_root_dir", run)
+    assert result.status == 1
+    assert "pocketdepth: error: step 2: the loss is nan" in result.err.splitlines()[-1]
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(value.isfinite().all() for value in state.values())
+
+
 def test_depth_is_trained_with_a_stylizer(stylizer: Path, tmp_path: Path, cli: Cli) -> None:
     run, depth = tmp_path / "depth", tmp_path / "depth.yaml"
     depth.write_text(DEPTH.format(checkpoint=stylizer / "checkpoints" / "last.ckpt"))
