@@ -1,6 +1,8 @@
 """Callbacks: progress, results, configuration, panels and throughput. Only this folder imports loggers."""
 
+from lightning_app.callbacks.final_validation import FinalValidation
 from lightning_app.callbacks.logger_errors import logger_errors
+from lightning_app.callbacks.loggers import StartOfRun, finish
 from lightning_app.callbacks.panels import Panels
 from lightning_app.callbacks.progress import StepProgress
 from lightning_app.callbacks.results import Results
@@ -8,4 +10,15 @@ from lightning_app.callbacks.run_config import RunConfig
 from lightning_app.callbacks.style_panels import StylePanels
 from lightning_app.callbacks.throughput import Throughput
 
-__all__ = ["Panels", "Results", "RunConfig", "StepProgress", "StylePanels", "Throughput", "logger_errors"]
+__all__ = [
+    "FinalValidation",
+    "Panels",
+    "Results",
+    "RunConfig",
+    "StartOfRun",
+    "StepProgress",
+    "StylePanels",
+    "Throughput",
+    "finish",
+    "logger_errors",
+]
