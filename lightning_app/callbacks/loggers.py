@@ -7,13 +7,16 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
+from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import wandb
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.loggers.logger import DummyLogger
+
+from lightning_app.files import naming
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +89,9 @@ def start(loggers: Sequence[Logger]) -> list[Logger]:
     ready = [_wandb(each) if isinstance(each, WandbLogger) else each for each in loggers]
     for logger in sorted(ready, key=lambda each: not isinstance(each, WandbLogger)):
         _ = getattr(logger, "experiment", None)
+        if isinstance(logger, CSVLogger):
+            save = naming(Path(logger.experiment.metrics_file_path))(logger.save)
+            logger.save = save  # type: ignore[method-assign] # an error of the disk names no file there
     return ready
 
 
@@ -113,12 +119,13 @@ def _wandb(logger: WandbLogger) -> Logger:
 
 
 def _answers(url: str) -> bool:
-    """Whether a server answers in time, with any status. In a thread, as the look-up of a name has no time limit."""
+    """Whether W&B answers in time, with any status. In a thread, as the look-up of a name has no time limit."""
     answers: list[bool] = []
+    question = Request(f"{url}/graphql", b'{"query": "{__typename}"}', {"Content-Type": "application/json"})
 
     def ask() -> None:
         try:
-            urlopen(url, timeout=_PATIENCE_S).close()
+            urlopen(question, timeout=_PATIENCE_S).close()
         except HTTPError:
             pass
         except (OSError, HTTPException):
