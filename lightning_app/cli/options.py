@@ -57,8 +57,9 @@ class LightningCommand(TyperCommand):
         asks = next((index for index, word in enumerate(args) if word in ("-h", "--help")), None)
         if ctx.resilient_parsing or (asks is not None and args[asks + 1 :] != ["all"]):
             return super().parse_args(ctx, args if asks is None else ["--help"])
-        ctx.args = args if asks is None else [*args[:asks], "--help"]
-        return ctx.args
+        passed = args if asks is None else [*args[:asks], "--help"]
+        ctx.args = passed
+        return passed
 
 
 def _read_sizes(value: Any) -> Any:

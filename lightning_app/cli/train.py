@@ -77,8 +77,8 @@ def validate(
     call("lightning_app.training.lightning_cli:run", "validate", context.args)
 
 
-@train.command(**_LIGHTNING)
-def test(
+@train.command("test", **_LIGHTNING)
+def evaluate_on_test(
     context: typer.Context,
     config: Config = None,
     ckpt_path: CkptPath = None,

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from jsonargparse import Namespace
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
 
@@ -113,7 +113,8 @@ class PocketDepthCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Instantiate the trainer, with callbacks that come before and after all others."""
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks = [StartOfRun(trainer, self.folder.start), *trainer.callbacks, FinalValidation()]
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        trainer.callbacks = [StartOfRun(trainer, self.folder.start), *callbacks, FinalValidation()]  # type: ignore[attr-defined]
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # otherwise a plugin's
             trainer.strategy.checkpoint_io = CheckpointFiles()
         return trainer

@@ -14,7 +14,7 @@ _STATUS = 128 + signal.SIGTERM
 
 @contextmanager
 def exit_on_sigterm() -> Iterator[None]:
-    """End a run with exit status 143 on SIGTERM. A run that has started ends after its batch and saves ``last.ckpt``."""
+    """End a run on SIGTERM, with exit status 143. If it has started, it saves ``last.ckpt`` after its batch."""
     former = signal.signal(signal.SIGTERM, _exit)
     try:
         yield

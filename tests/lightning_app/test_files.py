@@ -42,7 +42,7 @@ def test_an_error_of_the_disk_names_the_users_path_and_its_cause(
     fail: Callable[[Path], None], write: Callable[[Path], object], tmp_path: Path
 ) -> None:
     path = tmp_path / "a" / "depth.onnx"
-    with pytest.raises(OSError) as error, write(path) as temporary:  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="onnx") as error, write(path) as temporary:  # type: ignore[attr-defined]
         fail(temporary)
     reason = "read-only file system" if fail is read_only else "no space left on device"
     assert one_line(error.value) == f"{path}: {reason}"

@@ -15,6 +15,11 @@ from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 BASE = EXPERIMENTS / "base.yaml"
 
 
+def config_of(yamls: list[Path], root: str | None = None, checkpoint: str | None = None) -> Namespace:
+    trainer = Namespace(default_root_dir=root)  # type: ignore[no-untyped-call]
+    return Namespace(config=yamls, trainer=trainer, ckpt_path=checkpoint)  # type: ignore[no-untyped-call]
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -64,8 +69,7 @@ def test_a_run_is_named_after_its_experiment(
     yamls: tuple[str, ...], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    trainer = Namespace(default_root_dir=None)
-    config = Namespace(config=[EXPERIMENTS / each for each in yamls], trainer=trainer)
+    config = config_of([EXPERIMENTS / each for each in yamls])
     folder = RunFolder(config, "fit")
     assert folder.path.parent == Path("runs") / name
     with pytest.raises(KeyboardInterrupt), folder.empty_if_refused():
@@ -86,7 +90,7 @@ def test_last_and_best_are_those_of_the_folder_or_of_the_newest_run(
 
     def found(name: str, root: str | None, verb: str) -> Namespace:
         yamls = [EXPERIMENTS / "base.yaml", EXPERIMENTS / "quickstart.yaml"]
-        config = Namespace(config=yamls, trainer=Namespace(default_root_dir=root), ckpt_path=name)
+        config = config_of(yamls, root, name)
         find_checkpoint(config, verb)
         return config
 
