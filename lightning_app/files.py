@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import shutil
@@ -9,9 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_FULL_BYTES = 65536  # less than a file system keeps for a file
+
 
 def refuse_existing(*paths: Path, overwrite: bool) -> None:
-    """Raise FileExistsError if an output exists, unless ``overwrite`` is set."""
+    """Check the outputs of a command before it does any work.
+
+    Raises:
+        FileExistsError: an output exists, unless ``overwrite`` is set.
+        OSError: an output cannot be written there, e.g. on a read-only disk.
+    """
+    for path in paths:
+        require_writable(path)
     existing = [path for path in paths if path.exists()]
     if existing and not overwrite:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
@@ -33,21 +45,58 @@ def atomic_write(path: Path) -> Iterator[Path]:
         OSError: the file cannot be written, e.g. on a full disk. The message contains ``path``.
         ValueError, RuntimeError: those of the block, with ``path`` in place of the temporary path.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    with naming(path, temporary):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
+        except BaseException as error:
+            with contextlib.suppress(OSError):  # of a read-only disk; it would hide the error
+                temporary.unlink(missing_ok=True)
+            if type(error) in (ValueError, RuntimeError) and temporary.name in str(error):
+                raise type(error)(str(error).replace(temporary.name, path.name)) from error
+            raise
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Name ``path`` in the error of a disk that is full or read-only.
+
+    Libraries raise such errors without a name, with the name of a temporary file, or as an error of their own.
+
+    Raises:
+        OSError: its message contains ``path``, and its cause.
+    """
     try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno is None or error.filename not in (None, str(temporary)):
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        number = _number(error, path, temporary or path)
+        if number is None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    except (ValueError, RuntimeError) as error:
-        if type(error) not in (ValueError, RuntimeError) or temporary.name not in str(error):
-            raise
-        raise type(error)(str(error).replace(temporary.name, path.name)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise OSError, with ``path``, if a file or folder of that name cannot be written."""
+    nearest = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
+    if not os.access(nearest, os.W_OK):
+        number = errno.EROFS if os.statvfs(nearest).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(number, os.strerror(number), str(path))
+
+
+def _number(error: Exception, path: Path, temporary: Path) -> int | None:
+    """The number of an error of the disk that does not name ``path`` or another file; None for any other error."""
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno in _OF_THE_DISK):
+        cause = cause.__cause__ or cause.__context__
+    found = cause if isinstance(cause, OSError) else error
+    if isinstance(found, OSError) and found.errno is not None:
+        names = [Path(str(name)) for name in (found.filename, found.filename2) if name is not None]
+        above = cause is not None and any(name in path.parents for name in names)
+        return found.errno if not names or temporary in names or above else None
+    folder = next(each for each in path.absolute().parents if each.exists())
+    return errno.ENOSPC if shutil.disk_usage(folder).free < _FULL_BYTES else None
 
 
 def write_json(path: Path, value: object) -> None:
@@ -62,13 +111,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     The block creates the folder at the yielded path. An existing ``path`` is replaced.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (path.with_name(f".{path.stem}.{os.getpid()}{mark}{path.suffix}") for mark in ("", ".old"))
     try:
-        yield temporary
-        if path.exists():
-            path.replace(old)
-        temporary.replace(path)
+        with naming(path, temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            if path.exists():
+                path.replace(old)
+            temporary.replace(path)
     finally:
         if old.exists() and not path.exists():
             old.replace(path)

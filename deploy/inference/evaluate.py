@@ -77,7 +77,7 @@ def evaluate(
     scores = frame_scores(module, readers, fitted, predict, network.predicts, size=network.size, title=title)
     results = mean_scores(print_invalid(scores), fitted)
     described = describe(readers, names)
-    print_results(results, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}: {described}")
+    print_results(results, f"{model}, size {network.size[0]}x{network.size[1]}, on {split}: {described}", output)
     require_scored(results)
     if output is not None:
         write_results(

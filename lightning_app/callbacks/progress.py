@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from math import isinf
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -59,15 +60,16 @@ class StepProgress(Callback):
         self._line_at = now
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         error = next((value for name, value in values.items() if name.endswith("/abs_rel")), None)
-        steps, step = int(trainer.estimated_stepping_batches), trainer.global_step
+        steps, step = trainer.estimated_stepping_batches, trainer.global_step  # infinite if only max_time ends the run
         left = (now - self._started) / max(1, step - self._first_step) * (steps - step)
+        seconds = (now - self._started, left)
         cells = (
             trainer.current_epoch + 1,
-            f"{step}/{steps}",
+            f"{step}/{steps:.0f}",
             _number(values.get("train/loss")),
             _number(error),
             _number(values.get("train/images_per_second"), 1),
-            *(timedelta(seconds=round(seconds)) for seconds in (now - self._started, left)),
+            *("" if isinf(each) else timedelta(seconds=round(each)) for each in seconds),
         )
         self._progress.console.print(_LINE.format(*map(str, cells)), highlight=False)
 
@@ -80,7 +82,7 @@ class StepProgress(Callback):
             shown = (("train/loss", "loss {:.3f}"), ("train/images_per_second", "{:.1f} images/s"))
             values = trainer.callback_metrics
             text = ", ".join(form.format(float(values[name])) for name, form in shown if name in values)
-            self._print_progress(trainer.global_step, int(trainer.estimated_stepping_batches), text)
+            self._print_progress(trainer.global_step, trainer.estimated_stepping_batches, text)
         self._show("train", trainer.global_step, trainer.estimated_stepping_batches, text)
 
     def on_validation_batch_end(
@@ -107,14 +109,15 @@ class StepProgress(Callback):
     ) -> None:
         self._show("test", batch_idx + 1, sum(trainer.num_test_batches))
 
-    def _print_progress(self, step: int, steps: int, text: str) -> None:
+    def _print_progress(self, step: int, steps: float, text: str) -> None:
         """Print a line at each tenth of the run if the output is a file or a pipe, which shows no bar."""
-        tenth = max(1, steps // 10)
+        tenth = 100 if isinf(steps) else max(1, steps // 10)
         if not self._progress.console.is_terminal and step // tenth > self._tenths:
-            self._tenths = step // tenth
-            print(f"train {step}/{steps}: {text}", flush=True)
+            self._tenths = int(step // tenth)
+            print(f"train {step}/{steps:.0f}: {text}", flush=True)
 
-    def _show(self, name: str, completed: int, total: float, text: str | None = None) -> None:
+    def _show(self, name: str, completed: int, steps: float, text: str | None = None) -> None:
+        total = None if isinf(steps) else steps
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(f"{name:<8}", total=total, text="")
         self._progress.update(self._tasks[name], completed=completed, total=total)

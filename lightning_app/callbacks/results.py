@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from lightning_app.evaluation.tables import print_results, write_results
+from lightning_app.evaluation.tables import headline, print_results, write_results
 
 
 class Results(Callback):
@@ -36,8 +36,9 @@ class Results(Callback):
         verb = str(trainer.state.fn.value)
         columns = list(self._history)
         shown = {column: self._history[column] for column in columns[: self._protocols] + columns[-self._protocols :]}
-        print_results(shown, f"{verb}: {root}")
-        write_results(root / f"{verb}.json", {" ".join(key.split()): row for key, row in self._history.items()})
+        file = root / f"{verb}.json"
+        write_results(file, {" ".join(key.split()): row for key, row in self._history.items()})
+        print_results(shown, f"{verb}: {root}", file)
         self._history = {}
 
     def _record(self, trainer: Trainer, stage: str, when: str = "") -> None:
@@ -50,5 +51,4 @@ class Results(Callback):
         self._history |= rows
         self._protocols = len(rows)
         for column, row in rows.items() if when and trainer.is_global_zero else ():
-            scores = ", ".join(f"{name} {row[name]:.3f}" for name in ("abs_rel", "delta1", "whdr") if name in row)
-            print(f"{' '.join(column.split())}: {scores} ({row['frames']:.0f} frames, {row['missing']:.0f} missing)")
+            print(f"{' '.join(column.split())}: {headline(row)}")

@@ -49,6 +49,22 @@ class SizeCommand(TyperCommand):
         return super().parse_args(ctx, joined)
 
 
+class LightningCommand(TyperCommand):
+    """A command whose arguments LightningCLI parses: its options are only shown, by ``--help``.
+
+    ``--help all`` is LightningCLI's own help.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Pass all arguments on, unless they ask for help or the shell completes them."""
+        asks = next((index for index, word in enumerate(args) if word in ("-h", "--help")), None)
+        if ctx.resilient_parsing or (asks is not None and args[asks + 1 :] != ["all"]):
+            return super().parse_args(ctx, args if asks is None else ["--help"])
+        passed = args if asks is None else [*args[:asks], "--help"]
+        ctx.args = passed
+        return passed
+
+
 def _read_sizes(value: Any) -> Any:
     """Parse one or several sizes. A callback, since Typer prints errors of a parser on several lines."""
     return read_size(value) if isinstance(value, str) else value and [read_size(each) for each in value]

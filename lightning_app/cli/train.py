@@ -9,41 +9,91 @@ from typing import Annotated, Any
 import typer
 
 from lightning_app.cli.fit_arguments import check_fit_arguments, check_variants
-from lightning_app.cli.options import Overwrite, Split, call
+from lightning_app.cli.options import LightningCommand, Overwrite, Split, call
 
 train = typer.Typer(pretty_exceptions_enable=False)
 
 _PANEL: dict[str, Any] = {"rich_help_panel": "Train"}
-# All arguments, including --help, are passed to LightningCLI.
+# The options of the verbs are the keys of the YAMLs. LightningCLI parses them; Typer shows those that are used most.
 _LIGHTNING: dict[str, Any] = {
+    "cls": LightningCommand,
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
-    "add_help_option": False,
+    "epilog": "Every key of the YAMLs is an option. --print_config: all keys, values; --help all: descriptions; "
+    "--model.help CLASS, --data.help CLASS: of a class. See docs/first-hour.md",
     **_PANEL,
 }
 
+Config = Annotated[
+    list[str] | None,
+    typer.Option("--config", "-c", metavar="YAML", help="base.yaml, then the experiment."),
+]
+CkptPath = Annotated[
+    str | None,
+    typer.Option("--ckpt_path", metavar="FILE", help="Or best, last: of the folder or newest run."),
+]
+Folder = Annotated[
+    str | None,
+    typer.Option("--trainer.default_root_dir", metavar="FOLDER", help="Folder of the run."),
+]
+Protocol = Annotated[str | None, typer.Option("--data.protocol", metavar="NAMES", help="Evaluation protocol.")]
+
 
 @train.command(**_LIGHTNING)
-def fit(context: typer.Context) -> None:
+def fit(
+    context: typer.Context,
+    config: Config = None,
+    default_root_dir: Folder = None,
+    ckpt_path: Annotated[
+        str | None, typer.Option("--ckpt_path", metavar="FILE", help="Resume: a file, last or best.")
+    ] = None,
+    max_steps: Annotated[
+        int | None, typer.Option("--trainer.max_steps", metavar="N", help="Or max_epochs, or max_time.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--model.weights", metavar="FILE", help="Checkpoint to fine-tune.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option("--model.network.encoder", metavar="NAME", help="Any timm encoder.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--model.optimizer.lr", metavar="RATE", help="Peak learning rate.")
+    ] = None,
+    size: Annotated[str | None, typer.Option("--data.size", metavar="[H,W]", help="Input size.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--data.batch_size", metavar="N", help="Frames a step.")] = None,
+    workers: Annotated[int | None, typer.Option("--data.workers", metavar="N", help="Loading processes.")] = None,
+) -> None:
     """Train an experiment: fit -c base.yaml -c x.yaml [--key value]."""
     check_fit_arguments("fit", context.args)
     call("lightning_app.training.lightning_cli:run", "fit", context.args)
 
 
 @train.command(**_LIGHTNING)
-def validate(context: typer.Context) -> None:
+def validate(
+    context: typer.Context,
+    config: Config = None,
+    ckpt_path: CkptPath = None,
+    default_root_dir: Folder = None,
+    protocol: Protocol = None,
+) -> None:
     """Evaluate a checkpoint on the validation split (--ckpt_path)."""
     check_fit_arguments("validate", context.args)
     call("lightning_app.training.lightning_cli:run", "validate", context.args)
 
 
-@train.command(**_LIGHTNING)
-def test(context: typer.Context) -> None:
+@train.command("test", **_LIGHTNING)
+def evaluate_on_test(
+    context: typer.Context,
+    config: Config = None,
+    ckpt_path: CkptPath = None,
+    default_root_dir: Folder = None,
+    protocol: Protocol = None,
+) -> None:
     """Evaluate a checkpoint on the test split (--ckpt_path)."""
     check_fit_arguments("test", context.args)
     call("lightning_app.training.lightning_cli:run", "test", context.args)
 
 
-@train.command(**_LIGHTNING | {"add_help_option": True})
+@train.command(**_PANEL, context_settings=_LIGHTNING["context_settings"])
 def compare(
     arguments: Annotated[
         list[str],

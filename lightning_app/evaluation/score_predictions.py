@@ -98,7 +98,7 @@ def score(
     scores = frame_scores(module, readers, fitted, predict, predicts, size=size, title="score")
     results = mean_scores(print_invalid(scores), fitted)
     described = describe(readers, names)
-    print_results(results, f"{predictions} on {split}: {described}")
+    print_results(results, f"{predictions} on {split}: {described}", output)
     require_scored(results)
     if output is not None:
         write_results(

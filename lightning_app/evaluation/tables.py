@@ -20,6 +20,7 @@ from lightning_app.files import atomic_write
 Results = Mapping[str, Mapping[str, float]]
 
 _RANGE_METRICS = ("abs_rel", "rmse", "delta1")
+_HEADLINE = ("abs_rel", "rmse", "delta1", "whdr")
 _PER_DATASET_METRICS = ("abs_rel", "rmse", "delta1", "whdr")
 
 
@@ -40,12 +41,13 @@ class Row:
     note: str = ""
 
 
-def print_results(results: Results, title: str) -> None:
-    """Print a table of metrics, metrics by depth range and frame counts.
+def print_results(results: Results, title: str, file: Path | None = None) -> None:
+    """Print a table of metrics, and below it a line with the main metrics and the frame counts of each column.
 
     Args:
         results: metrics by name; one column for each entry.
         title: title of the table.
+        file: file with all metrics. The table then leaves out those by depth range.
     """
     table = Table(box=SIMPLE_HEAD)
     table.add_column("")
@@ -53,16 +55,24 @@ def print_results(results: Results, title: str) -> None:
         table.add_column(column, justify="right")
     names = list(dict.fromkeys(name for values in results.values() for name in values if _shown(name)))
     sections = [
+        [name for name in names if "/" in name] if file is None else [],
         [name for name in names if name not in COUNTS and "/" not in name],
-        [name for name in names if "/" in name],
-        list(COUNTS),
     ]
     for section in sections:
         for name in section:
             cells = [_cell(values, name) for values in results.values()]
-            label = name.replace("/", " ")
-            table.add_row(label, *cells, style="dim" if name in COUNTS else "", end_section=name == section[-1])
+            table.add_row(name.replace("/", " "), *cells, end_section=name == section[-1])
     print_table(table, title)
+    if file is not None:
+        print(f"by depth range: {file}")
+    for column, values in results.items():
+        print(f"{' '.join(column.split())}: {headline(values)}")
+
+
+def headline(values: Mapping[str, float]) -> str:
+    """The main metrics and the frame counts of a protocol, as one line."""
+    metrics = ", ".join(f"{name} {_cell(values, name)}" for name in _HEADLINE if name in values)
+    return f"{metrics} ({', '.join(f'{_cell(values, name)} {name}' for name in COUNTS)})"
 
 
 def print_per_dataset(rows: Sequence[Row], title: str) -> None:

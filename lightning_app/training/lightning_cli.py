@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -13,18 +11,32 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import Namespace
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
 
-from lightning_app.callbacks import Results, RunConfig, continue_metrics, logger_errors
+from lightning_app.callbacks import (
+    FinalValidation,
+    Results,
+    RunConfig,
+    StartOfRun,
+    continue_metrics,
+    finish,
+    logger_errors,
+)
 from lightning_app.checkpoints import Checkpoint, refuse_other_network, refuse_weights_alone
 from lightning_app.experiments import use_yaml
+from lightning_app.files import naming
 from lightning_app.moved import with_new_names
+from lightning_app.training.checkpoint_files import CheckpointFiles
 from lightning_app.training.malloc import keep_freed_memory
+from lightning_app.training.quiet import quiet
 from lightning_app.training.resume import finished, refuse_other_settings
-from lightning_app.training.run_folder import run_folder
+from lightning_app.training.run_end import print_end
+from lightning_app.training.run_folder import CHECKPOINTS, RunFolder, find_checkpoint
+from lightning_app.training.termination import exit_on_sigterm
 from lightning_app.training.trainer_flags import drop_callbacks, refuse_flags
 
 
@@ -61,7 +73,9 @@ class PocketDepthCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse arguments; Lightning's own method warns if they are not those of sys.argv."""
-        self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        assert isinstance(args, list)
+        self.given = args[1:]
+        self.config = parser.parse_args(_with_yamls_found(args))
         config = self.config[self.config.subcommand]
         network = config.model.init_args.get("network")
         if _trained(network):
@@ -72,13 +86,6 @@ class PocketDepthCLI(LightningCLI):
         if self.config.subcommand == "fit":
             refuse_flags(config.trainer)
 
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Instantiate the trainer; the metrics of a resumed run are continued."""
-        trainer = super().instantiate_trainer(**kwargs)
-        if self.resumed is not None:
-            continue_metrics(trainer, *self.resumed)
-        return trainer
-
     def _parse_ckpt_path(self) -> None:
         """Take the model's numbers from the checkpoint. Lightning's own method takes its classes, too.
 
@@ -87,6 +94,7 @@ class PocketDepthCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         if not config.get("ckpt_path"):
             return
+        find_checkpoint(config, self.config.subcommand)
         checkpoint = Checkpoint.open(Path(config.ckpt_path), config.model.class_path)
         network = config.model.init_args.get("network")
         refuse_other_network(checkpoint, network and network.as_dict())
@@ -105,7 +113,8 @@ class PocketDepthCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Set the run's folder, also for loggers and checkpoints."""
         config = self.config[self.subcommand]
-        root = run_folder(config, str(self.subcommand))
+        self.folder = RunFolder(config, str(self.subcommand))
+        root = self.folder.path
         config.trainer.default_root_dir = str(root)
         for logger in _as_list(config.trainer.get("logger")):
             if isinstance(logger, Namespace) and logger.init_args.get("save_dir") in (None, "runs"):
@@ -120,8 +129,34 @@ class PocketDepthCLI(LightningCLI):
             if arguments.get("monitor"):  # the name of the metric contains the protocol
                 arguments["monitor"] = arguments["monitor"].replace("{protocol}", protocol)
             if _saves(callback) and callback.init_args.get("dirpath") is None:
-                callback.init_args.dirpath = str(root / "checkpoints")
+                callback.init_args.dirpath = str(root / CHECKPOINTS)
         rank_zero_info(f"run: {root}")
+
+    def instantiate_classes(self) -> None:
+        """Instantiate the classes; nothing is left of a run that this refuses."""
+        with self.folder.empty_if_refused():
+            super().instantiate_classes()
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Instantiate the trainer, with callbacks that come before and after all others."""
+        trainer = super().instantiate_trainer(**kwargs)
+        if self.resumed is not None:  # before StartOfRun replaces the loggers
+            continue_metrics(trainer, *self.resumed)
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        trainer.callbacks = [StartOfRun(trainer, self.folder.start), *callbacks, FinalValidation()]  # type: ignore[attr-defined]
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # otherwise a plugin's
+            trainer.strategy.checkpoint_io = CheckpointFiles()
+        return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run the trainer; nothing is left of a run that it refuses."""
+        try:
+            with self.folder.empty_if_refused(), naming(self.folder.path):
+                super()._run_subcommand(subcommand)
+        finally:
+            finish(self.trainer)
+            if subcommand == "fit" and self.folder.started and self.trainer.is_global_zero:
+                print_end(self.trainer, self.folder.path, self.given)
 
 
 def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDepthCLI) -> None:
@@ -132,10 +167,10 @@ def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDept
         args: arguments of the command line after the verb.
         cli: command line class.
     """
-    _quiet()
+    quiet()
     keep_freed_memory()
     usage = f"pocketdepth {subcommand} -c base.yaml -c EXPERIMENT.yaml [-c MORE.yaml ...] [--key value ...]"
-    with logger_errors(), _misconfiguration_is_wrong_use():
+    with exit_on_sigterm(), logger_errors(), _misconfiguration_is_wrong_use():
         cli(
             model_class=LightningModule,
             datamodule_class=LightningDataModule,
@@ -148,7 +183,7 @@ def run(subcommand: str, args: list[str], cli: type[PocketDepthCLI] = PocketDept
             parser_class=Parser,
             parser_kwargs={subcommand: {"usage": usage}},
             auto_configure_optimizers=False,
-            args=[subcommand, *_with_yamls_found(args)],
+            args=[subcommand, *args],
         )
 
 
@@ -188,30 +223,6 @@ def _only_numbers(value: Any) -> bool:
 
 def _saves(callback: Namespace) -> bool:
     return str(callback.class_path).endswith("ModelCheckpoint")
-
-
-def _quiet() -> None:
-    """Show messages of this project, and suppress hints of Lightning and expected warnings."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    for package in ("lightning_app", "models", "datamodules"):
-        logging.getLogger(package).setLevel(logging.INFO)
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: not record.getMessage().startswith(("💡", "GPU available", "TPU available", "`Trainer.fit`"))
-    )
-    expected = (
-        ".*treespec.*is deprecated",
-        "Experiment logs directory .* exists",
-        "Checkpoint directory .* exists",
-        ".*does not have many workers",
-        "Found .* module\\(s\\) in eval mode",  # a frozen encoder's
-        "You passed in a `val_dataloader` but have no `validation_step`",  # a stylizer is not validated
-        ".*callbacks used to create the checkpoint",
-        ".*recommended to use `self.log",  # torchmetrics synchronises the metrics
-        "The number of training batches .* is smaller than the logging interval",
-        ".*your dataloader is not resumable",  # the sampler resumes from the checkpoint's step
-    )
-    for message in expected:
-        warnings.filterwarnings("ignore", message)
 
 
 def _as_list(value: Any) -> list[Any]:

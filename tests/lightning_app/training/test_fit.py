@@ -168,6 +168,7 @@ def test_checkpoint_of_another_network_is_refused(verb: str, fitted: Path, tmp_p
 
 
 def test_refused_logger_is_one_line(data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightning_app.callbacks.loggers._answers", lambda url: True)
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_API_KEY", "")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -177,6 +178,7 @@ def test_refused_logger_is_one_line(data_root: Path, tmp_path: Path, cli: Cli, m
     wandb.teardown()  # it would stay online for the tests that follow
     assert "pocketdepth: error: Weights & Biases: " in result.err
     assert "Traceback" not in result.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_wandb_offline_run_logs_panels(data_root: Path, tmp_path: Path, cli: Cli) -> None:
