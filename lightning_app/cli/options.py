@@ -11,6 +11,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand
 
+from lightning_app.files import model_file
+
 
 class Size(NamedTuple):
     """Height and width in pixels."""
@@ -64,11 +66,21 @@ Model = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL",
-        help="Checkpoint (.ckpt), ONNX file (.onnx, .ort) or converted file (.tflite, .pte).",
+        help="Checkpoint (.ckpt), run folder (its best checkpoint), ONNX file (.onnx, .ort) or converted file "
+        "(.tflite, .pte).",
+        callback=model_file,
         show_default=False,
     ),
 ]
-Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Checkpoint (.ckpt).", show_default=False)]
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="Checkpoint (.ckpt), or run folder (its best checkpoint).",
+        callback=model_file,
+        show_default=False,
+    ),
+]
 Split = Annotated[str, typer.Option(help="Split: val or test.")]
 Protocols = Annotated[
     list[str] | None,
