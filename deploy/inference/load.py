@@ -12,6 +12,7 @@ from PIL import Image
 from deploy.inference.images import Array, check_array, to_image_size, to_input
 from deploy.inference.network import Network, require_finite
 from lightning_app.canonical_camera import canonical_scale
+from lightning_app.files import model_file
 from lightning_app.image_files import from_pillow, read_image
 
 Input: TypeAlias = NDArray[np.uint8] | NDArray[np.floating[Any]] | Image.Image | str | Path
@@ -63,11 +64,13 @@ class DepthModel:
 def load(path: str | Path) -> DepthModel:
     """Load a checkpoint (.ckpt) or an ONNX file (.onnx, .ort). ``load(path)(image)`` returns depth in metres.
 
+    The folder of a run stands for its best checkpoint.
+
     Raises:
         FileNotFoundError: the file is missing.
         ValueError: the file is corrupt or has an unsupported format.
     """
-    return DepthModel(load_network(Path(path)))
+    return DepthModel(load_network(model_file(Path(path))))
 
 
 def _pixels(image: Input) -> Array:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from rich.progress import track
 
-from deploy.inference.load import load
-from lightning_app.colormap import colour_depth
-from lightning_app.files import atomic_write, refuse_existing
+from deploy.inference.depth_picture import depth_picture
+from deploy.inference.load import DepthModel, load
+from lightning_app.files import atomic_write
 from lightning_app.image_files import CorruptFrameError, find_images, read_image
+
+_KEY = "pocketdepth"  # of a picture's text; its value identifies image, model and focal length
 
 
 def predict(
     model: Path,
-    images: Path,
+    images: Sequence[Path],
     output: Path,
     overwrite: bool = False,
     skip_corrupt: bool = False,
@@ -26,49 +32,124 @@ def predict(
     """Predict depth for images and write ``NAME.npy`` and ``NAME.png`` for each.
 
     ``NAME.npy`` is float32 depth in metres, or inverse depth up to scale and shift, (H, W), at the size of the image.
-    ``NAME.png`` is the same map in colour. The structure of subfolders is kept.
+    ``NAME.png`` shows image, depth and scale side by side. The structure of the folders below the deepest folder that
+    contains all sources is kept. Outputs of the same image, model and focal length are kept, so that an interrupted
+    call can be repeated.
 
     Args:
-        model: checkpoint or ONNX file.
-        images: image file or folder.
+        model: checkpoint, run folder or ONNX file.
+        images: image files, folders or patterns such as ``photos/*.jpg``.
         output: folder for the results.
         overwrite: replace existing outputs.
-        skip_corrupt: report and skip corrupt images.
+        skip_corrupt: corrupt images are no failure.
         focal_px: focal length in pixels of the images. Required for a network that was trained for a canonical camera;
             an error for any other network.
 
     Raises:
-        FileNotFoundError: the model, the image or the folder is missing.
-        FileExistsError: an output exists and ``overwrite`` is False.
+        FileNotFoundError: the model, an image or a folder is missing.
+        FileExistsError: an output of another image or model exists and ``overwrite`` is False.
         ValueError: two images have the same output name, or the focal length is missing or not applicable.
-        CorruptFrameError: an image is corrupt and ``skip_corrupt`` is False.
-        RuntimeError: all images are corrupt.
+        RuntimeError: images could not be predicted, after all others were.
+        OSError: an output cannot be written.
     """
-    paths = find_images(images)
-    folder = images if images.is_dir() else images.parent
-    targets = [output / path.relative_to(folder).with_suffix("") for path in paths]
-    if len(set(targets)) < len(targets):
-        twice = next(target for target in targets if targets.count(target) > 1)
-        raise ValueError(f"{images}: several images named {twice.name} differ only in their suffix; rename them")
-    files = [target.with_name(target.name + suffix) for target in targets for suffix in (".npy", ".png")]
-    refuse_existing(*files, overwrite=overwrite)
+    sources = [source for each in images for source in _expand(each)]
+    paths = list(dict.fromkeys(path for source in sources for path in find_images(source)))
+    targets = _targets(paths, sources, output)
     network = load(model)
-    relative = network.network.predicts == "inverse_depth"
+    with network.network.path.open("rb") as stream:
+        by = f"{hashlib.file_digest(stream, 'sha256').hexdigest()} {focal_px}"
+    left = [
+        (path, target) for path, target in zip(paths, targets, strict=True) if overwrite or not _kept(path, target, by)
+    ]
     corrupt = 0
-    for path, array, picture in track(list(zip(paths, files[::2], files[1::2], strict=True)), "predict"):
+    for path, target in track(left, "predict"):
         try:
-            image = read_image(path)
+            _predict(network, path, target, focal_px, by)
         except CorruptFrameError as error:
-            if not skip_corrupt:
-                raise
             print(f"skipped: {error}", file=sys.stderr)
             corrupt += 1
-            continue
-        depth = network(image, focal_px)
-        with atomic_write(array) as temporary:
-            np.save(temporary, depth)
-        with atomic_write(picture) as temporary:
-            Image.fromarray(colour_depth(1 / (depth - depth.min() + 1e-3) if relative else depth)).save(temporary)
-    if corrupt == len(paths):
-        raise RuntimeError(f"{images}: all {corrupt} images are corrupt")
-    print(f"{len(paths) - corrupt} images -> {output}" + (f", {corrupt} corrupt images skipped" if corrupt else ""))
+    kept = f", {len(paths) - len(left)} already there" if len(left) < len(paths) else ""
+    print(
+        f"{len(left) - corrupt} images -> {output}{kept}" + (f", {corrupt} corrupt images skipped" if corrupt else "")
+    )
+    if corrupt and (not skip_corrupt or corrupt == len(paths)):
+        hint = "" if corrupt == len(paths) else "; --skip-corrupt accepts that"
+        raise RuntimeError(f"{corrupt} of {len(paths)} images are corrupt{hint}")
+
+
+def _predict(network: DepthModel, path: Path, target: Path, focal_px: float | None, by: str) -> None:
+    """Predict one image and write its outputs, the array last.
+
+    Raises:
+        CorruptFrameError: the image is corrupt.
+        RuntimeError: the prediction is not finite.
+    """
+    image = read_image(path)
+    depth = network(image, focal_px)
+    if not np.isfinite(depth).all():
+        raise RuntimeError(f"{path}: {network.network.path} predicts values that are not finite")
+    made_from = PngInfo()
+    made_from.add_text(_KEY, _identity(path, by))
+    with atomic_write(_with(target, ".png")) as temporary:
+        depth_picture(image, depth, network.network.predicts).save(temporary, pnginfo=made_from)
+    with atomic_write(_with(target, ".npy")) as temporary:
+        np.save(temporary, depth)
+
+
+def _kept(path: Path, target: Path, by: str) -> bool:
+    """Whether the outputs of an image are there.
+
+    Raises:
+        FileExistsError: there are outputs of something else.
+    """
+    array, picture = _with(target, ".npy"), _with(target, ".png")
+    existing = next((each for each in (picture, array) if each.exists()), None)
+    if existing is None:
+        return False
+    try:
+        with Image.open(picture) as opened:
+            same = opened.info.get(_KEY) == _identity(path, by)
+    except (OSError, SyntaxError, ValueError):  # no picture, or a damaged one
+        same = False
+    if not same:
+        raise FileExistsError(
+            f"{existing}: exists, but not made from this image and model; give --overwrite or another --output"
+        )
+    return array.exists()
+
+
+def _identity(path: Path, by: str) -> str:
+    """SHA-256 of an image file and of what predicts it."""
+    with path.open("rb") as stream:
+        return hashlib.sha256(f"{hashlib.file_digest(stream, 'sha256').hexdigest()} {by}".encode()).hexdigest()
+
+
+def _expand(source: Path) -> Iterator[Path]:
+    """A file or folder, or what a pattern matches, if the shell did not expand it.
+
+    Raises:
+        FileNotFoundError: nothing matches the pattern.
+    """
+    if source.exists() or not set("*?[") & set(str(source)):
+        yield source
+        return
+    root = Path(source.anchor)
+    found = sorted(root.glob(str(source.relative_to(root))))
+    if not found:
+        raise FileNotFoundError(f"{source}: no such file; nothing matches this pattern")
+    yield from found
+
+
+def _targets(paths: Sequence[Path], sources: Sequence[Path], output: Path) -> list[Path]:
+    """Outputs of the images, without suffix."""
+    folders = [source if source.is_dir() else source.parent for source in sources]
+    folder = os.path.commonpath([os.path.abspath(each) for each in folders])  # noqa: PTH100 - resolves .., keeps links
+    targets = [output / Path(os.path.abspath(path)).relative_to(folder).with_suffix("") for path in paths]  # noqa: PTH100
+    if len(set(targets)) < len(targets):
+        twice = next(target for target in targets if targets.count(target) > 1)
+        raise ValueError(f"{folder}: several images named {twice.name} differ only in their suffix; rename them")
+    return targets
+
+
+def _with(target: Path, suffix: str) -> Path:
+    return target.with_name(target.name + suffix)

@@ -75,7 +75,10 @@ def score(
 @evaluation.command(**_PANEL)
 def predict(
     model: Model,
-    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Image or folder of images.", show_default=False)],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGES", help="Images, folders or patterns such as '*.jpg'.", show_default=False),
+    ],
     output: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/predict"),
     overwrite: Overwrite = False,
     skip_corrupt: SkipCorrupt = False,
@@ -83,7 +86,10 @@ def predict(
         float | None, typer.Option(help="Focal length in pixels, for networks with a canonical camera.")
     ] = None,
 ) -> None:
-    """Predict depth of images: NAME.npy (metres) and NAME.png."""
+    """Predict depth of images: NAME.npy (metres) and NAME.png.
+
+    Predictions that are already there are kept. Exit status 1 if an image is corrupt.
+    """
     call("deploy.inference.predict:predict", model, images, output, overwrite, skip_corrupt, focal_px)
 
 

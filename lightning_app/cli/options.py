@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from lightning_app.cli.fit_arguments import check_data
+from lightning_app.files import model_file
 
 
 class Size(NamedTuple):
@@ -71,7 +72,11 @@ def _read_sizes(value: Any) -> Any:
 
 
 def existing(path: Path) -> Path:
-    """Return the path of a model; raise FileNotFoundError at once, before torch is imported, if it does not exist."""
+    """Return the path of a model, for a run folder that of its best checkpoint.
+
+    Raises:
+        FileNotFoundError: there is none. This is known before torch is imported.
+    """
     if not path.exists():
         files = [each.name for each in path.parent.glob(f"*{path.suffix}")] if path.parent.is_dir() else []
         close = get_close_matches(path.name, files, n=1)
@@ -79,7 +84,7 @@ def existing(path: Path) -> Path:
         raise FileNotFoundError(
             f"{path}: no such {kind}" + (f"; did you mean {path.with_name(close[0])}?" if close else "")
         )
-    return path
+    return model_file(path)
 
 
 def data_yamls(paths: list[Path] | None) -> list[Path] | None:
@@ -101,9 +106,9 @@ Data = Annotated[
 ]
 Model = Annotated[
     Path,
-    typer.Argument(**MODEL, help="Checkpoint (.ckpt), ONNX file (.onnx, .ort) or converted file (.tflite, .pte)."),
+    typer.Argument(**MODEL, help="Checkpoint (.ckpt), run folder, ONNX file (.onnx, .ort) or converted file (.tflite, .pte)."),
 ]
-Checkpoint = Annotated[Path, typer.Argument(**MODEL | {"metavar": "CHECKPOINT"}, help="Checkpoint (.ckpt).")]
+Checkpoint = Annotated[Path, typer.Argument(**MODEL | {"metavar": "CHECKPOINT"}, help="Checkpoint (.ckpt) or run folder.")]
 Split = Annotated[str, typer.Option(help="Split: val or test.")]
 Protocols = Annotated[
     list[str] | None,

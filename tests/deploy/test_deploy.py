@@ -129,43 +129,6 @@ def test_macs_are_counted(tmp_path: Path) -> None:
     assert macs == pytest.approx(encoder + decoder + skips, rel=1e-3)
 
 
-def test_predict_writes_arrays_and_pictures(
-    exported: Path, fitted: Path, data_root: Path, tmp_path: Path, cli: Cli
-) -> None:
-    for model in (exported, fitted / "checkpoints" / "last.ckpt"):
-        out = tmp_path / model.suffix
-        result = cli("predict", model, data_root / "photos", "--output", out)
-        assert result.status == 0, result.err
-        for name, size in (("a", (60, 90)), ("b", (80, 70)), ("more/c", (64, 96))):
-            depth = np.load(out / f"{name}.npy")
-            assert depth.dtype == np.float32
-            assert depth.shape == size
-            assert ((depth > 1) & (depth < 100)).all()
-            assert Image.open(out / f"{name}.png").size == size[::-1]
-    one, two = (np.load(tmp_path / suffix / "a.npy") for suffix in (".onnx", ".ckpt"))
-    np.testing.assert_allclose(one, two, rtol=1e-4)
-    again = cli("predict", exported, data_root / "photos" / "a.jpg", "--output", tmp_path / ".onnx")
-    assert again.status == 2
-    assert "exists already; give --overwrite" in again.err
-    assert (
-        cli("predict", exported, data_root / "photos" / "a.jpg", "--output", tmp_path / ".onnx", "--overwrite").status
-        == 0
-    )
-
-
-def test_predict_reports_corrupt_images(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:
-    image = data_root / "photos" / "a.jpg"
-    image.write_bytes(image.read_bytes()[:500])
-    refused = cli("predict", exported, data_root / "photos", "--output", tmp_path / "p")
-    assert refused.status == 1
-    assert "a.jpg: corrupt image" in refused.err
-    skipped = cli("predict", exported, data_root / "photos", "--output", tmp_path / "p", "--skip-corrupt")
-    assert skipped.status == 0
-    assert "skipped: " in skipped.err
-    assert "2 images ->" in skipped.out
-    assert not (tmp_path / "p" / "a.npy").exists()
-
-
 def test_load_takes_every_kind_of_image(exported: Path, data_root: Path) -> None:
     model = load(exported)
     array = picture(3, (70, 50))
