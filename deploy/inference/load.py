@@ -11,6 +11,7 @@ from PIL import Image
 from deploy.inference.images import Array, read_image, to_image_size, to_input
 from deploy.inference.network import Network
 from lightning_app.canonical_camera import canonical_scale
+from lightning_app.run_folder import model_file
 
 
 class DepthModel:
@@ -59,13 +60,13 @@ class DepthModel:
 
 
 def load(path: str | Path) -> DepthModel:
-    """Load a checkpoint (.ckpt) or an ONNX file (.onnx, .ort). ``load(path)(image)`` returns depth in metres.
+    """Load a checkpoint (.ckpt), a run folder or an ONNX file (.onnx, .ort). ``load(path)(image)`` returns metres.
 
     Raises:
         FileNotFoundError: the file is missing.
         ValueError: the file is corrupt or has an unsupported format.
     """
-    return DepthModel(load_network(Path(path)))
+    return DepthModel(load_network(model_file(Path(path))))
 
 
 def load_network(path: Path, threads: int | None = None) -> Network:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lightning_app.cli.options import (
+    MODEL,
     SIZE,
     Checkpoint,
     Json,
@@ -38,9 +39,7 @@ def export(
     model: Annotated[
         Path,
         typer.Argument(
-            metavar="MODEL",
-            help="Checkpoint (.ckpt), or ONNX file (.onnx) to add a camera input to.",
-            show_default=False,
+            **MODEL, help="Checkpoint (.ckpt) or run folder, or ONNX file (.onnx) to add a camera input to."
         ),
     ],
     output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,
@@ -70,7 +69,7 @@ def convert(
     context: typer.Context,
     model: Annotated[
         Path,
-        typer.Argument(metavar="MODEL", help="Checkpoint (.ckpt); for qnn an ONNX file (.onnx).", show_default=False),
+        typer.Argument(**MODEL, help="Checkpoint (.ckpt) or run folder; for qnn an ONNX file (.onnx)."),
     ],
     to: Annotated[str, typer.Option(help="coreml, litert, executorch or qnn.", show_default=False)],
     output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,
@@ -157,7 +156,7 @@ def prune(
 @deploy.command(**_PANEL)
 def quantize(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="fp32 ONNX file (.onnx).", show_default=False)],
+    model: Annotated[Path, typer.Argument(**MODEL, help="fp32 ONNX file (.onnx).")],
     images: Annotated[
         Path | None, typer.Argument(metavar="IMAGES", help="Folder of calibration images.", show_default=False)
     ] = None,
@@ -209,7 +208,7 @@ def quantize(
 
 @deploy.command(**_PANEL)
 def targets(
-    files: Annotated[list[Path], typer.Argument(metavar="MODEL", help="ONNX or converted files.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(**MODEL, help="ONNX or converted files.")],
     device: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Device of the targets file; repeatable (default: all).")
     ] = None,

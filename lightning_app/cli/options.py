@@ -11,6 +11,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand
 
+from lightning_app.run_folder import model_file
+
 
 class Size(NamedTuple):
     """Height and width in pixels."""
@@ -51,6 +53,12 @@ def _read_sizes(value: Any) -> Any:
     return read_size(value) if isinstance(value, str) else value and [read_size(each) for each in value]
 
 
+def _find_models(value: Any) -> Any:
+    """The best checkpoint of each run folder among one or several paths."""
+    return model_file(value) if isinstance(value, Path) else value and [model_file(each) for each in value]
+
+
+MODEL: dict[str, Any] = {"metavar": "MODEL", "show_default": False, "callback": _find_models}  # for files of networks
 SIZE: dict[str, Any] = {"metavar": "HxW", "callback": _read_sizes}  # for options with a size
 Data = Annotated[
     list[Path],
@@ -63,12 +71,12 @@ Data = Annotated[
 Model = Annotated[
     Path,
     typer.Argument(
-        metavar="MODEL",
-        help="Checkpoint (.ckpt), ONNX file (.onnx, .ort) or converted file (.tflite, .pte).",
-        show_default=False,
+        **MODEL, help="Checkpoint (.ckpt), run folder, ONNX file (.onnx, .ort) or converted file (.tflite, .pte)."
     ),
 ]
-Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Checkpoint (.ckpt).", show_default=False)]
+Checkpoint = Annotated[
+    Path, typer.Argument(**{**MODEL, "metavar": "CHECKPOINT"}, help="Checkpoint (.ckpt) or run folder.")
+]
 Split = Annotated[str, typer.Option(help="Split: val or test.")]
 Protocols = Annotated[
     list[str] | None,

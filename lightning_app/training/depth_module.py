@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lightning_app.canonical_camera import from_canonical, to_canonical
 from lightning_app.checkpoints import Checkpoint, load_weights
 from lightning_app.data_of_trainer import data_module
-from lightning_app.evaluation.metrics import DepthMetrics
+from lightning_app.evaluation.metrics import DepthMetrics, require_maps
 from lightning_app.evaluation.protocols import fitting, views
 from lightning_app.training.schedule import Optimisation, Schedule, WarmupCosine
 from models.contract import require_depth_network
@@ -151,6 +151,7 @@ class DepthModule(LightningModule):
 
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
         prediction, terms = self.supervise(batch)
+        require_maps(prediction, batch["image"], type(self.network).__name__)
         if not isinstance(terms, dict) or "loss" not in terms:
             returned = f"the keys {', '.join(map(str, terms))}" if isinstance(terms, dict) else type(terms).__name__
             raise ValueError(
