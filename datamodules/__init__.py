@@ -21,6 +21,7 @@ The keys of a **sample**, with shapes before batching. A batch stacks samples al
 ``full_depth``      evaluation only: ground truth at its own size, (1, h, w), padded with 0 on the right and bottom
 ``full_size``       evaluation only: int64, (2,), height and width of ``full_depth`` without padding
 ``box``             evaluation only: int64, (4,), top, bottom, left and right of the view in pixels of ``full_depth``
+``view_size``       evaluation only: int64, (2,), height and width of the view in pixels of the image file
 ``full_pair``       evaluation only: int64, (5,), the ordinal pair in pixels of ``full_depth``
 ==================  ===========================================================================================
 """

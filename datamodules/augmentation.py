@@ -120,6 +120,7 @@ def resized(frame: Frame, size: tuple[int, int], view: geometry.View = "full") -
         "full_depth": torch.from_numpy(frame.depth)[None],
         "full_size": torch.tensor(frame.depth.shape),
         "box": torch.tensor(box),
+        "view_size": torch.tensor(frame.image.shape[:2] if view == "full" else (box[1] - box[0], box[3] - box[2])),
         "full_pair": _pair(frame),
     }
     return _sample(_crop_and_resize(frame, None if view == "full" else box, size, _shrink_by_area)) | truth

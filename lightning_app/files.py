@@ -35,23 +35,6 @@ def inside(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else [folder] if folder.exists() else []
 
 
-def model_file(path: Path) -> Path:
-    """The best checkpoint of a run, if the path is the folder of a run; any other path unchanged.
-
-    Raises:
-        FileNotFoundError: a folder without ``checkpoints/best.ckpt``.
-    """
-    if not path.is_dir():
-        return path
-    best = path / "checkpoints" / "best.ckpt"
-    if not best.is_file():
-        others = sorted(path.glob("**/best.ckpt"))[:1] or sorted(path.glob("**/*.ckpt"))[:1]
-        raise FileNotFoundError(
-            f"{path}: a folder without {best.relative_to(path)}" + (f"; found {others[0]}" if others else "")
-        )
-    return best
-
-
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file atomically.

@@ -71,6 +71,7 @@ TORCH_FREE = (
     "lightning_app/moved.py",
     "lightning_app/own_packages.py",
     "lightning_app/signatures.py",
+    "lightning_app/run_folder.py",
     "lightning_app/step_cache.py",
 )
 # The folders of a package from the ground up: what lies flat at its root is the ground floor, and a folder imports

@@ -25,6 +25,7 @@ from lightning_app.evaluation.evaluate import (
     split_readers,
     warn_of_leaks,
 )
+from lightning_app.evaluation.metrics import require_maps
 from lightning_app.evaluation.per_dataset import score_per_dataset
 from lightning_app.evaluation.protocols import PROTOCOLS, fitting, protocol
 from lightning_app.evaluation.tables import (
@@ -142,5 +143,6 @@ def evaluate_per_dataset(
 def _predict(network: Network, batch: dict[str, Any]) -> Tensor:
     """Depth of a batch of one image, (1, 1, h, w). Exported files have a batch size of 1."""
     prediction = torch.from_numpy(network(batch["image"].contiguous().numpy()))
+    require_maps(prediction, batch["image"], str(network.path))
     metres: Tensor = from_canonical(prediction, batch, network.canonical_focal_px)
     return metres

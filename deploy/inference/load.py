@@ -12,8 +12,8 @@ from PIL import Image
 from deploy.inference.images import Array, check_array, to_image_size, to_input
 from deploy.inference.network import Network, require_finite
 from lightning_app.canonical_camera import canonical_scale
-from lightning_app.files import model_file
 from lightning_app.image_files import from_pillow, read_image
+from lightning_app.run_folder import model_file
 
 Input: TypeAlias = NDArray[np.uint8] | NDArray[np.floating[Any]] | Image.Image | str | Path
 
@@ -62,9 +62,7 @@ class DepthModel:
 
 
 def load(path: str | Path) -> DepthModel:
-    """Load a checkpoint (.ckpt) or an ONNX file (.onnx, .ort). ``load(path)(image)`` returns depth in metres.
-
-    The folder of a run stands for its best checkpoint.
+    """Load a checkpoint (.ckpt), a run folder or an ONNX file (.onnx, .ort). ``load(path)(image)`` returns metres.
 
     Raises:
         FileNotFoundError: the file is missing.

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from lightning_app.cli.fit_arguments import check_fit_arguments, with_c
-from lightning_app.cli.options import SIZE, Json, Overwrite, Runs, SizeCommand, Split, Threads, call, refuse_given
+from lightning_app.cli.options import (
+    MODEL,
+    SIZE,
+    Json,
+    Overwrite,
+    Runs,
+    SizeCommand,
+    Split,
+    Threads,
+    call,
+    refuse_given,
+)
 
 measure = typer.Typer(pretty_exceptions_enable=False)
 
@@ -21,9 +32,7 @@ def benchmark(
     models: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="MODEL",
-            help="ONNX files, converted files or checkpoints; the first is the baseline.",
-            show_default=False,
+            **MODEL, help="ONNX files, converted files, checkpoints or run folders; the first is the baseline."
         ),
     ] = None,
     reference: Annotated[

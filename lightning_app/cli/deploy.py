@@ -40,7 +40,9 @@ def export(
     context: typer.Context,
     model: Annotated[
         Path,
-        typer.Argument(**MODEL, help="Checkpoint (.ckpt), or ONNX file (.onnx) to add a camera input to."),
+        typer.Argument(
+            **MODEL, help="Checkpoint (.ckpt) or run folder, or ONNX file (.onnx) to add a camera input to."
+        ),
     ],
     output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,
     size: Annotated[
@@ -69,7 +71,7 @@ def convert(
     context: typer.Context,
     model: Annotated[
         Path,
-        typer.Argument(metavar="MODEL", help="Checkpoint (.ckpt); for qnn an ONNX file (.onnx).", show_default=False),
+        typer.Argument(**MODEL, help="Checkpoint (.ckpt) or run folder; for qnn an ONNX file (.onnx)."),
     ],
     to: Annotated[str, typer.Option(help="coreml, litert, executorch or qnn.", show_default=False)],
     output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,

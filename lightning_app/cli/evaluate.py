@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_app.cli.options import YAMLS, Data, Json, Model, Overwrite, Protocols, SkipCorrupt, Split, call
+from lightning_app.cli.options import MODEL, YAMLS, Data, Json, Model, Overwrite, Protocols, SkipCorrupt, Split, call
 
 evaluation = typer.Typer(pretty_exceptions_enable=False)
 
@@ -51,7 +51,7 @@ def score(
         Path,
         typer.Argument(
             metavar="PREDICTIONS",
-            help="Folder of .npy or 16-bit .png files, named like the frames.",
+            help="Folder of .npy, .npz or 16-bit .png files, or one .npy or .npz file (frames, h, w).",
             show_default=False,
         ),
     ],
@@ -59,16 +59,19 @@ def score(
     split: Split = "test",
     protocol: Protocols = None,
     predicts: Annotated[str, typer.Option(help="depth (metres) or inverse_depth (relative).")] = "depth",
-    scale: Annotated[float | None, typer.Option(help="Divisor of PNG values, e.g. 256.")] = None,
+    scale: Annotated[float | None, typer.Option(help="Divisor of integer values (PNG), e.g. 256.")] = None,
     view: Annotated[str, typer.Option(help="Region of the predictions: full or kb (KITTI benchmark crop).")] = "full",
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Count frames without a valid prediction as missing.")
     ] = False,
+    stretched: Annotated[
+        bool, typer.Option("--stretched", help="Accept predictions with another aspect ratio than their frames.")
+    ] = False,
     output: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Evaluate a folder of predictions from any model."""
-    options = (predicts, scale, view, skip_missing, output, overwrite)
+    """Evaluate predictions from any model."""
+    options = (predicts, scale, view, skip_missing, stretched, output, overwrite)
     call("lightning_app.evaluation.score_predictions:score", predictions, data, split, _names(protocol), *options)
 
 
@@ -96,7 +99,10 @@ def predict(
 @evaluation.command(**_PANEL)
 def label(
     teacher: Annotated[
-        Path, typer.Argument(metavar="TEACHER", help="Checkpoint (.ckpt) or any ONNX file (.onnx).", show_default=False)
+        Path,
+        typer.Argument(
+            **{**MODEL, "metavar": "TEACHER"}, help="Checkpoint (.ckpt), run folder or any ONNX file (.onnx)."
+        ),
     ],
     images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of images.", show_default=False)],
     output: Annotated[Path, typer.Option(help="Output folder.", show_default=False)],

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from lightning_app.cli.fit_arguments import check_data
-from lightning_app.files import model_file
+from lightning_app.run_folder import model_file
 
 
 class Size(NamedTuple):
@@ -71,20 +71,22 @@ def _read_sizes(value: Any) -> Any:
     return read_size(value) if isinstance(value, str) else value and [read_size(each) for each in value]
 
 
-def existing(path: Path) -> Path:
-    """Return the path of a model, for a run folder that of its best checkpoint.
+def models(value: Any) -> Any:
+    """Return the path of a model, or a list of them. A run folder stands for its best checkpoint.
 
     Raises:
         FileNotFoundError: there is none. This is known before torch is imported.
     """
-    if not path.exists():
-        files = [each.name for each in path.parent.glob(f"*{path.suffix}")] if path.parent.is_dir() else []
-        close = get_close_matches(path.name, files, n=1)
-        kind = "checkpoint" if path.suffix == ".ckpt" else "model"
+    if isinstance(value, list):
+        return [models(each) for each in value]
+    if isinstance(value, Path) and not value.exists():
+        files = [each.name for each in value.parent.glob(f"*{value.suffix}")] if value.parent.is_dir() else []
+        close = get_close_matches(value.name, files, n=1)
+        kind = "checkpoint" if value.suffix == ".ckpt" else "model"
         raise FileNotFoundError(
-            f"{path}: no such {kind}" + (f"; did you mean {path.with_name(close[0])}?" if close else "")
+            f"{value}: no such {kind}" + (f"; did you mean {value.with_name(close[0])}?" if close else "")
         )
-    return model_file(path)
+    return model_file(value) if isinstance(value, Path) else value
 
 
 def data_yamls(paths: list[Path] | None) -> list[Path] | None:
@@ -94,7 +96,7 @@ def data_yamls(paths: list[Path] | None) -> list[Path] | None:
 
 
 SIZE: dict[str, Any] = {"metavar": "HxW", "callback": _read_sizes}  # for options with a size
-MODEL: dict[str, Any] = {"metavar": "MODEL", "callback": existing, "show_default": False}  # for arguments
+MODEL: dict[str, Any] = {"metavar": "MODEL", "callback": models, "show_default": False}  # for arguments
 YAMLS: dict[str, Any] = {"metavar": "YAML", "callback": data_yamls}  # for options with YAMLs that have a data section
 Data = Annotated[
     list[Path],
@@ -106,9 +108,13 @@ Data = Annotated[
 ]
 Model = Annotated[
     Path,
-    typer.Argument(**MODEL, help="Checkpoint (.ckpt), run folder, ONNX file (.onnx, .ort) or converted file (.tflite, .pte)."),
+    typer.Argument(
+        **MODEL, help="Checkpoint (.ckpt), run folder, ONNX file (.onnx, .ort) or converted file (.tflite, .pte)."
+    ),
 ]
-Checkpoint = Annotated[Path, typer.Argument(**MODEL | {"metavar": "CHECKPOINT"}, help="Checkpoint (.ckpt) or run folder.")]
+Checkpoint = Annotated[
+    Path, typer.Argument(**{**MODEL, "metavar": "CHECKPOINT"}, help="Checkpoint (.ckpt) or run folder.")
+]
 Split = Annotated[str, typer.Option(help="Split: val or test.")]
 Protocols = Annotated[
     list[str] | None,

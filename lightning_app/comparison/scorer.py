@@ -11,8 +11,8 @@ from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
 from datamodules.augmentation import resized
-from lightning_app.evaluation.evaluate import frame_scores, split_readers
-from lightning_app.evaluation.metrics import mean_errors
+from lightning_app.evaluation.evaluate import frame_scores, print_invalid, split_readers
+from lightning_app.evaluation.metrics import mean_errors, require_maps
 from lightning_app.evaluation.pictures import in_metres
 from lightning_app.evaluation.protocols import fitting
 
@@ -49,16 +49,21 @@ class Scorer:
     def __init__(
         self, predict: Callable[[dict[str, Any]], Tensor], predicts: str, data: DepthDataModule, split: str
     ) -> None:
-        self.predict, self.predicts, self.data = predict, predicts, data
+        self.network, self.predicts, self.data = predict, predicts, data
         self.readers = split_readers(data, split)
+
+    def predict(self, batch: dict[str, Any]) -> Tensor:
+        """Predict a batch; raises ValueError if the prediction is not one map per image."""
+        prediction = self.network(batch)
+        require_maps(prediction, batch["image"], "the network")
+        return prediction
 
     def scores(self) -> Scores:
         """Metrics of all frames that are not missing or invalid."""
         protocols = {each.name: each for each in fitting(self.data.protocols, self.readers, self.predicts)}
         scores: Scores = {name: {} for name in protocols}
-        for path, name, errors in frame_scores(
-            self.data, self.readers, list(protocols.values()), self.predict, self.predicts
-        ):
+        frames = frame_scores(self.data, self.readers, list(protocols.values()), self.predict, self.predicts)
+        for path, name, errors, _ in print_invalid(frames):
             if not isinstance(errors, str):
                 metrics = mean_errors([errors], protocols[name])
                 scores[name][path] = {key: float(value) for key, value in metrics.items() if "/" not in key}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datamodules import DepthDataModule, Reader
 from lightning_app.checkpoints import Checkpoint
-from lightning_app.evaluation.metrics import COUNTS, FrameErrors, mean_errors, score_frame
+from lightning_app.evaluation.metrics import COUNTS, FrameErrors, mean_errors, score_frame, why_invalid
 from lightning_app.evaluation.protocols import AnyProtocol, protocol, views
 
 Predict = Callable[[dict[str, Any]], Tensor | None]
@@ -26,11 +26,13 @@ class FrameScore(NamedTuple):
         path: path of the image.
         protocol: name of the protocol.
         errors: metrics of the frame, or ``missing`` or ``invalid``.
+        reason: why the frame is invalid; empty for others.
     """
 
     path: str
     protocol: str
     errors: FrameErrors
+    reason: str = ""
 
 
 def frame_scores(
@@ -66,17 +68,20 @@ def frame_scores(
     for batch in track(loader, title or "", disable=title is None):
         moved = data.on_after_batch_transfer(batch, 0)
         prediction = predict(moved)
+        depth = None if prediction is None else prediction[0, 0]
         for each in protocols:
-            errors = score_frame(None if prediction is None else prediction[0, 0], moved, 0, each, predicts)
+            errors = score_frame(depth, moved, 0, each, predicts)
             if errors is not None:
-                yield FrameScore(moved["path"][0], each.name, errors)
+                invalid = depth is not None and isinstance(errors, str) and errors == "invalid"
+                reason = why_invalid(depth, predicts, each) if invalid else ""
+                yield FrameScore(moved["path"][0], each.name, errors, reason)
 
 
 def print_invalid(scores: Iterable[FrameScore]) -> Iterator[FrameScore]:
     """Yield the scores unchanged, and report invalid ones on stderr."""
     for score in scores:
-        if score.errors == "invalid":
-            print(f"invalid under {score.protocol}: {score.path}", file=sys.stderr)
+        if score.reason:
+            print(f"invalid under {score.protocol}: {score.path} ({score.reason})", file=sys.stderr)
         yield score
 
 

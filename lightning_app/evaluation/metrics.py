@@ -18,8 +18,10 @@ COUNTS = ("frames", "missing", "invalid")
 FrameErrors = Tensor | Literal["missing", "invalid"]
 """Metrics of a frame, float64, (1 + ranges, metrics), as returned by :func:`frame_errors`.
 
-``missing``: no valid pixel in the ground truth, or no prediction. ``invalid``: the prediction cannot be aligned or is
-not finite."""
+``missing``: no valid pixel in the ground truth, or no prediction. ``invalid``: the prediction cannot be aligned, or is
+not finite or not a depth at an evaluated pixel, see :func:`why_invalid`."""
+
+ASPECT_TOLERANCE = 0.1  # sizes of networks are multiples of 32: 128x416 and 320x1024 for KITTI's 375x1242
 
 
 def frame_errors(
@@ -41,12 +43,14 @@ def frame_errors(
 
     Returns:
         Metrics in the order of ``NAMES``, float64, (1 + ranges, metrics). The first row is for all valid pixels, the
-        others for each depth range of the protocol, with NaN for a range without pixels. None if no pixel is valid.
+        others for each depth range of the protocol, with NaN for a range without pixels. The first row is NaN if the
+        prediction is unusable at a valid pixel or cannot be aligned. None if no pixel is valid.
     """
     mask = protocol.mask(truth)
     if not mask.any():
         return None
-    inverse = protocol.to_truth(_inverse(prediction, predicts), truth, box or (0, truth.shape[0], 0, truth.shape[1]))
+    inverse = _inverse(prediction, predicts, protocol)
+    inverse = protocol.to_truth(inverse, truth, box or (0, truth.shape[0], 0, truth.shape[1]))
     g = truth[mask].double()
     p = protocol.apply(inverse[mask], g)
     bounds = [(low, high) for low, high in protocol.ranges]
@@ -94,6 +98,41 @@ def score_frame(
     return errors if errors[0].isfinite().all() else "invalid"
 
 
+def why_invalid(prediction: Tensor, predicts: str, protocol: AnyProtocol) -> str:
+    """Say why a prediction, (h, w), is invalid under a protocol."""
+    unusable = _inverse(prediction, predicts, protocol).isnan()
+    if not unusable.any():
+        return "cannot be aligned"
+    infinite = unusable & ~prediction.isfinite()
+    counts = {"not finite": int(infinite.sum()), "0 or negative": int((unusable & ~infinite).sum())}
+    return ", ".join(f"{count} of {prediction.numel()} values are {what}" for what, count in counts.items() if count)
+
+
+def same_aspect(size: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two sizes, (height, width), have the same aspect ratio within :data:`ASPECT_TOLERANCE`."""
+    ratio = size[1] * other[0] / (size[0] * other[1])
+    return 1 - ASPECT_TOLERANCE < ratio < 1 + ASPECT_TOLERANCE
+
+
+def require_maps(prediction: Tensor, image: Tensor, source: str) -> None:
+    """Check the shape of a network's output.
+
+    Args:
+        prediction: output of the network.
+        image: its input, (B, 3, H, W).
+        source: name of the network for the error message.
+
+    Raises:
+        ValueError: the output is not one map per image, (B, 1, h, w), with the aspect ratio of the image.
+    """
+    one_map = prediction.ndim == 4 and prediction.shape[:2] == (len(image), 1) and prediction.numel() > 0
+    if not one_map or not same_aspect(prediction.shape[2:], image.shape[2:]):
+        raise ValueError(
+            f"{source}: its output for images of shape {tuple(image.shape)} has shape {tuple(prediction.shape)}, not "
+            f"({len(image)}, 1, h, w) with their aspect ratio"
+        )
+
+
 def mean_errors(errors: Iterable[FrameErrors], protocol: AnyProtocol) -> dict[str, Tensor]:
     """Mean of each metric over frames, as returned by :meth:`DepthMetrics.compute`."""
     sums = _empty_sums(protocol)
@@ -105,8 +144,9 @@ def mean_errors(errors: Iterable[FrameErrors], protocol: AnyProtocol) -> dict[st
 class DepthMetrics(Metric):
     """Mean of each metric over frames under one protocol, with the numbers of scored, missing and invalid frames.
 
-    A frame is missing if its ground truth has no valid pixel, and invalid if its prediction cannot be aligned or is not
-    finite. Neither contributes to the mean. Frames whose ground truth the protocol does not support are ignored.
+    A frame is missing if its ground truth has no valid pixel, and invalid if its prediction cannot be aligned, is not
+    finite or is not a depth. Neither contributes to the mean. Frames whose ground truth the protocol does not support
+    are ignored.
 
     Args:
         protocol: evaluation protocol.
@@ -187,10 +227,21 @@ def _errors(
         pair = batch["full_pair"][index]
         if not pair[-1]:
             return None
-        return protocol.wrong(_inverse(prediction, predicts), (height, width), pair).reshape(1, 1)
+        return protocol.wrong(_inverse(prediction, predicts, protocol), (height, width), pair).reshape(1, 1)
     truth = batch["full_depth"][index, 0, :height, :width]
     return frame_errors(prediction, truth, protocol, predicts, batch["box"][index].tolist())
 
 
-def _inverse(prediction: Tensor, predicts: str) -> Tensor:
-    return prediction.double() if predicts == "inverse_depth" else 1 / prediction.double()
+def _inverse(prediction: Tensor, predicts: str, protocol: AnyProtocol) -> Tensor:
+    """Inverse depth, float64; NaN where the prediction is not finite, or has no depth: where it is 0 or negative.
+
+    Inverse depth that is known up to a shift, or only ordered, may be negative.
+    """
+    values = prediction.double()
+    usable = values.isfinite()
+    if isinstance(protocol, Protocol) and protocol.nan_to_min:
+        values = values.nan_to_num(nan=protocol.clamp[0], posinf=torch.inf, neginf=-torch.inf)
+        usable = torch.ones_like(usable)
+    if predicts == "depth" or protocol.align in ("median", "none"):
+        usable = usable & (values > 0)
+    return torch.where(usable, values if predicts == "inverse_depth" else 1 / values, torch.nan)

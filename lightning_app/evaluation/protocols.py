@@ -42,8 +42,8 @@ class Protocol:
         resize: interpolation of the prediction to the size of the ground truth: ``bilinear`` in inverse depth, or
             ``nearest``.
         ranges: depth ranges of the ground truth for which metrics are also computed separately, metres.
-        nan_to_min: whether to replace NaN in the prediction by the lower bound of ``clamp``, as in bts. Otherwise the
-            frame is invalid.
+        nan_to_min: whether to replace NaN in the prediction by the lower bound of ``clamp`` and infinity by the upper
+            one, as in bts. Otherwise the frame is invalid.
     """
 
     name: str
@@ -105,8 +105,6 @@ class Protocol:
         if self.align == "median":
             median = _median(depth)
             depth = depth * torch.where(median > 0, _median(truth) / median, torch.nan)
-        if self.nan_to_min:
-            depth = depth.nan_to_num(nan=self.clamp[0], posinf=math.inf)
         return depth.clamp(*self.clamp)
 
 

@@ -1,4 +1,4 @@
-"""Score a folder of predictions of any model."""
+"""Score the predictions of any model."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from datamodules.depth_io import read_depth
-from datamodules.folders import find_files
 from datamodules.geometry import View
 from datamodules.reader import CorruptFrameError
 from lightning_app.config import read_data_module
@@ -26,9 +25,14 @@ from lightning_app.evaluation.evaluate import (
     require_scored,
     split_readers,
 )
+from lightning_app.evaluation.metrics import same_aspect
+from lightning_app.evaluation.prediction_arrays import PredictionArrays
+from lightning_app.evaluation.prediction_files import Source, find_predictions
 from lightning_app.evaluation.protocols import AnyProtocol, fitting
 from lightning_app.evaluation.tables import print_results, write_results
 from lightning_app.files import refuse_existing
+
+REVERSED = 0.3  # mean rank correlation above which predictions are of the other kind; chance gives 0
 
 
 def score(
@@ -40,23 +44,28 @@ def score(
     scale: float | None = None,
     view: View = "full",
     skip_missing: bool = False,
+    stretched: bool = False,
     output: Path | None = None,
     overwrite: bool = False,
 ) -> Results:
     """Score a folder of predictions and print the table.
 
     A prediction has the path of its frame, or the last parts of it if they are unique:
-    ``<date>/<drive>/image_02/data/0000000069.npy``, or ``rgb_00045.npy`` if no other frame has that name.
+    ``<date>/<drive>/image_02/data/0000000069.npy``, or ``rgb_00045.npy`` if no other frame has that name. Folders may
+    be joined to the name, ``<drive>_0000000069.png``. Names may also be the numbers of all lines of the list, from 0.
 
     Args:
-        predictions: folder of ``.npy`` (h, w) or 16-bit ``.png`` files, any size.
+        predictions: folder of ``.npy`` or ``.npz`` (h, w) or 16-bit ``.png`` files; or one ``.npy`` or ``.npz`` file
+            with an array of all frames in the order of the list, (n, h, w), or a ``.npz`` file with an array per frame.
+            A prediction may have any size with the aspect ratio of its frame.
         data: YAMLs with a ``data`` section; later files override earlier ones.
         split: ``val`` or ``test``.
         protocols: names of protocols; None for those of the data section.
         predicts: ``depth`` in metres, or ``inverse_depth`` up to scale and shift.
-        scale: divisor of PNG values; required for PNGs.
+        scale: divisor of integer values; required for PNGs and integer arrays.
         view: region of the frame that a prediction covers, ``full`` or ``kb`` (KITTI benchmark crop).
         skip_missing: count frames without a valid prediction as missing instead of raising.
+        stretched: accept predictions with another aspect ratio than their frames, e.g. of a network with square inputs.
         output: JSON file to write.
         overwrite: whether to replace an existing ``output``.
 
@@ -64,10 +73,10 @@ def score(
         Metrics and frame counts by protocol.
 
     Raises:
-        FileNotFoundError: no such folder, YAML or data, or frames without a prediction.
+        FileNotFoundError: no such file, folder, YAML or data, or frames without a prediction.
         FileExistsError: ``output`` exists.
-        ValueError: an unknown protocol or split, an invalid data section, PNGs without a valid scale, or one prediction
-            for two frames.
+        ValueError: an unknown protocol or split, an invalid data section, integers without a valid scale, a prediction
+            with the shape of something else, one prediction for two frames, or predictions of the other kind.
         RuntimeError: a corrupt prediction, or no frame could be scored.
     """
     if predicts not in ("depth", "inverse_depth") or view not in get_args(View):
@@ -78,25 +87,30 @@ def score(
         refuse_existing(output, overwrite=overwrite)
     module = read_data_module(data)
     readers = split_readers(module, split)
-    files = _match(predictions, [path for reader in readers for path in reader.paths], skip_missing)
-    if scale is None and any(file.suffix == ".png" for file in files.values()):
-        raise ValueError(f"{predictions}: PNGs need --scale, the divisor of their values (KITTI: 256)")
+    sources = find_predictions(predictions, [path for reader in readers for path in reader.paths], skip_missing)
+    arrays, trend = PredictionArrays(scale), _Trend(predicts)
 
     def predict(batch: dict[str, Any]) -> Tensor | None:
-        file = files.get(batch["path"][0])
+        source = sources.get(batch["path"][0])
+        if source is None or not (batch["full_depth"].any() or batch["full_pair"].any()):
+            return None
         try:
-            return None if file is None else _checked(file, _read(file, scale or 1.0), batch["full_size"][0], view)
+            prediction = arrays.read(*source)
         except CorruptFrameError as error:
             if not skip_missing:
                 raise
             print(f"skipped: {error}", file=sys.stderr)
             return None
+        prediction = _shaped(source, prediction, batch, stretched)
+        trend.add(prediction, batch)
+        return prediction
 
     names = protocols or module.protocols
     fitted = _with_view(fitting(names, readers, predicts), view)
     size = (8, 8)  # the images are not used
     scores = frame_scores(module, readers, fitted, predict, predicts, size=size, title="score")
     results = mean_scores(print_invalid(scores), fitted)
+    trend.check(predictions)
     described = describe(readers, names)
     print_results(results, f"{predictions} on {split}: {described}", output)
     require_scored(results)
@@ -111,6 +125,7 @@ def score(
             predicts=predicts,
             scale=scale,
             view=view,
+            stretched=stretched,
         )
     return results
 
@@ -123,67 +138,59 @@ def _with_view(protocols: Sequence[AnyProtocol], view: View) -> list[AnyProtocol
     return [replace(each, view=view) for each in protocols]
 
 
-def _checked(file: Path, prediction: Tensor, frame: Tensor, view: View) -> Tensor:
-    """Return the prediction; raises ValueError if its size is that of another view."""
-    size, kb = tuple(prediction.shape[2:]), (352, 1216)
-    if size == kb and view == "full" and tuple(frame.tolist()) != kb:
-        raise ValueError(f"{file}: has the size of the KB crop, 352x1216, not of its frame; give --view kb")
-    if view == "kb" and size == tuple(frame.tolist()):
-        raise ValueError(f"{file}: has the size of its frame, not of the KB crop; leave out --view kb")
+def _shaped(source: Source, prediction: Tensor, batch: dict[str, Any], stretched: bool) -> Tensor:
+    """Return the prediction; raises ValueError if its shape is that of another view or has another aspect ratio."""
+    height, width = prediction.shape[2:]
+    view, frame, kb = batch["view"][0], tuple(batch["full_size"][0].tolist()), (352, 1216)
+    if (height, width) == kb and view == "full" and frame != kb:
+        raise ValueError(f"{source}: has the size of the KB crop, 352x1216, not of its frame; give --view kb")
+    if (height, width) == frame and view == "kb":
+        raise ValueError(f"{source}: has the size of its frame, not of the KB crop; leave out --view kb")
+    seen = batch["view_size"][0].tolist()
+    if not stretched and not same_aspect((height, width), seen):
+        transposed = same_aspect((width, height), seen)
+        advice = "it is transposed" if transposed else "give --stretched if images were squeezed to this shape"
+        raise ValueError(
+            f"{source}: a prediction of {height}x{width} does not have the aspect ratio of its frame, "
+            f"{seen[0]}x{seen[1]}: {advice}"
+        )
     return prediction
 
 
-def _match(folder: Path, frames: list[Path], skip_missing: bool) -> dict[str, Path]:
-    """Find the prediction of each frame: paths of frames -> files.
+class _Trend:
+    """Whether predictions grow with depth or with inverse depth, over all frames."""
 
-    Raises:
-        FileNotFoundError: no such folder, or frames without a prediction.
-        ValueError: one prediction for two frames.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder of predictions")
-    files = [file for file in find_files(folder) if file.suffix in (".npy", ".png")]
-    if any(file.suffix == ".npy" for file in files):
-        files = [file for file in files if file.suffix == ".npy"]  # `predict` also writes coloured PNGs
-    found = {file.relative_to(folder).with_suffix("").parts: file for file in files}
-    matched: dict[str, Path] = {}
-    for frame in frames:
-        parts = frame.with_suffix("").parts
-        keys = (parts[start:] for start in range(len(parts)))
-        match = next((found[key] for key in keys if key in found), None)
-        if match is not None:
-            matched[str(frame)] = match
-    by_file = {file: frame for frame, file in matched.items()}
-    if len(by_file) < len(matched):
-        one, file = next((frame, file) for frame, file in matched.items() if by_file[file] != frame)
-        raise ValueError(f"{file}: matches both {one} and {by_file[file]}; keep the folders of the frames")
-    absent = [frame for frame in frames if str(frame) not in matched]
-    if absent and (not skip_missing or not matched):
-        example = _shortest_name(absent[0], frames)
-        there = f"found {files[0].relative_to(folder)}" if files else "found no .npy or .png file"
-        raise FileNotFoundError(
-            f"{folder}: no prediction for {len(absent)} of {len(frames)} frames, e.g. {absent[0]}; expected "
-            f"{example}.npy or .png, {there}" + ("" if skip_missing else "; --skip-missing counts them as missing")
-        )
-    return matched
+    def __init__(self, predicts: str) -> None:
+        self.predicts = predicts
+        self.correlations: list[float] = []
+
+    def add(self, prediction: Tensor, batch: dict[str, Any]) -> None:
+        """Add the correlation of a prediction with the ground truth."""
+        height, width = batch["full_size"][0].tolist()
+        top, bottom, left, right = batch["box"][0].tolist()
+        truth = batch["full_depth"][0, 0, :height, :width][top:bottom, left:right].double()
+        values = F.interpolate(prediction.double(), truth.shape, mode="nearest")[0, 0]
+        known = (truth > 0) & values.isfinite()
+        if known.sum() > 1:
+            ranks = torch.stack([_ranks(values[known]), _ranks(truth[known])])
+            self.correlations.append(float(torch.corrcoef(ranks)[0, 1].nan_to_num()))
+
+    def check(self, predictions: Path) -> None:
+        """Raise ValueError if the predictions are clearly of the other kind."""
+        mean = sum(self.correlations) / max(len(self.correlations), 1)
+        if self.predicts == "depth" and mean < -REVERSED:
+            raise ValueError(
+                f"{predictions}: the predictions fall with depth (rank correlation {mean:.2f}): they are inverse depth "
+                "or disparities; give --predicts inverse_depth"
+            )
+        if self.predicts == "inverse_depth" and mean > REVERSED:
+            raise ValueError(
+                f"{predictions}: the predictions grow with depth (rank correlation {mean:.2f}): they are depth, not "
+                "inverse depth; leave out --predicts inverse_depth"
+            )
 
 
-def _shortest_name(frame: Path, frames: list[Path]) -> Path:
-    """The shortest end of a frame's path that is unique among the frames, without its suffix."""
-    parts = frame.with_suffix("").parts
-    others = [other.with_suffix("").parts for other in frames if other != frame]
-    alone = (n for n in range(1, len(parts)) if all(other[-n:] != parts[-n:] for other in others))
-    return Path(*parts[-next(alone, len(parts)) :])
-
-
-def _read(file: Path, scale: float) -> Tensor:
-    """Read a prediction as a tensor, (1, 1, h, w)."""
-    if file.suffix == ".png":
-        return torch.from_numpy(read_depth(file, scale))[None, None]
-    try:
-        array = np.asarray(np.load(file)).squeeze().astype(np.float32)
-    except (OSError, ValueError, TypeError, EOFError, MemoryError) as error:
-        raise CorruptFrameError(f"{file}: corrupt prediction ({error})") from error
-    if array.ndim != 2:
-        raise CorruptFrameError(f"{file}: a prediction of shape {array.shape}, not (h, w)")
-    return torch.from_numpy(array)[None, None]
+def _ranks(values: Tensor) -> Tensor:
+    """Ranks, (N,); equal values share theirs, so that a constant prediction correlates with nothing."""
+    _, places, counts = values.unique(return_inverse=True, return_counts=True)
+    return (counts.cumsum(0) - counts / 2)[places]

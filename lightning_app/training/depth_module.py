@@ -18,7 +18,7 @@ from lightning_app.callbacks import ExactResume, HealthCheck
 from lightning_app.canonical_camera import from_canonical, to_canonical
 from lightning_app.checkpoints import Checkpoint, load_weights
 from lightning_app.data_of_trainer import data_module
-from lightning_app.evaluation.metrics import DepthMetrics
+from lightning_app.evaluation.metrics import DepthMetrics, require_maps
 from lightning_app.evaluation.protocols import fitting, views
 from lightning_app.training.checkpoint_content import complete
 from lightning_app.training.loss_terms import require_predictions, require_terms
@@ -171,6 +171,7 @@ class DepthModule(LightningModule):
 
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
         prediction, terms = self.supervise(batch)
+        require_maps(prediction, batch["image"], type(self.network).__name__)
         training = stage == "train"
         named = {f"{stage}/{name}": value for name, value in terms.items()}
         self.log_dict(

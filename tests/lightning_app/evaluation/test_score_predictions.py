@@ -73,7 +73,7 @@ def test_score_is_the_reference(form: str, annotated: Path, tmp_path: Path, cli:
 def test_score_is_a_function_too(annotated: Path, tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     for frame in range(3):
-        np.save(tmp_path / "p" / f"{frame:010d}.npy", np.full((5, 6), 10, np.float32))
+        np.save(tmp_path / "p" / f"{frame:010d}.npy", np.full((6, 20), 10, np.float32))
     found = score(tmp_path / "p", [annotated], protocols=["kitti-bts"], view="full")
     assert found["kitti-bts"]["frames"] == 3
 
@@ -88,14 +88,14 @@ def test_predictions_that_are_missing_corrupt_or_unclear(annotated: Path, tmp_pa
         assert message in result.err.splitlines()[-1]
         assert "Traceback" not in result.err
 
-    refused(2, "no such folder of predictions")
+    refused(2, "no such file or folder of predictions")
     folder.mkdir()
     refused(2, "no prediction for 3 of 3 frames")
     for frame in range(3):
-        np.save(folder / f"{frame:010d}.npy", np.full((6, 8), 9, np.float32))
+        np.save(folder / f"{frame:010d}.npy", np.full((6, 20), 9, np.float32))
     (folder / "0000000001.npy").write_bytes(b"nothing")
     refused(1, "0000000001.npy: corrupt prediction")
-    np.savez(folder / "more.npz", np.ones((6, 8)))
+    np.savez(folder / "more.npz", np.ones((6, 20)))
     (folder / "more.npz").rename(folder / "0000000001.npy")
     refused(1, "0000000001.npy: corrupt prediction")
     skipped = cli(*call, "--skip-missing", "--output", tmp_path / "s.json")
@@ -103,10 +103,10 @@ def test_predictions_that_are_missing_corrupt_or_unclear(annotated: Path, tmp_pa
     assert "skipped: " in skipped.err
     assert results(tmp_path / "s.json")["kitti-eigen-improved"]["frames"] == 2
     assert results(tmp_path / "s.json")["kitti-eigen-improved"]["missing"] == 1
-    np.save(folder / "0000000001.npy", np.ones((2, 6, 8), np.float32))
-    refused(1, "a prediction of shape (2, 6, 8), not (h, w)")
+    np.save(folder / "0000000001.npy", np.ones((2, 6, 20), np.float32))
+    refused(1, "a prediction of shape (2, 6, 20), not (h, w)")
     (folder / "0000000001.npy").unlink()
-    Image.fromarray(np.full((6, 8), 2000, np.uint16)).save(folder / "0000000001.png")
+    Image.fromarray(np.full((6, 20), 2000, np.uint16)).save(folder / "0000000001.png")
     refused(2, "no prediction for 1 of 3 frames, e.g. ")  # PNGs beside .npy files are their pictures
     for path in folder.glob("*.npy"):
         path.rename(path.with_suffix(".png"))
@@ -147,7 +147,7 @@ def test_what_is_invalid_is_named(annotated: Path, tmp_path: Path, cli: Cli) -> 
     folder = tmp_path / "predictions"
     folder.mkdir()
     for frame in range(3):
-        np.save(folder / f"{frame:010d}.npy", np.full((6, 8), np.nan if frame == 1 else 9, np.float32))
+        np.save(folder / f"{frame:010d}.npy", np.full((6, 20), np.nan if frame == 1 else 9, np.float32))
     call = ("score", folder, "--data", annotated, "--protocol", "kitti-eigen-improved", "--output", tmp_path / "s.json")
     result = cli(*call)
     assert result.status == 0, result.err
@@ -162,7 +162,7 @@ def test_no_frame_that_can_be_scored_is_a_failure(depth: float, annotated: Path,
     folder = tmp_path / "predictions"
     folder.mkdir()
     for frame in range(3):
-        np.save(folder / f"{frame:010d}.npy", np.full((6, 8), depth, np.float32))
+        np.save(folder / f"{frame:010d}.npy", np.full((6, 20), depth, np.float32))
     call = ("score", folder, "--data", annotated, "--protocol", "kitti-eigen-improved", "--output", tmp_path / "s.json")
     result = cli(*call)
     assert result.status == 1
