@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.depth_io import read_image, read_mat
+from datamodules.geometry import resize_scale
 from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 GRID = (55, 305)
+SIZE = (2272, 1704)  # of the published images, (height, width)
 
 
 class _Entry(NamedTuple):
@@ -50,12 +52,9 @@ class Make3D(Reader):
         image, grid = read_image(entry.image), read_mat(entry.grid, "Position3DGrid")
         if grid.ndim != 3 or grid.shape[:2] != GRID or grid.shape[2] < 4:
             raise CorruptFrameError(f"{entry.grid}: grid of shape {grid.shape}, expected {GRID} with x, y, z and depth")
-        height = image.shape[0]
-        if height < image.shape[1]:
-            raise CorruptFrameError(
-                f"{entry.image}: {height}x{image.shape[1]} (height x width), but Make3D images are in portrait format"
-            )
-        rows = round(height * 852 / 2272)
+        height, width = image.shape[:2]
+        resize_scale(SIZE, (height, width), entry.image)  # in a crop, the rows of the grid are elsewhere
+        rows = round(height * 852 / SIZE[0])
         top = (height - rows) // 2
         image = np.ascontiguousarray(image[top : top + rows])
         depth = np.ascontiguousarray(grid[17:38, :, 3], dtype=np.float32)
