@@ -50,8 +50,10 @@ class Make3D(Reader):
 
     def read(self, entry: _Entry) -> Frame:
         image, grid = read_image(entry.image), read_mat(entry.grid, "Position3DGrid")
-        if grid.ndim != 3 or grid.shape[:2] != GRID or grid.shape[2] < 4:
-            raise CorruptFrameError(f"{entry.grid}: grid of shape {grid.shape}, expected {GRID} with x, y, z and depth")
+        if grid.ndim != 3 or grid.shape[:2] != GRID or grid.shape[2] < 4 or grid.dtype.kind not in "fiu":
+            raise CorruptFrameError(
+                f"{entry.grid}: {grid.dtype} grid of shape {grid.shape}, expected {GRID} with x, y, z and depth"
+            )
         height, width = image.shape[:2]
         resize_scale(SIZE, (height, width), entry.image)  # in a crop, the rows of the grid are elsewhere
         rows = round(height * 852 / SIZE[0])
