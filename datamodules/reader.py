@@ -174,7 +174,8 @@ class Reader(ABC):
         refuse_breach_of_frame(self, frame)
         if problem := problem_of_values(frame, coarse=self.truth == "laser_grid"):
             raise CorruptFrameError(f"{frame.path}: {problem}")
-        return Frame(*(np.require(each, requirements="CW") if isinstance(each, np.ndarray) else each for each in frame))
+        arrays = {name: value for name, value in frame._asdict().items() if isinstance(value, np.ndarray)}
+        return frame._replace(**{name: np.require(value, requirements=["C", "W"]) for name, value in arrays.items()})
 
 
 def data_path(path: str | Path) -> Path:

@@ -147,7 +147,7 @@ def test_a_reader_without_frames_or_attributes(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_plain_tuple_is_no_frame() -> None:
     reader = Mine()
-    reader.read = lambda entry: tuple(CORRECT.values())  # type: ignore[assignment, method-assign]
+    reader.read = lambda entry: tuple(CORRECT.values())  # type: ignore[assignment, method-assign, return-value]
     with pytest.raises(ValueError, match=r"the result of read is tuple .* but must be a datamodules\.Frame"):
         reader[0]
 
