@@ -20,6 +20,9 @@ KITTI_UNITS_PER_METRE = 256.0
 MILLIMETRES_PER_METRE = 1000.0
 TUM_UNITS_PER_METRE = 5000.0
 LABEL_UNITS = 65535.0
+_NPY_HEADER = 128  # bytes
+_MAT_MB = 4  # of the files of Make3D and NYU the largest has 1 MB
+_MAT_VALUES = 2**24
 _UNITS = (VKITTI_UNITS_PER_METRE, KITTI_UNITS_PER_METRE, MILLIMETRES_PER_METRE, TUM_UNITS_PER_METRE, LABEL_UNITS)
 
 
@@ -118,13 +121,23 @@ def encode_depth(depth: NDArray[np.float32]) -> tuple[bytes, float]:
     return _pack(depth), 0.0
 
 
-def decode_depth(data: bytes, units_per_metre: float) -> NDArray[np.float32]:
+def decode_depth(data: bytes, units_per_metre: float, most_pixels: int) -> NDArray[np.float32]:
     """Decompress the output of :func:`encode_depth`.
 
+    Args:
+        data: the bytes.
+        units_per_metre: units of the values.
+        most_pixels: largest possible number of pixels; more are not decompressed.
+
     Raises:
-        ValueError, RuntimeError: the data is corrupt.
+        Exception: the data is corrupt. The type depends on the damage.
     """
-    values: NDArray[Any] = np.load(BytesIO(imagecodecs.zstd_decode(data)), allow_pickle=False)
+    stream = BytesIO(imagecodecs.zstd_decode(data, out=_NPY_HEADER + 4 * most_pixels))
+    np.lib.format.read_magic(stream)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)  # np.load allocates what a corrupt header claims
+    if dtype not in (np.uint16, np.float32):
+        raise ValueError(f"depth of type {dtype}")
+    values: NDArray[Any] = np.frombuffer(stream.getvalue(), dtype, offset=stream.tell()).reshape(shape)
     return np.divide(values, np.float32(units_per_metre), dtype=np.float32) if units_per_metre else values
 
 
@@ -132,11 +145,16 @@ def read_mat(path: Path, name: str) -> NDArray[Any]:
     """Read an array from a MATLAB file older than version 7.3.
 
     Raises:
-        CorruptFrameError: the file is missing or corrupt, or has no such array.
+        CorruptFrameError: the file is missing, too large or corrupt, or has no such array.
     """
     if not path.is_file():
         raise CorruptFrameError(f"{path}: no such .mat file")
     try:
+        if path.stat().st_size > _MAT_MB * 2**20:
+            raise ValueError(f"{path.stat().st_size / 2**20:.0f} MB, at most {_MAT_MB} are read")
+        shapes = {found: shape for found, shape, _ in scipy.io.whosmat(path)}  # reads headers
+        if (values := np.prod(shapes[name], dtype=float)) > _MAT_VALUES:
+            raise ValueError(f"{values:.0f} values, at most {_MAT_VALUES} are read")
         return np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
     except Exception as error:  # scipy raises many types for corrupt data, e.g. TypeError and zlib.error
         raise CorruptFrameError(f"{path}: corrupt .mat file, or no array {name} in it ({error})") from error

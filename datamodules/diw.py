@@ -8,16 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from datamodules.image_files import read_image
-from datamodules.reader import (
-    CorruptFrameError,
-    Frame,
-    Licence,
-    Reader,
-    data_path,
-    guessed_pinhole,
-    read_text,
-    require_folder,
-)
+from datamodules.lists import inside, read_text, shown
+from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 _ORDER = {">": 1, "<": -1}
 
@@ -40,7 +32,7 @@ class Diw(Reader):
 
     Raises:
         FileNotFoundError: the folder or the split file is missing.
-        ValueError: a row has another format, or the split file is empty.
+        ValueError: a row has another format or leads out of ``root``, or the split file is empty.
     """
 
     layout = "Depth in the Wild: DIW_test.csv and the images it lists"
@@ -79,9 +71,9 @@ class Diw(Reader):
             pair = (y_a, x_a, y_b, x_b, _ORDER[order.strip()])
         except (ValueError, KeyError):
             raise ValueError(
-                f"{self.split}: {row!r} is not 'y_A,x_A,y_B,x_B,ord,width,height' with ord > or <; "
+                f"{self.split}: {shown(row)} is not 'y_A,x_A,y_B,x_B,ord,width,height' with ord > or <; "
                 "is it a split file of another data set?"
             ) from None
         if not (0 <= min(y_a, y_b) <= max(y_a, y_b) < size[0] and 0 <= min(x_a, x_b) <= max(x_a, x_b) < size[1]):
-            raise ValueError(f"{self.split}: {row!r} has a point outside its {width}x{height} image")
-        return _Entry(self.root / image, pair, size)
+            raise ValueError(f"{self.split}: {shown(row)} has a point outside its {width}x{height} image")
+        return _Entry(inside(self.root, image, self.split), pair, size)

@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.reader import CorruptFrameError
+
 Intrinsics = NDArray[np.float32]
 View = Literal["full", "kb"]
 
@@ -57,6 +59,48 @@ def resize(intrinsics: Intrinsics, scale_x: float, scale_y: float) -> Intrinsics
         result[row, :2] *= scale
         result[row, 2] = scale * (intrinsics[row, 2] + 0.5) - 0.5
     return result
+
+
+def resize_scale(own: tuple[int, int], size: tuple[int, int], source: object) -> tuple[float, float]:
+    """Scale (x, y) of the resize from one image size to another, both (height, width).
+
+    Args:
+        own: size for which the camera is known.
+        size: size of the image.
+        source: file of the image, for the error message.
+
+    Raises:
+        CorruptFrameError: the sizes differ by more than a scale and rounding to whole pixels, so the image is a crop or
+            stretched, and its camera is unknown.
+    """
+    (own_height, own_width), (height, width) = own, size
+    smallest = max((height - 1) / own_height, (width - 1) / own_width)
+    largest = min((height + 1) / own_height, (width + 1) / own_width)
+    if smallest >= largest:
+        raise CorruptFrameError(
+            f"{source}: the image is {height}x{width} (height x width), but its camera is calibrated for "
+            f"{own_height}x{own_width}, which is no scaled size of it: it is a crop or stretched"
+        )
+    return width / own_width, height / own_height
+
+
+def to_size(intrinsics: Intrinsics, own: tuple[int, int], size: tuple[int, int], source: object) -> Intrinsics:
+    """Intrinsics known for images of size ``own``, for an image of ``size``; see :func:`resize_scale`."""
+    return intrinsics if own == size else resize(intrinsics, *resize_scale(own, size, source))
+
+
+def require_centred(intrinsics: Intrinsics, size: tuple[int, int], source: object) -> None:
+    """Check intrinsics that come without their image size: the principal point is at most 5 % from the centre.
+
+    Raises:
+        CorruptFrameError: it is not, so the intrinsics are those of another image size.
+    """
+    (height, width), (own_width, own_height) = size, (2 * intrinsics[:2, 2] + 1).tolist()
+    if not (abs(own_width - width) <= width / 10 and abs(own_height - height) <= height / 10):
+        raise CorruptFrameError(
+            f"{source}: the image is {height}x{width} (height x width), but the principal point of its intrinsics, "
+            f"({intrinsics[0, 2]:g}, {intrinsics[1, 2]:g}), is the centre of {own_height:.0f}x{own_width:.0f}"
+        )
 
 
 def flip(intrinsics: Intrinsics, width: int) -> Intrinsics:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from datamodules.contract import Truth
 from datamodules.depth_io import read_kitti_depth
 from datamodules.image_files import read_image
-from datamodules.lidar import project, read_calibration, read_scan
-from datamodules.reader import Frame, Licence, Reader, Truth, data_path, read_list, require_folder, scene_name
+from datamodules.lidar import LidarDepth, project, read_camera, read_scan, read_velo_to_cam
+from datamodules.lists import inside, read_list, shown
+from datamodules.reader import Frame, Licence, Reader, data_path, require_folder, scene_name
 
 Depth = Literal["camera_z", "forward_x", "annotated", "none"]
 
@@ -24,6 +25,7 @@ _TRUTHS: dict[Depth, Truth] = {
     "none": "none",
 }
 _CAMERAS = {"l": 2, "2": 2, "r": 3, "3": 3}
+_IMAGE = re.compile(r"\d{10}\.(?:png|jpg)")
 _BTS_IMAGE = re.compile(r"/?([^/]+/[^/]+_sync)/image_0([23])/data/(\d+)\.(?:png|jpg)")
 
 
@@ -35,7 +37,9 @@ class _Entry(NamedTuple):
 
 
 class KittiRaw(Reader):
-    """Street images with LiDAR or annotated depth, listed in a split file.
+    """Street images with LiDAR or annotated depth, all or those listed in a split file.
+
+    Images may be scaled: calibration is adapted from its own image size (``S_rect``) to that of each image.
 
     Two line formats are supported. monodepth2: ``2011_09_26/2011_09_26_drive_0022_sync 473 l``, which is drive, frame
     number (zero-padded or not) and camera (``l`` or ``2``, ``r`` or ``3``). bts: ``<image> <depth> <focal length>``. If
@@ -43,7 +47,8 @@ class KittiRaw(Reader):
 
     Args:
         root: folder that contains the recording dates, relative to the data root.
-        split: split file, relative to the data root.
+        split: split file, relative to the data root; by default all frames of both cameras that have the chosen depth.
+            ``pocketdepth data list`` writes split files that share no drive.
         depth: ``camera_z`` (one LiDAR scan, depth along the optical axis, for training), ``forward_x`` (one LiDAR scan,
             forward coordinate of the LiDAR, as in the published Eigen ground truth), ``annotated`` (accumulated scans
             of the depth benchmark) or ``none`` (images only, no LiDAR files needed).
@@ -52,8 +57,8 @@ class KittiRaw(Reader):
             raw drive.
 
     Raises:
-        FileNotFoundError: a folder or the split file is missing.
-        ValueError: a line has another format, or the split file is empty.
+        FileNotFoundError: a folder or the split file is missing, or there are no frames.
+        ValueError: a line has another format or leads out of ``root``, or the split file is empty.
     """
 
     layout = (
@@ -64,8 +69,10 @@ class KittiRaw(Reader):
     )
     licence = Licence("KITTI", "CC BY-NC-SA 3.0", False)
 
-    def __init__(self, root: str, split: str, depth: Depth = "camera_z", annotated: str | None = None) -> None:
-        self.root, self.split, self.depth = data_path(root), data_path(split), depth
+    def __init__(
+        self, root: str, split: str | None = None, depth: Depth = "camera_z", annotated: str | None = None
+    ) -> None:
+        self.root, self.split, self.depth = data_path(root), None if split is None else data_path(split), depth
         self.annotated = self.root if annotated is None else data_path(annotated)
         self.truth = _TRUTHS[depth]
 
@@ -73,7 +80,9 @@ class KittiRaw(Reader):
         require_folder(self.root, self.layout)
         if self.depth == "annotated":
             require_folder(self.annotated, self.layout)
-        return [self._entry(fields) for fields in read_list(self.split)]
+        if self.split is None:
+            return self._all_entries()
+        return [self._entry(*self._parse(fields, self.split)) for fields in read_list(self.split)]
 
     def scene(self, entry: _Entry) -> str:
         return scene_name(entry.image.parents[2])
@@ -84,28 +93,35 @@ class KittiRaw(Reader):
     def read(self, entry: _Entry) -> Frame:
         image = read_image(entry.image)
         size = (image.shape[0], image.shape[1])
-        calibration = _calibration(entry.calibration, entry.camera)
-        return Frame(image, self._depth(entry, size), calibration.intrinsics, "real", entry.image)
+        camera = _camera(entry.calibration, entry.camera).at_size(size, entry.image)
+        if entry.truth is None:
+            depth = np.zeros(size, dtype=np.float32)
+        elif self.depth == "annotated":
+            depth = read_kitti_depth(entry.truth)
+        else:
+            kind: LidarDepth = "camera_z" if self.depth == "camera_z" else "forward_x"
+            depth = project(read_scan(entry.truth), camera.projection @ _velo_to_cam(entry.calibration), size, kind)
+        return Frame(image, depth, camera.intrinsics, "real", entry.image)
 
     def __str__(self) -> str:
-        return f"KITTI {self.depth} {self.split.stem}"
+        return f"KITTI {self.depth} {self.root.name if self.split is None else self.split.stem}"
 
-    def _depth(self, entry: _Entry, size: tuple[int, int]) -> NDArray[np.float32]:
-        if entry.truth is None:
-            return np.zeros(size, dtype=np.float32)
-        if self.depth == "annotated":
-            return read_kitti_depth(entry.truth)
-        kind: Literal["camera_z", "forward_x"] = "camera_z" if self.depth == "camera_z" else "forward_x"
-        matrix = _calibration(entry.calibration, entry.camera).velo_to_image
-        return project(read_scan(entry.truth), matrix, size, kind)
+    def _all_entries(self) -> list[_Entry]:
+        entries = [
+            self._entry("/".join(folder.parts[-4:-2]), number, int(folder.parts[-2][-1]), True)
+            for folder in sorted(self.root.glob("*/*_sync/image_0[23]/data"))
+            for number in sorted({int(image.stem) for image in folder.iterdir() if _IMAGE.fullmatch(image.name)})
+        ]
+        if self.depth == "none":
+            return entries
+        return [entry for entry in entries if entry.truth is not None and entry.truth.is_file()]
 
-    def _entry(self, fields: list[str]) -> _Entry:
-        drive, number, camera = self._parse(fields)
+    def _entry(self, drive: str, number: int, camera: int, labelled: bool) -> _Entry:
         folder = self.root / drive
         png = folder / f"image_{camera:02d}" / "data" / f"{number:010d}.png"
         jpg = png.with_suffix(".jpg")
         truth = None
-        if self.depth == "annotated" and fields[1] != "None":
+        if self.depth == "annotated" and labelled:
             truth = self._annotated(folder, Path(f"image_{camera:02d}", png.name))
         elif self.depth in ("camera_z", "forward_x"):
             truth = folder / "velodyne_points" / "data" / f"{number:010d}.bin"
@@ -117,19 +133,22 @@ class KittiRaw(Reader):
         files = [place / "proj_depth" / "groundtruth" / name for place in places]
         return next((file for file in files if file.is_file()), files[0])
 
-    def _parse(self, fields: list[str]) -> tuple[str, int, int]:
-        """Fields of a line -> drive, frame number and camera."""
+    def _parse(self, fields: list[str], split: Path) -> tuple[str, int, int, bool]:
+        """Fields of a line -> drive, frame number, camera, and whether the frame has annotated depth."""
         try:
             if len(fields) == 3 and (image := _BTS_IMAGE.fullmatch(fields[0])):
-                return image[1], int(image[3]), int(image[2])
-            drive, number, side = fields
-            return drive, int(number), _CAMERAS[side]
+                drive, number, camera, labelled = image[1], int(image[3]), int(image[2]), fields[1] != "None"
+            else:
+                drive, frame, side = fields
+                number, camera, labelled = int(frame), _CAMERAS[side], True
         except (ValueError, KeyError):
             raise ValueError(
-                f"{self.split}: {' '.join(fields)!r} is neither monodepth2's '<date>/<drive> <frame> <l or r>' nor "
+                f"{split}: {shown(' '.join(fields))} is neither monodepth2's '<date>/<drive> <frame> <l or r>' nor "
                 "bts's '<date>/<drive>/image_02/data/<frame>.png <depth or None> <focal>'; is it a split file of "
                 "another data set?"
             ) from None
+        inside(self.root, drive, split)
+        return drive, number, camera, labelled
 
 
-_calibration = cache(read_calibration)
+_camera, _velo_to_cam = cache(read_camera), cache(read_velo_to_cam)

@@ -8,64 +8,106 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.contract import MAX_DEPTH, problem_of_camera
+from datamodules.geometry import require_centred, resize_scale, to_size
+from datamodules.lists import read_text
 from datamodules.reader import CorruptFrameError
 
 LidarDepth = Literal["camera_z", "forward_x"]
 Matrix = NDArray[np.float64]
 
+_MAX_SCAN_MB = 64  # a scan of the HDL-64E has 2 MB
+_MAX_SHIFT = 10.0  # metres between the sensors of one car
+_NOT_ORTHOGONAL = 1e-3  # KITTI writes six digits
 
-class Calibration(NamedTuple):
-    """Calibration of one camera on one recording date.
+
+class Camera(NamedTuple):
+    """A rectified camera of one recording date.
 
     Attributes:
-        velo_to_image: projection matrix, (3, 4), from homogeneous LiDAR coordinates in metres to (u z, v z, z) in
-            pixels and metres.
+        projection: matrix, (3, 4), from homogeneous coordinates of camera 0 in metres to (u z, v z, z) in pixels and
+            metres; u and v are 1-based.
         intrinsics: float32, (3, 3), pixels.
+        size: (height, width) of the images that both are for; None if the file does not state it.
     """
 
-    velo_to_image: Matrix
+    projection: Matrix
     intrinsics: NDArray[np.float32]
+    size: tuple[int, int] | None
+
+    def at_size(self, size: tuple[int, int], image: Path) -> Camera:
+        """The camera of an image of another size.
+
+        Raises:
+            CorruptFrameError: the image is not a scaled image of this camera.
+        """
+        if self.size is None:
+            require_centred(self.intrinsics, size, image)
+        if self.size is None or self.size == size:
+            return self
+        x, y = resize_scale(self.size, size, image)
+        to_pixels = np.array([[x, 0, (1 - x) / 2], [0, y, (1 - y) / 2], [0, 0, 1]])  # 1-based: u -> x (u - 0.5) + 0.5
+        return Camera(to_pixels @ self.projection, to_size(self.intrinsics, self.size, size, image), size)
 
 
-def read_calibration(folder: Path, camera: int) -> Calibration:
-    """Read ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt`` of a date.
-
-    Args:
-        folder: folder of the recording date.
-        camera: 2 (left) or 3 (right).
+def read_camera(folder: Path, camera: int) -> Camera:
+    """Read a camera, 2 (left) or 3 (right), from ``calib_cam_to_cam.txt`` of a date.
 
     Raises:
-        CorruptFrameError: a file or a matrix is missing or corrupt.
+        CorruptFrameError: the file or a matrix is missing or corrupt.
     """
-    cameras, velo = (_read_matrices(folder / f"calib_{name}.txt") for name in ("cam_to_cam", "velo_to_cam"))
-    try:
-        projection = cameras[f"P_rect_{camera:02d}"].reshape(3, 4)
-        rectification, velo_to_cam = np.eye(4), np.eye(4)
-        rectification[:3, :3] = cameras["R_rect_00"].reshape(3, 3)
-        velo_to_cam[:3, :3] = velo["R"].reshape(3, 3)
-        velo_to_cam[:3, 3] = velo["T"].reshape(3)
-    except (KeyError, ValueError) as error:
-        raise CorruptFrameError(f"{folder}: missing or corrupt matrix in the calibration ({error})") from error
-    if not all(np.isfinite(matrix).all() for matrix in (projection, rectification, velo_to_cam)):
-        raise CorruptFrameError(f"{folder}: the calibration has values that are not finite")
-    return Calibration(projection @ rectification @ velo_to_cam, projection[:, :3].astype(np.float32))
+    path = folder / "calib_cam_to_cam.txt"
+    values = _read_values(path)
+    projection = _matrix(path, values, f"P_rect_{camera:02d}", (3, 4))
+    intrinsics = projection[:, :3].astype(np.float32)
+    if problem := problem_of_camera(intrinsics):
+        raise CorruptFrameError(f"{path}: P_rect_{camera:02d}: {problem}")
+    if not abs(projection[:, 3] / projection[[0, 1, 2], [0, 1, 2]]).max() < _MAX_SHIFT:
+        raise CorruptFrameError(f"{path}: P_rect_{camera:02d} is more than {_MAX_SHIFT:g} m away from camera 0")
+    rectification = np.eye(4)
+    rectification[:3, :3] = _rotation(path, values, "R_rect_00")
+    size = None
+    if (name := f"S_rect_{camera:02d}") in values:
+        width, height = _matrix(path, values, name, (2,)).tolist()
+        size = (round(height), round(width))
+        if not (0 <= intrinsics[0, 2] < width and 0 <= intrinsics[1, 2] < height):
+            raise CorruptFrameError(f"{path}: the principal point of P_rect_{camera:02d} is outside of {name}")
+    return Camera(projection @ rectification, intrinsics, size)
+
+
+def read_velo_to_cam(folder: Path) -> Matrix:
+    """Read ``calib_velo_to_cam.txt`` of a date: the matrix, (4, 4), from the LiDAR to camera 0, in metres.
+
+    Raises:
+        CorruptFrameError: the file or a matrix is missing or corrupt.
+    """
+    path = folder / "calib_velo_to_cam.txt"
+    values, matrix = _read_values(path), np.eye(4)
+    matrix[:3, :3] = _rotation(path, values, "R")
+    matrix[:3, 3] = _matrix(path, values, "T", (3,))
+    if not abs(matrix[:3, 3]).max() < _MAX_SHIFT:
+        raise CorruptFrameError(f"{path}: T is more than {_MAX_SHIFT:g} m")
+    return matrix
 
 
 def read_scan(path: Path) -> NDArray[np.float32]:
     """Read a Velodyne scan, (N, 4): x (forward), y (left) and z (up) in metres, and reflectance.
 
     Raises:
-        CorruptFrameError: the file is missing or corrupt.
+        CorruptFrameError: the file is missing, too large or corrupt.
     """
     if not path.is_file():
         raise CorruptFrameError(f"{path}: no such LiDAR scan")
-    if path.stat().st_size % 16 or not path.stat().st_size:
-        raise CorruptFrameError(
-            f"{path}: a scan has four float32 values per point, but this file has {path.stat().st_size} bytes"
-        )
+    size = path.stat().st_size
+    if size % 16 or not size:
+        raise CorruptFrameError(f"{path}: a scan has four float32 values per point, but this file has {size} bytes")
+    if size > _MAX_SCAN_MB * 2**20:
+        raise CorruptFrameError(f"{path}: has {size / 2**20:.0f} MB; a scan has at most {_MAX_SCAN_MB}")
     points = np.fromfile(path, dtype=np.float32).reshape(-1, 4)
     if not np.isfinite(points).all():
         raise CorruptFrameError(f"{path}: the scan has values that are not finite")
+    if (farthest := abs(points[:, :3]).max()) > MAX_DEPTH:
+        raise CorruptFrameError(f"{path}: the scan has a point at {farthest:g} m, more than {MAX_DEPTH:g}")
     return points
 
 
@@ -79,7 +121,8 @@ def project(
 
     Args:
         scan: LiDAR points, (N, 4).
-        velo_to_image: projection matrix, (3, 4), see :class:`Calibration`.
+        velo_to_image: matrix, (3, 4), from homogeneous LiDAR coordinates in metres to (u z, v z, z) in pixels and
+            metres, with 1-based u and v.
         size: (height, width) of the image.
         kind: ``camera_z`` (depth along the optical axis, for training) or ``forward_x`` (forward coordinate of the
             LiDAR, as in the published Eigen ground truth).
@@ -103,15 +146,35 @@ def project(
     return image.reshape(size)
 
 
-def _read_matrices(path: Path) -> dict[str, Matrix]:
+def _read_values(path: Path) -> dict[str, Matrix]:
     """Read lines ``name: numbers``. Lines without numbers (the calibration time) are skipped."""
     if not path.is_file():
         raise CorruptFrameError(f"{path}: no such calibration file")
-    matrices = {}
-    for line in path.read_text(errors="replace").splitlines():
-        name, _, values = line.partition(":")
+    try:
+        text = read_text(path)
+    except ValueError as error:
+        raise CorruptFrameError(str(error)) from error
+    values = {}
+    for line in text.splitlines():
+        name, _, numbers = line.partition(":")
         try:
-            matrices[name] = np.array(values.split(), dtype=np.float64)
+            values[name] = np.array(numbers.split(), dtype=np.float64)
         except ValueError:
             continue
-    return matrices
+    return values
+
+
+def _matrix(path: Path, values: dict[str, Matrix], name: str, shape: tuple[int, ...]) -> Matrix:
+    value = values.get(name, np.empty(0))
+    if value.size != np.prod(shape):
+        raise CorruptFrameError(f"{path}: missing or corrupt {name} in the calibration")
+    if not np.isfinite(value).all():
+        raise CorruptFrameError(f"{path}: {name} of the calibration has values that are not finite")
+    return value.reshape(shape)
+
+
+def _rotation(path: Path, values: dict[str, Matrix], name: str) -> Matrix:
+    matrix = _matrix(path, values, name, (3, 3))
+    if abs(matrix @ matrix.T - np.eye(3)).max() > _NOT_ORTHOGONAL or np.linalg.det(matrix) < 0:
+        raise CorruptFrameError(f"{path}: {name} of the calibration is not a rotation")
+    return matrix

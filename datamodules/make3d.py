@@ -9,10 +9,12 @@ import numpy as np
 
 from datamodules.depth_io import read_mat
 from datamodules.folders import list_folder
+from datamodules.geometry import resize_scale
 from datamodules.image_files import read_image
 from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, guessed_pinhole, require_folder
 
 GRID = (55, 305)
+SIZE = (2272, 1704)  # of the published images, (height, width)
 
 
 class _Entry(NamedTuple):
@@ -50,14 +52,13 @@ class Make3D(Reader):
 
     def read(self, entry: _Entry) -> Frame:
         image, grid = read_image(entry.image), read_mat(entry.grid, "Position3DGrid")
-        if grid.ndim != 3 or grid.shape[:2] != GRID or grid.shape[2] < 4:
-            raise CorruptFrameError(f"{entry.grid}: grid of shape {grid.shape}, expected {GRID} with x, y, z and depth")
-        height = image.shape[0]
-        if height < image.shape[1]:
+        if grid.ndim != 3 or grid.shape[:2] != GRID or grid.shape[2] < 4 or grid.dtype.kind not in "fiu":
             raise CorruptFrameError(
-                f"{entry.image}: {height}x{image.shape[1]} (height x width), but Make3D images are in portrait format"
+                f"{entry.grid}: {grid.dtype} grid of shape {grid.shape}, expected {GRID} with x, y, z and depth"
             )
-        rows = round(height * 852 / 2272)
+        height, width = image.shape[:2]
+        resize_scale(SIZE, (height, width), entry.image)  # in a crop, the rows of the grid are elsewhere
+        rows = round(height * 852 / SIZE[0])
         top = (height - rows) // 2
         image = np.ascontiguousarray(image[top : top + rows])
         depth = np.ascontiguousarray(grid[17:38, :, 3], dtype=np.float32)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -11,19 +13,20 @@ import h5py
 import numpy as np
 
 from datamodules.depth_io import read_mat, read_millimetres
+from datamodules.geometry import to_size
 from datamodules.image_files import read_image
-from datamodules.reader import (
-    CorruptFrameError,
-    Frame,
-    Licence,
-    Reader,
-    data_path,
-    pinhole,
-    read_list,
-    require_folder,
-    scene_name,
-)
+from datamodules.lists import inside, read_list, shown
+from datamodules.reader import CorruptFrameError, Frame, Licence, Reader, data_path, pinhole, require_folder, scene_name
 
+SIZE = (480, 640)  # of the published images, (height, width)
+_MAX_PIXELS = 2**24
+_HDF5_ERRORS = (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError)  # of h5py, for a corrupt file
+_WALK = """
+import sys, h5py
+with h5py.File(sys.argv[1]) as file:
+    for dataset in filter(lambda item: isinstance(item, h5py.Dataset), file.values()):
+        dataset.chunks and dataset.id.chunk_iter(lambda chunk: None)
+"""
 LICENCE = Licence("NYU Depth v2", "research only", False)
 # From the toolbox's camera_params.m, which has 1-based pixel coordinates.
 INTRINSICS = pinhole(518.85790117450188, 519.46961112127485, 325.58244941119034 - 1, 253.73616633400465 - 1)
@@ -58,9 +61,10 @@ class NyuLabeled(Reader):
                 raise FileNotFoundError(f"{path}: no such file; looked for {self.layout}")
         try:
             numbers = read_mat(splits, f"{self.split}Ndxs").ravel().astype(int) - 1
+            _open_in_child(file)
             with h5py.File(file) as content:
-                frames = min(len(content["images"]), len(content[self.dataset]))
-        except (CorruptFrameError, KeyError, OSError) as error:
+                frames = min(len(_frames(content, "images")), len(_frames(content, self.dataset)))
+        except (CorruptFrameError, *_HDF5_ERRORS) as error:
             raise ValueError(f"{self.root}: not {self.layout} ({error})") from error
         if not len(numbers) or numbers.min() < 0 or numbers.max() >= frames:
             raise ValueError(f"{splits}: {self.split}Ndxs has indices outside 1 to {frames}, the frames of {file.name}")
@@ -73,11 +77,11 @@ class NyuLabeled(Reader):
         path, number = entry
         try:
             file = _open(path.parent, os.getpid())
-            image, depth = file["images"][number], file[self.dataset][number]
-        except (OSError, KeyError) as error:
+            image, depth = _frames(file, "images")[number].T, _frames(file, self.dataset)[number].T
+        except _HDF5_ERRORS as error:
             raise CorruptFrameError(f"{path}: corrupt frame ({error})") from error
-        depth = np.ascontiguousarray(depth.T, dtype=np.float32)
-        return Frame(np.ascontiguousarray(image.T), depth, INTRINSICS, "real", path)
+        intrinsics = to_size(INTRINSICS, SIZE, (image.shape[0], image.shape[1]), path)
+        return Frame(image, depth.astype(np.float32), intrinsics, "real", path)
 
     def __str__(self) -> str:
         return f"NYU Depth v2 {self.split}"
@@ -94,7 +98,7 @@ class NyuFolders(Reader):
 
     Raises:
         FileNotFoundError: the folder or the split file is missing.
-        ValueError: a line has another format, or the split file is empty.
+        ValueError: a line has another format or leads out of ``root``, or the split file is empty.
     """
 
     layout = "NYU Depth v2 in the layout of bts: <scene>/rgb_%05d.jpg and sync_depth_%05d.png (uint16 millimetres)"
@@ -112,8 +116,9 @@ class NyuFolders(Reader):
         return scene_name(*entry[0].parents[1::-1])
 
     def read(self, entry: tuple[Path, Path]) -> Frame:
-        image, depth = entry
-        return Frame(read_image(image), read_millimetres(depth), INTRINSICS, "real", image)
+        image = read_image(entry[0])
+        intrinsics = to_size(INTRINSICS, SIZE, (image.shape[0], image.shape[1]), entry[0])
+        return Frame(image, read_millimetres(entry[1]), intrinsics, "real", entry[0])
 
     def __str__(self) -> str:
         return f"NYU Depth v2 {self.split.stem}"
@@ -121,10 +126,10 @@ class NyuFolders(Reader):
     def _entry(self, fields: list[str]) -> tuple[Path, Path]:
         if len(fields) != 3 or not fields[1].endswith(".png") or "proj_depth" in fields[1]:
             raise ValueError(
-                f"{self.split}: {' '.join(fields)!r} is not '<scene>/rgb_<n>.jpg <scene>/sync_depth_<n>.png <focal>'; "
-                "is it a split file of another data set?"
+                f"{self.split}: {shown(' '.join(fields))} is not '<scene>/rgb_<n>.jpg <scene>/sync_depth_<n>.png "
+                "<focal>'; is it a split file of another data set?"
             )
-        image, depth = (self.root / field.lstrip("/") for field in fields[:2])
+        image, depth = (inside(self.root, field.lstrip("/"), self.split) for field in fields[:2])
         return image, depth
 
 
@@ -132,3 +137,30 @@ class NyuFolders(Reader):
 def _open(path: Path, process: int) -> Any:
     """Open the file once per process. An HDF5 handle must not be shared with a forked process."""
     return h5py.File(path)
+
+
+def _open_in_child(path: Path) -> None:
+    """Open a file and find all its chunks in a process of its own.
+
+    libhdf5 can crash on corrupt structures, which it reads here. Frames are then read without a child: they are pixels,
+    and a process in between would take longer than reading them.
+
+    Raises:
+        ValueError: the child crashed or takes over a minute.
+    """
+    try:
+        ended = subprocess.run([sys.executable, "-c", _WALK, path], capture_output=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"{path.name} is corrupt: libhdf5 does not end reading it") from None
+    if ended.returncode < 0:
+        raise ValueError(f"{path.name} is corrupt: libhdf5 crashes on it, signal {-ended.returncode}")
+
+
+def _frames(file: Any, name: str) -> Any:
+    """A data set of images, N x 3 x W x H, or of depth, N x W x H. Raises ValueError if it is something else."""
+    data = file[name]
+    dimensions, kind = (4, "u") if name == "images" else (3, "f")
+    pixels = max(np.prod(data.shape[1:]), np.prod(data.chunks or 0))
+    if len(data.shape) != dimensions or data.dtype.kind != kind or pixels > 3 * _MAX_PIXELS:
+        raise ValueError(f"{name} has shape {data.shape} and type {data.dtype}")
+    return data

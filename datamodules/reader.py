@@ -12,9 +12,17 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Domain = Literal["synthetic", "real"]
+from datamodules.contract import (
+    Domain,
+    Truth,
+    breach,
+    problem_of_values,
+    refuse_breach_of_frame,
+    refuse_breach_of_reader,
+    refuse_breach_of_scan,
+)
+
 OnCorrupt = Literal["raise", "skip"]
-Truth = Literal["rendered", "lidar_z", "lidar_x", "annotated", "kinect", "laser_grid", "pairs", "none"]
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -28,8 +36,8 @@ class Frame(NamedTuple):
 
     Attributes:
         image: RGB uint8, (H, W, 3).
-        depth: float32 metres, (H, W), 0 where unknown. A laser grid of the same view may have fewer pixels.
-        intrinsics: float32, (3, 3), pixels; pixel centres at integer coordinates.
+        depth: float32 metres up to 1000, (H, W), 0 where unknown. A laser grid of the same view may have fewer pixels.
+        intrinsics: float32, (3, 3), pixels of this image; pixel centres at integer coordinates.
         domain: ``synthetic`` or ``real``.
         path: path of the image file.
         pair: ordinal pair, int64, (5,): row and column of a point A, row and column of a point B, and 1 if A is
@@ -81,7 +89,7 @@ class Reader(ABC):
 
     @abstractmethod
     def scan(self) -> list[Any]:
-        """Find the frames. Returns one tuple per frame; its first item is the path of the image."""
+        """Find the frames. Returns one tuple per frame; its first item is the path of the image, a ``pathlib.Path``."""
 
     @abstractmethod
     def read(self, entry: Any) -> Frame:
@@ -105,11 +113,17 @@ class Reader(ABC):
 
     @cached_property
     def entries(self) -> list[Any]:
-        """The entries of all frames, in a fixed order."""
+        """The entries of all frames, in a fixed order.
+
+        Raises:
+            FileNotFoundError: there are none.
+            ValueError: :meth:`scan` or an attribute is not as this class demands.
+        """
+        refuse_breach_of_reader(self)
         entries = self.scan()
-        if not isinstance(entries, list) or not all(isinstance(entry, tuple) for entry in entries):
-            name = f"{type(self).__module__}.{type(self).__name__}"
-            raise ValueError(f"{name}.scan returns {type(entries).__name__}; it returns a list of one tuple per frame")
+        refuse_breach_of_scan(self, entries)
+        if not entries:
+            raise FileNotFoundError(f"{self.root}: no frames; looked for {self.layout}")
         return entries
 
     @property
@@ -144,13 +158,24 @@ class Reader(ABC):
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Frame:
-        frame = self.read(self.entries[index])
-        depth, size = frame.depth, frame.image.shape[:2]
-        if depth.shape != size and self.truth != "laser_grid":
-            raise CorruptFrameError(f"{frame.path}: depth has shape {depth.shape}, but its image has {size}")
-        if not (depth.min() >= 0 and depth.max() < np.inf):  # also False for NaN
-            raise CorruptFrameError(f"{frame.path}: depth has negative or non-finite values")
-        return frame
+        """Read a frame, with contiguous and writable arrays.
+
+        Raises:
+            CorruptFrameError: the frame cannot be used.
+            ValueError: :meth:`read` returns something else than a :class:`Frame`, or one with wrong types or shapes.
+        """
+        entry = self.entries[index]
+        try:
+            frame = self.read(entry)
+        except (OSError, EOFError) as error:
+            raise CorruptFrameError(f"{entry[0]}: unreadable ({error})") from error
+        if not isinstance(frame, Frame):
+            raise breach(self, "the result of read", frame, "a datamodules.Frame")
+        refuse_breach_of_frame(self, frame)
+        if problem := problem_of_values(frame, coarse=self.truth == "laser_grid"):
+            raise CorruptFrameError(f"{frame.path}: {problem}")
+        arrays = {name: value for name, value in frame._asdict().items() if isinstance(value, np.ndarray)}
+        return frame._replace(**{name: np.require(value, requirements=["C", "W"]) for name, value in arrays.items()})
 
 
 def data_path(path: str | Path) -> Path:
@@ -169,26 +194,6 @@ def require_folder(folder: Path, layout: str) -> None:
         packed = next((name for end in _ARCHIVES if (name := folder.with_name(folder.name + end)).is_file()), None)
         advice = f"; found {packed}: unpack it" if packed else ""
         raise FileNotFoundError(f"{folder}: no such folder; looked for {layout} ({source}){advice}")
-
-
-def read_list(path: Path) -> list[list[str]]:
-    """Read the whitespace-separated fields of each line of a split file. Empty lines are skipped.
-
-    Raises:
-        FileNotFoundError: the file is missing.
-        ValueError: the file has no lines.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such split file")
-    lines = [line.split() for line in read_text(path).splitlines() if line.strip()]
-    if not lines:
-        raise ValueError(f"{path}: the split file is empty")
-    return lines
-
-
-def read_text(path: Path) -> str:
-    """Read a text file without a leading byte order mark, which some Windows programs write."""
-    return path.read_text(encoding="utf-8-sig", errors="replace")
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,15 +11,19 @@ from numpy.typing import NDArray
 
 from datamodules.depth_io import read_millimetres, read_tum_depth
 from datamodules.folders import find_files
+from datamodules.geometry import to_size
 from datamodules.image_files import read_image
-from datamodules.reader import Frame, Licence, Reader, data_path, pinhole, read_text, require_folder, scene_name
+from datamodules.lists import Names, as_names, inside, read_text
+from datamodules.reader import Frame, Licence, Reader, data_path, pinhole, require_folder, scene_name
 
+_SIZE = (480, 640)  # of the published images, (height, width)
 _TUM_INTRINSICS = {
     "freiburg1": pinhole(517.3, 516.5, 318.6, 255.3),
     "freiburg2": pinhole(520.9, 521.0, 325.1, 249.7),
     "freiburg3": pinhole(535.4, 539.2, 320.1, 247.6),
     "": pinhole(525.0, 525.0, 319.5, 239.5),  # default of ROS, if the path does not name the camera
 }
+_SEVEN_SCENES_INTRINSICS = pinhole(585, 585, 320, 240)
 _TUM_APART_S = 0.02  # as in the benchmark's associate.py
 
 
@@ -52,7 +55,7 @@ class TumRgbd(Reader):
     def scan(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
         entries = [
-            _Entry(sequence.parent / image, sequence.parent / depth)
+            _Entry(inside(sequence.parent, image, sequence), inside(sequence.parent, depth, sequence))
             for sequence in find_files(self.root, "rgb.txt")
             for image, depth in _associate(_times(sequence), _times(sequence.with_name("depth.txt")))
         ]
@@ -69,8 +72,10 @@ class TumRgbd(Reader):
 
     def read(self, entry: _Entry) -> Frame:
         camera = re.search(r"freiburg[123]", str(entry.image))
-        intrinsics = _TUM_INTRINSICS[camera[0] if camera else ""]
-        return Frame(read_image(entry.image), read_tum_depth(entry.depth), intrinsics, "real", entry.image)
+        image = read_image(entry.image)
+        known = _TUM_INTRINSICS[camera[0] if camera else ""]
+        intrinsics = to_size(known, _SIZE, (image.shape[0], image.shape[1]), entry.image)
+        return Frame(image, read_tum_depth(entry.depth), intrinsics, "real", entry.image)
 
 
 class SevenScenes(Reader):
@@ -98,13 +103,13 @@ class SevenScenes(Reader):
     def __init__(
         self,
         root: str,
-        scenes: Sequence[str] | None = None,
+        scenes: Names | None = None,
         split: Literal["all", "train", "test"] = "all",
         part: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         if not 0 <= part[0] < part[1] <= 1:
             raise ValueError(f"part {list(part)} is not ascending within [0, 1]")
-        self.root, self.scenes, self.split, self.part = data_path(root), scenes, split, part
+        self.root, self.scenes, self.split, self.part = data_path(root), as_names(scenes), split, part
 
     def scan(self) -> list[_Entry]:
         folders = [self.root / scene for scene in self.scenes] if self.scenes is not None else [self.root]
@@ -124,8 +129,9 @@ class SevenScenes(Reader):
         return scene_name(*entry.image.parents[1::-1])
 
     def read(self, entry: _Entry) -> Frame:
-        depth = read_millimetres(entry.depth, invalid=65535)
-        return Frame(read_image(entry.image), depth, pinhole(585, 585, 320, 240), "real", entry.image)
+        image, depth = read_image(entry.image), read_millimetres(entry.depth, invalid=65535)
+        intrinsics = to_size(_SEVEN_SCENES_INTRINSICS, _SIZE, (image.shape[0], image.shape[1]), entry.image)
+        return Frame(image, depth, intrinsics, "real", entry.image)
 
     def _part_of(self, images: list[Path]) -> list[Path]:
         """The images of ``part`` of each sequence."""
@@ -142,7 +148,7 @@ class SevenScenes(Reader):
         files = find_files(folder, f"{self.split.title()}Split.txt")
         if not files:
             raise FileNotFoundError(f"{folder}: no {self.split.title()}Split.txt in it; looked for {self.layout}")
-        return [file.parent / f"seq-{int(n):02d}" for file in files for n in re.findall(r"\d+", read_text(file))]
+        return [file.parent / f"seq-{int(n):02d}" for file in files for n in re.findall(r"\d{1,9}", read_text(file))]
 
 
 def _times(path: Path) -> dict[float, str]:
@@ -151,9 +157,12 @@ def _times(path: Path) -> dict[float, str]:
         raise FileNotFoundError(f"{path}: no such file; looked for {TumRgbd.layout}")
     lines = [line.replace(",", " ").split() for line in read_text(path).splitlines() if not line.startswith("#")]
     try:
-        return {float(fields[0]): fields[1] for fields in lines if len(fields) >= 2}
-    except ValueError as error:
-        raise ValueError(f"{path}: its lines are not '<seconds> <file>' ({error})") from error
+        times = {float(fields[0]): fields[1] for fields in lines if len(fields) >= 2}
+    except ValueError:
+        times = {np.nan: ""}
+    if not np.isfinite(list(times)).all():
+        raise ValueError(f"{path}: its lines are not '<seconds> <file>'")
+    return times
 
 
 def _associate(images: dict[float, str], depths: dict[float, str]) -> list[tuple[str, str]]:

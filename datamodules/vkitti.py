@@ -11,9 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.contract import problem_of_camera
 from datamodules.depth_io import read_vkitti_depth
 from datamodules.folders import list_folder
+from datamodules.geometry import require_centred, to_size
 from datamodules.image_files import read_image
+from datamodules.lists import Names, as_names, read_text
 from datamodules.reader import (
     CorruptFrameError,
     Frame,
@@ -21,7 +24,6 @@ from datamodules.reader import (
     Reader,
     data_path,
     pinhole,
-    read_text,
     require_folder,
     scene_name,
 )
@@ -30,6 +32,9 @@ log = logging.getLogger(__name__)
 
 Beyond = Literal["mask", "clamp"]
 SKY = 655.35  # metres
+SIZE = (375, 1242)  # of the published frames, (height, width)
+_CAMERA = pinhole(725.0087, 725.0087, 620.5, 187)  # of Virtual KITTI 2
+_CAMERA1 = pinhole(725, 725, 620.5, 187)
 
 
 class _Entry(NamedTuple):
@@ -44,12 +49,15 @@ class VirtualKitti(Reader):
     """Rendered street scenes with exact depth, Virtual KITTI 2.0.3.
 
     Supports three layouts: one merged tree, ``vkitti_2.0.3_{rgb,depth,textgt}/`` and ``{rgb,depth,textgt}/``. Without
-    ``textgt``, frames of 1242x375 use the published intrinsics of Virtual KITTI 2. Split by scene, never by frame:
-    neighbouring frames are nearly identical.
+    ``textgt``, frames use the published intrinsics of Virtual KITTI 2. Split by scene, never by frame: neighbouring
+    frames are nearly identical.
+
+    ``intrinsic.txt`` does not state its image size. The published intrinsics are scaled from 1242x375 to the size of
+    the images. Others must have their principal point at most 5 % from the centre of the images.
 
     Args:
         root: folder, relative to the data root.
-        scenes: scenes to read, e.g. ``Scene01``; all by default.
+        scenes: scenes to read, e.g. ``[Scene01, Scene02]`` or ``Scene01``; all by default.
         variations: weather and view variations to read, e.g. ``clone``, ``fog``; all by default.
         cameras: cameras to read, 0 (left) and 1 (right).
         max_depth: maximum depth in metres.
@@ -71,16 +79,16 @@ class VirtualKitti(Reader):
     def __init__(
         self,
         root: str,
-        scenes: Sequence[str] | None = None,
-        variations: Sequence[str] | None = None,
-        cameras: Sequence[int] = (0,),
+        scenes: Names | None = None,
+        variations: Names | None = None,
+        cameras: Sequence[int] | int = (0,),
         max_depth: float = 80.0,
         beyond: Beyond = "mask",
-        exclude: Sequence[str] = (),
+        exclude: Names = (),
     ) -> None:
-        self.root, self.scenes, self.variations = data_path(root), scenes, variations
-        self.cameras, self.max_depth, self.beyond = cameras, _check_max_depth(max_depth), beyond
-        self.exclude = exclude
+        self.root, self.scenes, self.variations = data_path(root), as_names(scenes, "Scene{:02d}"), as_names(variations)
+        self.cameras = (cameras,) if isinstance(cameras, int) else cameras
+        self.max_depth, self.beyond, self.exclude = _check_max_depth(max_depth), beyond, as_names(exclude) or []
 
     def scan(self) -> list[_Entry]:
         entries = self._all_entries()
@@ -113,13 +121,23 @@ class VirtualKitti(Reader):
         return scene_name(self.root, entry.scene)
 
     def read(self, entry: _Entry) -> Frame:
-        image, intrinsics = read_image(entry.image), entry.intrinsics
-        if intrinsics is None and entry.camera.is_dir() and image.shape == (375, 1242, 3):
-            intrinsics = pinhole(725.0087, 725.0087, 620.5, 187)
-        if intrinsics is None:
-            raise CorruptFrameError(f"{entry.image}: no intrinsics for this frame and camera in intrinsic.txt")
+        image = read_image(entry.image)
+        intrinsics = self._intrinsics(entry, (image.shape[0], image.shape[1]))
         depth = _cap_depth(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
         return Frame(image, depth, intrinsics, "synthetic", entry.image)
+
+    def _intrinsics(self, entry: _Entry, size: tuple[int, int]) -> NDArray[np.float32]:
+        known = entry.intrinsics
+        if entry.camera.is_dir():
+            return to_size(_CAMERA, SIZE, size, f"{entry.image} (without intrinsic.txt)")
+        if known is None:
+            raise CorruptFrameError(f"{entry.image}: no intrinsics for this frame and camera in intrinsic.txt")
+        if problem := problem_of_camera(known):
+            raise CorruptFrameError(f"{entry.image}: {entry.camera}: {problem}")
+        if np.allclose(known, _CAMERA, rtol=0, atol=0.01):
+            return to_size(known, SIZE, size, entry.image)
+        require_centred(known, size, entry.image)
+        return known
 
     def _tree(self, kind: str) -> Path:
         candidates = (self.root / f"vkitti_2.0.3_{kind}", self.root / kind)
@@ -127,11 +145,11 @@ class VirtualKitti(Reader):
 
 
 class VirtualKitti1(Reader):
-    """Rendered street scenes with exact depth, Virtual KITTI 1.3.1. All frames have the same intrinsics.
+    """Rendered street scenes with exact depth, Virtual KITTI 1.3.1. All frames have the same camera.
 
     Args:
         root: folder that contains ``vkitti_1.3.1_rgb`` and ``vkitti_1.3.1_depthgt``, relative to the data root.
-        worlds: worlds to read, e.g. ``0001``; all by default.
+        worlds: worlds to read, e.g. ``["0001"]``; all by default. Without quotes, YAML reads 0020 as the number 16.
         variations: weather and view variations to read, e.g. ``clone``, ``15-deg-left``; all by default.
         max_depth: maximum depth in metres.
         beyond: treatment of the sky and of depth beyond ``max_depth``: ``mask`` (unknown) or ``clamp``.
@@ -148,20 +166,19 @@ class VirtualKitti1(Reader):
     def __init__(
         self,
         root: str,
-        worlds: Sequence[str] | None = None,
-        variations: Sequence[str] | None = None,
+        worlds: Names | None = None,
+        variations: Names | None = None,
         max_depth: float = 80.0,
         beyond: Beyond = "mask",
     ) -> None:
-        self.root, self.worlds, self.variations = data_path(root), worlds, variations
+        self.root, self.worlds, self.variations = data_path(root), as_names(worlds, "{:04d}"), as_names(variations)
         self.max_depth, self.beyond = _check_max_depth(max_depth), beyond
 
     def scan(self) -> list[_Entry]:
         rgb, depth = (self.root / f"vkitti_1.3.1_{kind}" for kind in ("rgb", "depthgt"))
         require_folder(rgb, self.layout)
-        intrinsics = pinhole(725, 725, 620.5, 187)
         return [
-            _Entry(image, depth / image.relative_to(rgb), rgb / world, rgb / world, intrinsics)
+            _Entry(image, depth / image.relative_to(rgb), rgb / world, rgb / world, _CAMERA1)
             for world in _choose(rgb, "[0-9]*", self.worlds, self.layout)
             for variation in _choose(rgb / world, "*", self.variations, self.layout)
             for image in _images(rgb / world / variation, "*.png", self.layout)
@@ -171,9 +188,10 @@ class VirtualKitti1(Reader):
         return scene_name(self.root, entry.scene)
 
     def read(self, entry: _Entry) -> Frame:
-        assert entry.intrinsics is not None
+        image = read_image(entry.image)
+        intrinsics = to_size(_CAMERA1, SIZE, (image.shape[0], image.shape[1]), entry.image)
         depth = _cap_depth(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
-        return Frame(read_image(entry.image), depth, entry.intrinsics, "synthetic", entry.image)
+        return Frame(image, depth, intrinsics, "synthetic", entry.image)
 
 
 def _cap_depth(depth: NDArray[np.float32], max_depth: float, beyond: Beyond) -> NDArray[np.float32]:
@@ -199,14 +217,22 @@ def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: st
     missing = sorted(set(wanted or ()) - set(found))
     if missing or not found:
         what = ", ".join(missing) or pattern
-        raise FileNotFoundError(f"{folder}: no {what}; found {', '.join(found) or 'nothing'}; looked for {layout}")
+        octal = [f"{int(name):04o}" for name in missing if name.isdigit()]
+        quotes = "".join(f"; write '{name}' in quotes, which YAML reads as octal" for name in octal if name in found)
+        raise FileNotFoundError(
+            f"{folder}: no {what}; found {', '.join(found) or 'nothing'}{quotes}; looked for {layout}"
+        )
     return [name for name in found if wanted is None or name in wanted]
 
 
 def _read_intrinsics(path: Path) -> dict[tuple[int, int], NDArray[np.float32]]:
     """Read (frame, camera) -> K from the columns frame, cameraID, K[0,0], K[1,1], K[0,2], K[1,2]; empty if missing."""
-    table = {}
-    for line in read_text(path).splitlines()[1:] if path.is_file() else ():
+    table: dict[tuple[int, int], NDArray[np.float32]] = {}
+    try:
+        text = read_text(path) if path.is_file() else ""
+    except ValueError:
+        return table
+    for line in text.splitlines()[1:]:
         try:
             frame, camera, fx, fy, cx, cy = line.split()[:6]
             table[int(frame), int(camera)] = pinhole(float(fx), float(fy), float(cx), float(cy))

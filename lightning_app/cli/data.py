@@ -53,6 +53,24 @@ def check(
     call("lightning_app.data_tools.check:check_data", reader, context.args, yaml or [], output)
 
 
+@data.command("list", **_READER)
+def write_list(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option(help="Output folder of train_files.txt and val_files.txt.")],
+    val: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Share of the frames for validation.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Random seed of the choice of drives.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Split KITTI by drive: write lists of frames for training and validation.
+
+    Takes the arguments of the reader KittiRaw: pocketdepth data list --root kitti --output kitti/splits. No drive is in
+    both lists.
+    """
+    call("lightning_app.data_tools.lists:write_lists", context.args, output, val, seed, overwrite)
+
+
 @data.command(**_READER)
 def shard(
     context: typer.Context,

@@ -58,7 +58,7 @@ def check_data(
             if module is None:
                 raise
             problems.append(f"{name}: {error}")
-            lines.append(f"{name}: {each}\n  missing")
+            lines.append(f"{name}: {each}\n  {'missing' if isinstance(error, FileNotFoundError) else 'unreadable'}")
             continue
         reports = list(track(check(each), f"check {name}", total=len(each)))
         corrupt = [report.problem for report in reports if report.problem]

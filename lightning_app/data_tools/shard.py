@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, tr
 
 from datamodules import Reader
 from datamodules.check import check
-from datamodules.shards import LIST, shards_exist, write_shards
+from datamodules.shard_writing import write_shards
+from datamodules.shards import LIST, shards_exist
 from lightning_app.data_tools.sources import read_source
 from lightning_app.files import atomic_write, refuse_existing
 
@@ -43,6 +44,7 @@ def shard_data(
         FileNotFoundError: missing files of frames.
         ImportError: LitData is not installed.
         ValueError: an invalid reader or YAML.
+        OSError: the output cannot be written, e.g. on a full disk.
         RuntimeError: a corrupt frame.
     """
     readers, module = read_source(reader, arguments, data)
@@ -109,5 +111,9 @@ def _write_folder(reader: Reader, numbers: list[int], folder: Path) -> None:
         write_shards(reader, numbers, str(temporary.absolute()))
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
+    except OSError as error:  # e.g. a full disk
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(folder)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -21,8 +21,8 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import track
 from rich.table import Table
 
-from datamodules import Augmentation, DepthDataModule, KittiRaw, Reader, Shards
-from datamodules.lidar import project, read_calibration, read_scan
+from datamodules import Augmentation, DepthDataModule, Reader, Shards
+from datamodules.lidar import project, read_camera, read_scan, read_velo_to_cam
 from datamodules.sampler import MixtureSampler
 from lightning_app.data_tools.sources import read_source
 from lightning_app.evaluation.tables import print_table
@@ -153,7 +153,9 @@ def _floor(reader: Reader, index: int, size: tuple[int, int]) -> Callable[[], ob
     """The minimum work for a frame: read and decode its files, and resize the image once."""
     entry = reader.entries[index]
     image, *others = (file for file in reader.files(entry) if file.is_file() and file.suffix != ".txt")
-    matrix = read_calibration(entry.calibration, entry.camera).velo_to_image if isinstance(reader, KittiRaw) else None
+    matrix = None
+    if any(file.suffix == ".bin" for file in others):
+        matrix = read_camera(entry.calibration, entry.camera).projection @ read_velo_to_cam(entry.calibration)
     decoders: dict[str, Callable[[bytes], Any]] = {
         ".jpg": simplejpeg.decode_jpeg,
         ".jpeg": simplejpeg.decode_jpeg,

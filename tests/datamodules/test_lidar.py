@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from datamodules import KittiRaw
-from datamodules.lidar import LidarDepth, project, read_calibration, read_scan
+from datamodules.lidar import LidarDepth, project, read_camera, read_scan
 from datamodules.reader import CorruptFrameError
 
 
@@ -35,7 +35,7 @@ def test_kitti_projects_as_a_plain_loop_does(data_root: Path) -> None:
                 expected[row, column] = depth
         assert (expected > 0).sum() > 500
         np.testing.assert_allclose(frame.depth, expected, rtol=1e-6)
-        assert read_calibration(calibration, 2).intrinsics.tolist() == [[70, 0, 61.5], [0, 70, 37], [0, 0, 1]]
+        assert read_camera(calibration, 2).intrinsics.tolist() == [[70, 0, 61.5], [0, 70, 37], [0, 0, 1]]
 
 
 @pytest.mark.parametrize("kind", ["camera_z", "forward_x"])
@@ -90,7 +90,7 @@ def test_kitti_refuses_a_corrupt_scan_and_missing_calibration(data_root: Path) -
     with pytest.raises(CorruptFrameError, match="four float32 values per point"):
         reader[0]
     with pytest.raises(CorruptFrameError, match="no such calibration file"):
-        read_calibration(data_root / "kitti" / "2011_10_03", 2)
+        read_camera(data_root / "kitti" / "2011_10_03", 2)
 
 
 def test_a_scan_with_nan_is_refused(data_root: Path) -> None:
@@ -102,10 +102,28 @@ def test_a_scan_with_nan_is_refused(data_root: Path) -> None:
         reader[0]
 
 
-@pytest.mark.parametrize(("before", "after"), [("T: 0.0 -0.08 -0.27", "T: 5"), ("P_rect_02: 70", "P_rect_02: nan")])
-def test_calibration_that_cannot_be_is_refused(data_root: Path, before: str, after: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("T: 0.0 -0.08 -0.27", "T: 5", "missing or corrupt T"),
+        ("T: 0.0 -0.08 -0.27", "T: 0 inf 0", "not finite"),
+        ("T: 0.0 -0.08 -0.27", "T: 0 -0.08 -2700", "more than 10 m"),
+        ("P_rect_02: 70", "P_rect_02: nan", "not finite"),
+        ("P_rect_02: 70", "P_rect_02: -5", "focal lengths -5 and 70 px: not positive"),
+        ("P_rect_02: 70", "P_rect_02: 0", "focal lengths 0 and 70 px"),
+        ("4.5 0 70", "4500 0 70", "more than 10 m away from camera 0"),
+        ("0 0 1 0.002", "0 0 2 0.002", "are not"),
+        ("R_rect_00: 1 0", "R_rect_00: 2 0", "R_rect_00 of the calibration is not a rotation"),
+        ("R_rect_00: 1 0", "R_rect_00: -1 0", "not a rotation"),
+        ("R: 0 -1 0", "R: 0 -1 0.2", "R of the calibration is not a rotation"),
+        ("R_rect_00", "S_rect_02: 0 0\nR_rect_00", "outside of S_rect_02"),
+        ("R_rect_00", "S_rect_02: 124\nR_rect_00", "corrupt S_rect_02"),
+        ("R_rect_00", "\0", "not a text file"),
+    ],
+)
+def test_calibration_that_cannot_be_is_refused(data_root: Path, before: str, after: str, message: str) -> None:
     folder = data_root / "kitti" / "2011_09_26"
     for file in folder.glob("calib_*.txt"):
         file.write_text(file.read_text().replace(before, after))
-    with pytest.raises(CorruptFrameError, match="calibration"):
-        read_calibration(folder, 2)
+    with pytest.raises(CorruptFrameError, match=rf"calib_\w+\.txt: .*{message}"):
+        KittiRaw("kitti", "kitti/val.txt")[0]

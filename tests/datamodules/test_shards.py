@@ -16,12 +16,22 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from torch.utils.data import DataLoader
 from werkzeug.serving import make_server
 
-from datamodules import DepthDataModule, Diw, KittiRaw, Make3D, NyuLabeled, Photos, Reader, Shards, VirtualKitti
+from datamodules import (
+    DepthDataModule,
+    Diw,
+    KittiRaw,
+    Make3D,
+    NyuLabeled,
+    Photos,
+    Reader,
+    Shards,
+    VirtualKitti,
+    shard_writing,
+)
 from datamodules import depth_io as io
-from datamodules import shards as shards_module
 from datamodules.photos import label_path
 from datamodules.reader import CorruptFrameError
-from datamodules.shards import require_chunks, write_shards
+from datamodules.shard_writing import require_chunks, write_shards
 from tests.conftest import EXPERIMENTS, Cli, tiny_yaml
 from tests.helpers.fake_data import picture, write_diw, write_make3d, write_nyu_labeled
 from tests.helpers.image_bytes import turned
@@ -50,7 +60,7 @@ def test_depth_loses_nothing(units: float) -> None:
     depth = depth.astype(np.float32)
     data, units_per_metre = io.encode_depth(depth)
     assert units_per_metre == units
-    np.testing.assert_array_equal(io.decode_depth(data, units_per_metre), depth)
+    np.testing.assert_array_equal(io.decode_depth(data, units_per_metre, depth.size), depth)
 
 
 def test_shards_of_every_kind_of_frame(data_root: Path) -> None:
@@ -173,7 +183,7 @@ def test_leaks_are_seen_after_the_data_has_moved(data_root: Path) -> None:
 
 def test_a_chunk_that_is_not_there_is_found(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """LitData's index names it all the same."""
-    monkeypatch.setattr(shards_module, "CHUNK", "2KB")
+    monkeypatch.setattr(shard_writing, "CHUNK", 2000)
     folder = data_root / "shards"
     write_shards(VirtualKitti("vkitti"), list(range(12)), str(folder))
     require_chunks(str(folder))

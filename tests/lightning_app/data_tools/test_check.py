@@ -104,7 +104,7 @@ DAMAGES: dict[str, tuple[tuple[str, ...], str, Callable[[Path], object], str]] =
     "cut scan": (KITTI, "*1.bin", truncate, "a scan has four float32 values per point"),
     "NaN": (KITTI, "*1.bin", save_nan, "the scan has values that are not finite"),
     "no calibration": (KITTI, "*calib_cam_to_cam.txt", Path.unlink, "no such calibration file"),
-    "no intrinsics": (VKITTI, "*intrinsic.txt", Path.unlink, "no intrinsics for this frame and camera in"),
+    "no intrinsics": (VKITTI, "*intrinsic.txt", Path.unlink, "(without intrinsic.txt): the image is 64x96"),
 }
 
 
@@ -160,7 +160,7 @@ def test_frames_that_are_listed_twice(data_root: Path, tmp_path: Path, cli: Cli)
     [
         ((), "name a reader with its arguments"),
         (("Kitti",), "no reader 'Kitti'; there are Diw, KittiRaw"),
-        (("KittiRaw", "--root", "kitti"), "required: split"),
+        (("NyuFolders", "--root", "kitti"), "required: split"),
         ((*KITTI, "--deph", "none"), "unrecognized arguments: --deph none"),
         ((*KITTI, "--depth", "lidar"), "lidar"),
         (
@@ -170,7 +170,8 @@ def test_frames_that_are_listed_twice(data_root: Path, tmp_path: Path, cli: Cli)
         (("--data", "nowhere.yaml"), "nowhere.yaml: no such YAML"),
         (("no.such.Reader", "--root", "x"), "No module named 'no'"),
         (("..X",), "..X: "),
-        (("VirtualKitti", "--root", "vkitti", "--scenes", "Scene01"), "expected a list: '[a, b]'"),
+        (("VirtualKitti", "--root", "vkitti", "--scenes", "Scene1"), "no Scene1; found Scene01, Scene02"),
+        (("VirtualKitti", "--root", "vkitti", "--cameras", "left"), "cameras: expected a list: '[a, b]'"),
         (("VirtualKitti", "--root", "vkitti", "--max_depth", "700"), "max_depth 700.0 is not between 0 and 655.35 m"),
     ],
 )
