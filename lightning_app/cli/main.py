@@ -18,6 +18,7 @@ from lightning_app.cli.experiments import experiments
 from lightning_app.cli.train import train
 from lightning_app.error_messages import one_line, user_error
 from lightning_app.experiments import import_from
+from lightning_app.signals import end_with_parent, exit_on_signals
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -75,17 +76,22 @@ app.add_typer(measure)
 def main(args: list[str] | None = None) -> None:
     """Run the command line. Errors are printed as one line; the exit status is 2 (wrong use) or 1 (failure).
 
+    Ctrl-C ends it with status 130, SIGTERM with 143.
+
     ``POCKETDEPTH_DEBUG=1`` shows the traceback instead.
 
     Args:
         args: arguments; None for those of the process.
     """
     import_from(Path.cwd())
+    end_with_parent()
     try:
         _refuse_moved(sys.argv[1:] if args is None else args)
-        app(args, prog_name="pocketdepth")
+        with exit_on_signals():
+            app(args, prog_name="pocketdepth")
     except KeyboardInterrupt:
-        sys.exit("pocketdepth: interrupted")
+        print("pocketdepth: interrupted", file=sys.stderr)
+        sys.exit(130)
     except (ArgumentError, ValueError, ImportError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
         _fail(error, 2)
     except (RuntimeError, OSError) as error:
