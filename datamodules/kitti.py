@@ -109,7 +109,7 @@ class KittiRaw(Reader):
     def _all_entries(self) -> list[_Entry]:
         entries = [
             self._entry("/".join(folder.parts[-4:-2]), number, int(folder.parts[-2][-1]), True)
-            for folder in sorted(self.root.glob("*/*_sync/image_0[23]/data"))
+            for folder in sorted(self.root.glob("[!.]*/[!.]*_sync/image_0[23]/data"))
             for number in sorted({int(image.stem) for image in folder.iterdir() if _IMAGE.fullmatch(image.name)})
         ]
         if self.depth == "none":

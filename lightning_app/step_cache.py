@@ -12,6 +12,7 @@ from typing import Any
 
 from datamodules.folders import find_files
 from lightning_app.files import write_json
+from lightning_app.one_writer import LOCK
 
 SETTINGS = "settings.json"
 
@@ -76,7 +77,8 @@ def claim(folder: Path, settings: Mapping[str, object], overwrite: bool = False)
     if folder.is_file():
         raise FileExistsError(f"{folder} is a file, not a folder; give another --output")
     path, given = folder / SETTINGS, json.loads(json.dumps(settings, default=_content))
-    file = next((each for each in folder.rglob("*") if each.is_file() and each != path), None)
+    files = (each for each in folder.rglob("*") if each.is_file() and not each.name.startswith(LOCK))
+    file = next((each for each in files if each != path), None)
     kept = _read(path, f"remove {folder} or give another --output") if file and path.is_file() else None
     if file and kept == given:
         return

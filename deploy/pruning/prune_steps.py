@@ -13,6 +13,7 @@ from deploy.pruning.prune import Pruning, prune, require_target
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.experiments import use_yaml
 from lightning_app.files import atomic_write, refuse_existing, write_json
+from lightning_app.one_writer import one_writer
 from lightning_app.step_cache import StepCache, claim
 from lightning_app.training.fit_process import as_inputs, check_arguments, fit
 
@@ -52,7 +53,7 @@ def prune_in_steps(
         ImportError: torch-pruning is not installed.
         ValueError: see :func:`deploy.pruning.prune.prune`. Also raised for arguments that ``fit`` does not accept, and
             for a folder with steps of another checkpoint or other settings.
-        RuntimeError: fine-tuning failed.
+        RuntimeError: fine-tuning failed, or another process is writing to the folder.
     """
     require_target(macs, latency)
     Checkpoint.open(checkpoint)  # raises for other files before the folder is created
@@ -64,21 +65,22 @@ def prune_in_steps(
     if not base.exists():
         check_arguments([*yamls, *arguments])
     settings = {"checkpoint": checkpoint, "macs": macs, "latency": latency, "global": across_layers, "steps": steps}
-    claim(base, {**settings, "YAMLs": list(config), "arguments": as_inputs(arguments)})
-    cache, current = StepCache(base), checkpoint
-    for step in range(1, steps + 1):
-        folder, name = base / str(step), f"step {step} of {steps}"
-        pruned, report, best = folder / "pruned.ckpt", folder / "pruned.json", folder / "run/checkpoints/best.ckpt"
-        targets = [share and share ** (step / steps) for share in (macs, latency)]
-        once = partial(_prune, current, pruned, report, targets, across_layers, threads, checkpoint)
-        cache.run(f"{name}: prune", [current, checkpoint, targets, across_layers, threads], report, once)
-        # --model.weights replaces the absolute path in the YAML, which is invalid if the folder was moved.
-        run = [*yamls, "-c", str(pruned.with_suffix(".yaml")), "--model.weights", str(pruned), *arguments]
-        cache.run(f"{name}: fine-tune", as_inputs(run), best, partial(fit, run, folder / "run"))
-        current = best
-    with atomic_write(output) as temporary:
-        shutil.copy(current, temporary)
-    print(f"{current} -> {output}")
+    with one_writer(base):
+        claim(base, {**settings, "YAMLs": list(config), "arguments": as_inputs(arguments)})
+        cache, current = StepCache(base), checkpoint
+        for step in range(1, steps + 1):
+            folder, name = base / str(step), f"step {step} of {steps}"
+            pruned, report, best = folder / "pruned.ckpt", folder / "pruned.json", folder / "run/checkpoints/best.ckpt"
+            targets = [share and share ** (step / steps) for share in (macs, latency)]
+            once = partial(_prune, current, pruned, report, targets, across_layers, threads, checkpoint)
+            cache.run(f"{name}: prune", [current, checkpoint, targets, across_layers, threads], report, once)
+            # --model.weights replaces the absolute path in the YAML, which is invalid if the folder was moved.
+            run = [*yamls, "-c", str(pruned.with_suffix(".yaml")), "--model.weights", str(pruned), *arguments]
+            cache.run(f"{name}: fine-tune", as_inputs(run), best, partial(fit, run, folder / "run"))
+            current = best
+        with atomic_write(output) as temporary:
+            shutil.copy(current, temporary)
+        print(f"{current} -> {output}")
     try:
         result = Pruning(**json.loads(report.read_text()))
     except (ValueError, TypeError) as error:

@@ -15,6 +15,7 @@ from deploy.shipping.plan import read_plan
 from deploy.shipping.report import write_report
 from deploy.shipping.ship_folder import ShipFolder
 from lightning_app.checkpoints import Checkpoint
+from lightning_app.one_writer import one_writer
 
 
 def ship(
@@ -38,12 +39,18 @@ def ship(
     Raises:
         FileNotFoundError: no such checkpoint, plan, data or image.
         ValueError: not a PocketDepth checkpoint, or an invalid plan.
-        RuntimeError: a limit is violated. The report is written nevertheless.
+        RuntimeError: a limit is violated (the report is written nevertheless), or another process is writing to
+            ``output``.
     """
     plan = read_plan(config)
     Checkpoint.open(checkpoint).network.check_size(plan.size)
     folder = ShipFolder(plan, output)
-    pipeline = Pipeline(checkpoint, folder, threads, runs)
+    with one_writer(output):
+        return _ship(checkpoint, folder, threads, runs)
+
+
+def _ship(checkpoint: Path, folder: ShipFolder, threads: int, runs: int) -> list[Check]:
+    plan, pipeline = folder.plan, Pipeline(checkpoint, folder, threads, runs)
     try:
         for name in plan.variants:
             pipeline.build(name)
@@ -52,14 +59,14 @@ def ship(
         pipeline.benchmark()
         pipeline.profile_layers()
         pipeline.check_devices()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         print("interrupted; run the same command again to resume")
         raise
     limits = {name: variant.limits for name, variant in plan.variants.items()}
     checks = check_limits(limits, folder.measured, plan.first)
     page = write_report(folder, checks, checkpoint, pipeline.photographs)
     _show(checks)
-    print(f"report: {page}, files: {output}/files")
+    print(f"report: {page}, files: {folder.folder}/files")
     violated = [check for check in checks if not check.kept]
     if violated:
         named = "; ".join(f"{check.variant}: {check.limit} {check.measured}, {check.asked}" for check in violated[:3])

@@ -20,6 +20,7 @@ from lightning_app.cli.usage import UsageError, usage_message
 from lightning_app.error_messages import one_line, user_error
 from lightning_app.experiments import import_from
 from lightning_app.own_packages import require_own_packages
+from lightning_app.signals import end_with_parent, exit_on_signals
 
 app = typer.Typer(
     help="Train monocular depth networks that run in real time on phones, and ship them.",
@@ -93,20 +94,25 @@ app.add_typer(measure)
 def main(args: list[str] | None = None) -> None:
     """Run the command line. Errors are printed as one line; the exit status is 2 (wrong use) or 1 (failure).
 
+    Ctrl-C ends it with status 130, SIGTERM with 143.
+
     ``POCKETDEPTH_DEBUG=1`` shows the traceback instead.
 
     Args:
         args: arguments; None for those of the process.
     """
+    end_with_parent()
     try:
         require_own_packages()
         import_from(Path.cwd())
         _refuse_moved(sys.argv[1:] if args is None else args)
-        sys.exit(app(args, prog_name="pocketdepth", standalone_mode=False))
+        with exit_on_signals():
+            sys.exit(app(args, prog_name="pocketdepth", standalone_mode=False))
     except UsageError as error:
         _fail(error, 2)
     except KeyboardInterrupt:
-        sys.exit("pocketdepth: interrupted")
+        print("pocketdepth: interrupted", file=sys.stderr)
+        sys.exit(130)
     except (ArgumentError, ValueError, ImportError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
         _fail(error, 2)
     except (RuntimeError, OSError) as error:

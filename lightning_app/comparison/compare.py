@@ -17,14 +17,16 @@ from lightning_app.checkpoints import Checkpoint
 from lightning_app.comparison.plots import draw_bars, draw_panels
 from lightning_app.comparison.scorer import Scorer, Scores, mean_depth
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
-from lightning_app.comparison.variants import read_config, read_variants, write_variants
+from lightning_app.comparison.variants import Variant, read_config, read_variants, write_variants
 from lightning_app.config import read_data_module
 from lightning_app.files import write_json
+from lightning_app.one_writer import one_writer
 from lightning_app.step_cache import StepCache, claim
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.fit_process import (
     as_inputs,
     check_arguments,
+    failure,
     is_trained,
     last_line,
     start_fit,
@@ -78,7 +80,7 @@ def compare(
         FileExistsError: ``output`` is a file, or contains the result of other variants or seeds.
         ValueError: fewer than two variants, a duplicate or unknown name, an unknown split, invalid arguments of
             ``fit``, or runs with other settings in ``output``.
-        RuntimeError: a run failed.
+        RuntimeError: a run failed, or another process is writing to ``output``.
     """
     chosen, below = read_variants(variants, only), read_config(config)
     if len(chosen) < 2:
@@ -90,7 +92,19 @@ def compare(
         raise FileExistsError(f"{output} is a file; --output is a folder")
     if not overwrite:
         _refuse_other_result(output / f"{split}.json", names, seeds)
+    with one_writer(output):
+        _compare(chosen, below, arguments, seeds, split, jobs, output)
 
+
+def _compare(
+    chosen: Sequence[Variant],
+    below: Sequence[Variant],
+    arguments: Sequence[str],
+    seeds: int,
+    split: str,
+    jobs: int,
+    output: Path,
+) -> None:
     def write_runs(folder: Path) -> tuple[list[Run], list[Path]]:
         paths = write_variants(chosen, folder / "variants")
         runs = [Run(path, seed, output / path.stem / str(seed)) for seed in range(seeds) for path in paths]
@@ -159,7 +173,7 @@ def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str]
                     progress.print(f"{_name(run)}: {error or 'trained'}")
                     failed += [f"{_name(run)}: {error}"] if error else []
                 progress.update(task, advance=len(done), description=_state(running) or "train")
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             progress.print("stopping; the same command resumes")
             raise
         finally:
@@ -173,11 +187,11 @@ def _train(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str]
 def _fit(
     run: Run, config: Sequence[Path], arguments: Sequence[str], running: dict[Run, subprocess.Popen[bytes]]
 ) -> str:
-    """Train a run. Returns the last line of its output if it failed, else an empty string."""
+    """Train a run. Returns the reason if it failed, else an empty string."""
     running[run] = start_fit([*_yamls(run, config), *arguments, "--seed_everything", str(run.seed)], run.folder)
     status = running[run].wait()
     del running[run]
-    return last_line(run.folder) if status else ""
+    return failure(run.folder, status)
 
 
 def _state(running: dict[Run, subprocess.Popen[bytes]]) -> str:

@@ -26,6 +26,7 @@ from datamodules.reader import CorruptFrameError
 from lightning_app.colormap import colour_depth
 from lightning_app.config import build, read_yaml
 from lightning_app.files import atomic_write
+from lightning_app.one_writer import LOCK, one_writer
 from lightning_app.step_cache import claim
 
 SHEET = "sheet.png"
@@ -65,7 +66,7 @@ def label(
         FileExistsError: ``output`` contains files that are not labels.
         ValueError: invalid settings, model or shard, or labels of another teacher in ``output``.
         CorruptFrameError: a corrupt image, unless ``skip_corrupt``.
-        RuntimeError: the teacher's output has another shape or invalid values.
+        RuntimeError: the teacher's output has another shape or invalid values, or another process labels the same part.
     """
     number, parts = _shard(shard)
     photographs = Photos(str(images.resolve()))
@@ -75,8 +76,13 @@ def label(
             f"{output}: labels inside the folder of photographs would be read as photographs; give another --output"
         )
     section = json.dumps(_section(teacher, settings, mirror, scales))
+    with one_writer(output, f"{LOCK}-{number}-of-{parts}"):  # machines share the folder, each with its own part
+        _write(section, paths, photographs.root, output, jobs, skip_corrupt)
+
+
+def _write(section: str, paths: Sequence[Path], root: Path, output: Path, jobs: int, skip_corrupt: bool) -> None:
     claim(output, _teacher(section).fingerprint())
-    wanted = [(path, label_path(path, photographs.root, output)) for path in paths]
+    wanted = [(path, label_path(path, root, output)) for path in paths]
     todo = [(source, target) for source, target in wanted if not target.is_file()]
     tasks = [(section, source, target, jobs > 1) for source, target in todo]
     corrupt = 0

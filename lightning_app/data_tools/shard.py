@@ -16,6 +16,7 @@ from datamodules.shard_writing import write_shards
 from datamodules.shards import LIST, shards_exist
 from lightning_app.data_tools.sources import read_source
 from lightning_app.files import atomic_write, refuse_existing
+from lightning_app.one_writer import LOCK, one_writer
 
 
 def shard_data(
@@ -104,16 +105,16 @@ def _readable(reader: Reader, name: str, skip_corrupt: bool) -> list[int]:
 
 def _write_folder(reader: Reader, numbers: list[int], folder: Path) -> None:
     """Write shards to a temporary folder, then rename it, so that ``folder`` is never incomplete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        write_shards(reader, numbers, str(temporary.absolute()))
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
-    except OSError as error:  # e.g. a full disk
-        if error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(folder)) from error
-    finally:
+    with one_writer(folder.parent, f"{LOCK}-{folder.name}"):
         shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            write_shards(reader, numbers, str(temporary.absolute()))
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.rename(folder)
+        except OSError as error:  # e.g. a full disk
+            if error.errno is None:
+                raise
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,10 +13,13 @@ from pathlib import Path
 
 from rich.progress import Progress, TimeElapsedColumn
 
+from lightning_app.one_writer import one_writer
+from lightning_app.signals import ending_with_this
 from lightning_app.step_cache import claim
 
 _FIT = (sys.executable, "-m", "lightning_app", "fit")
 _ERROR = "pocketdepth: error: "
+_BAR = re.compile(r"[━╸╺]|\d%\||\d+/\d+")  # a progress bar
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -49,7 +53,9 @@ def start_fit(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "fit.log").open("w") as stream:
         # A separate process group: otherwise Ctrl-C would reach the process twice and interrupt saving.
-        return subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, process_group=0)
+        return subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, process_group=0, env=ending_with_this()
+        )
 
 
 def stop_fit(process: subprocess.Popen[bytes]) -> None:
@@ -59,9 +65,35 @@ def stop_fit(process: subprocess.Popen[bytes]) -> None:
 
 def last_line(folder: Path) -> str:
     """The last line of a run's output."""
+    return (_log(folder) or [""])[-1]
+
+
+def failure(folder: Path, status: int) -> str:
+    """Why a run that has ended failed; empty if it did not.
+
+    Args:
+        folder: folder of the run.
+        status: exit status of the process; negative: the signal that killed it.
+    """
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    lines = [line for line in _log(folder) if _ERROR in line]
+    if status:
+        return lines[-1].rpartition(_ERROR)[2] if lines else _last_text(folder) or f"fit ended with status {status}"
+    if not (folder / "checkpoints" / "best.ckpt").is_file():
+        return "it left no best.ckpt, as nothing was validated; is there a val split, or --trainer.limit_val_batches 0?"
+    return ""
+
+
+def _last_text(folder: Path) -> str:
+    """The last line of the output that is not a progress bar, such as the last one of a traceback."""
+    return next((line for line in reversed(_log(folder)) if not _BAR.search(line)), "")
+
+
+def _log(folder: Path) -> list[str]:
     log = folder / "fit.log"
-    lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
-    return lines[-1] if lines else ""
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    return [line.strip() for line in lines if line.strip()]
 
 
 def fit(arguments: Sequence[str], folder: Path) -> Path:
@@ -80,9 +112,10 @@ def fit(arguments: Sequence[str], folder: Path) -> Path:
         RuntimeError: training failed.
     """
     best, last = (folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt"))
-    if not is_trained(folder) and not last.is_file():  # interrupted before its first checkpoint
-        shutil.rmtree(folder, ignore_errors=True)
-    claim(folder, {"arguments": as_inputs(arguments)}, overwrite=True)
+    with one_writer(folder):  # nobody else trains there
+        if not is_trained(folder) and not last.is_file():  # interrupted before its first checkpoint
+            shutil.rmtree(folder, ignore_errors=True)
+        claim(folder, {"arguments": as_inputs(arguments)}, overwrite=True)
     if is_trained(folder):
         return best
     process = start_fit(arguments, folder)
@@ -95,12 +128,12 @@ def fit(arguments: Sequence[str], folder: Path) -> Path:
                     process.wait(timeout=1)
                 except subprocess.TimeoutExpired:
                     continue
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             progress.print("stopping; the same command resumes")
             stop_fit(process)
             process.wait()
             raise
-    if process.returncode or not best.is_file():
-        reason = last_line(folder).removeprefix(_ERROR)
+    reason = failure(folder, process.returncode)
+    if reason:
         raise RuntimeError(f"{folder}: training failed: {reason} (the complete output is in fit.log)")
     return best

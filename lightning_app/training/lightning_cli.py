@@ -155,6 +155,7 @@ class PocketDepthCLI(LightningCLI):
                 super()._run_subcommand(subcommand)
         finally:
             finish(self.trainer)
+            self.folder.release()
             if subcommand == "fit" and self.folder.started and self.trainer.is_global_zero:
                 print_end(self.trainer, self.folder.path, self.given)
 

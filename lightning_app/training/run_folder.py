@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_app.config import read_yaml
 from lightning_app.files import require_writable
+from lightning_app.one_writer import one_writer
 from lightning_app.step_cache import SETTINGS
 
 CHECKPOINTS = "checkpoints"
@@ -32,10 +33,12 @@ class RunFolder:
     Raises:
         FileExistsError: the given folder contains results, and the run does not resume from a checkpoint.
         OSError: the folder cannot be written.
+        RuntimeError: another process is writing there.
     """
 
     def __init__(self, config: Namespace, subcommand: str) -> None:
         self.started = False
+        self._lock = ExitStack()
         self._first = getattr(rank_zero_only, "rank", 0) == 0
         if not self._first:
             self.path = Path(os.environ.get(_VARIABLE, "runs"))
@@ -46,6 +49,7 @@ class RunFolder:
         absent = [each for each in (folder, *folder.parents) if not each.exists()]
         self.path = folder if given else _claim(folder)
         self._made = list(dict.fromkeys((*(() if given else (self.path,)), *absent)))  # innermost first
+        self._lock.enter_context(one_writer(self.path))
         self._before = set(self.path.rglob("*"))
         results = [
             *self.path.glob(f"{CHECKPOINTS}/*.ckpt"),
@@ -57,6 +61,10 @@ class RunFolder:
                 "resume it"
             )
         os.environ[_VARIABLE] = str(self.path)
+
+    def release(self) -> None:
+        """Let other processes write into the folder."""
+        self._lock.close()
 
     def start(self) -> None:
         """Keep the folder: the run has started."""
@@ -73,6 +81,7 @@ class RunFolder:
             raise
 
     def _remove(self) -> None:
+        self.release()
         for path in sorted(set(self.path.rglob("*")) - self._before, reverse=True):  # content before its folder
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
