@@ -96,7 +96,8 @@ def test_a_child_ends_with_its_parent(number: signal.Signals) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_verb_ends_with_the_status_of_its_signal(number: signal.Signals, status: int) -> None:
     verb = "import os, sys\nfrom lightning_app.cli import main\n"
-    verb += (
+    verb += "def wait(*_, **__):\n    print('waits', flush=True)\n    sys.stdin.read()\n"
+    verb += "main.app = wait\nmain.main(['x'])"
         "def wait(*_, **__):\n    print('waits', flush=True)\n    sys.stdin.read()\nmain.app = wait\nmain.main(['x'])"
     )
     with python(verb) as process:

@@ -26,7 +26,7 @@ UNIT = (RGB / 255).astype(np.float32)
 class Brightness(Network):
     """A network whose depth is the brightness of the image plus 1."""
 
-    runtime, path, size, info = "none", Path("brightness.onnx"), (30, 50), ModelInfo()
+    runtime, path, size, info, threads = "none", Path("brightness.onnx"), (30, 50), ModelInfo(), None
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(image.mean(1, keepdims=True) + 1, dtype=np.float32)
