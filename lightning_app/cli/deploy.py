@@ -40,9 +40,7 @@ def export(
     context: typer.Context,
     model: Annotated[
         Path,
-        typer.Argument(
-            **MODEL, help="Checkpoint (.ckpt) or run folder, or ONNX file (.onnx) to add a camera input to."
-        ),
+        typer.Argument(**MODEL, help="Checkpoint (.ckpt), run folder, or ONNX file to add a camera input to."),
     ],
     output: Annotated[Path | None, typer.Option(help="Output file (default: next to the input).")] = None,
     size: Annotated[

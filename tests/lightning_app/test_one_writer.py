@@ -98,8 +98,6 @@ def test_a_verb_ends_with_the_status_of_its_signal(number: signal.Signals, statu
     verb = "import os, sys\nfrom lightning_app.cli import main\n"
     verb += "def wait(*_, **__):\n    print('waits', flush=True)\n    sys.stdin.read()\n"
     verb += "main.app = wait\nmain.main(['x'])"
-        "def wait(*_, **__):\n    print('waits', flush=True)\n    sys.stdin.read()\nmain.app = wait\nmain.main(['x'])"
-    )
     with python(verb) as process:
         assert first_line(process) == "waits"
         process.send_signal(number)
