@@ -174,8 +174,9 @@ class Reader(ABC):
         refuse_breach_of_frame(self, frame)
         if problem := problem_of_values(frame, coarse=self.truth == "laser_grid"):
             raise CorruptFrameError(f"{frame.path}: {problem}")
-        arrays = {name: value for name, value in frame._asdict().items() if isinstance(value, np.ndarray)}
-        return frame._replace(**{name: np.require(value, requirements=["C", "W"]) for name, value in arrays.items()})
+        fields: dict[str, Any] = frame._asdict()
+        arrays = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
+        return Frame(**fields | {name: np.require(value, requirements=["C", "W"]) for name, value in arrays.items()})
 
 
 def data_path(path: str | Path) -> Path:

@@ -8,6 +8,8 @@ import pytest
 import scipy.io
 
 from datamodules import NyuFolders, NyuLabeled
+from datamodules import nyu as nyu_module
+from datamodules.reader import CorruptFrameError
 from tests.helpers.fake_data import picture, room, write_nyu_folders, write_nyu_labeled
 
 
@@ -50,3 +52,70 @@ def test_nyu_from_folders(data_root: Path) -> None:
     reader.paths[3].unlink()
     with pytest.raises(FileNotFoundError, match=r"files of 1 of its 4 frames are missing: .*study/rgb_00045\.jpg"):
         reader.require_files()
+
+
+def small_mat_file(root: Path) -> bytes:
+    write_nyu_labeled(root, frames=2)
+    path = root / "nyu_depth_v2_labeled.mat"
+    with h5py.File(path, "w") as file:
+        for name, values in (
+            ("images", np.ones((2, 3, 8, 6), np.uint8)),
+            ("rawDepths", np.ones((2, 8, 6), np.float32)),
+        ):
+            file.create_dataset(name, data=values, chunks=(1, *values.shape[1:]), compression="gzip")
+    return path.read_bytes()
+
+
+def test_flipped_bytes_of_the_mat_file_are_an_error_of_a_frame_or_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nyu_module, "_open_in_child", lambda path: None)  # its start takes longer than this test
+    content, random, errors = small_mat_file(tmp_path / "nyu"), np.random.default_rng(0), 0
+    for number in range(60):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(content), 4):
+            damaged[place] = random.integers(256)
+        root = tmp_path / str(number)
+        root.mkdir()
+        (root / "nyu_depth_v2_labeled.mat").write_bytes(damaged)
+        (root / "splits.mat").write_bytes((tmp_path / "nyu" / "splits.mat").read_bytes())
+        try:
+            frame = NyuLabeled(str(root), "train")[0]
+            assert frame.image.shape[2] == 3
+        except (ValueError, CorruptFrameError):
+            errors += 1
+    assert errors > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("images", np.ones((2, 3, 8, 6), np.int64)),
+        ("images", np.ones((2, 8, 6), np.uint8)),
+        ("rawDepths", np.ones((2, 8, 6), np.complex64)),
+        ("rawDepths", np.array([b"a", b"b"])),
+    ],
+)
+def test_arrays_of_another_kind_are_no_nyu(data_root: Path, name: str, values: np.ndarray) -> None:
+    small_mat_file(data_root / "nyu")
+    with h5py.File(data_root / "nyu" / "nyu_depth_v2_labeled.mat", "r+") as file:
+        del file[name]
+        file[name] = values
+    with pytest.raises(ValueError, match=rf"not NYU Depth v2.*\({name} has shape"):
+        len(NyuLabeled("nyu", "train"))
+
+
+def test_claimed_sizes_are_not_allocated(data_root: Path) -> None:
+    small_mat_file(data_root / "nyu")
+    with h5py.File(data_root / "nyu" / "nyu_depth_v2_labeled.mat", "r+") as file:
+        del file["images"]
+        file.create_dataset("images", (2, 3, 200_000, 200_000), np.uint8, chunks=(1, 3, 64, 64))
+    with pytest.raises(ValueError, match=r"images has shape \(2, 3, 200000, 200000\)"):
+        len(NyuLabeled("nyu", "train"))
+
+
+def test_a_crash_of_libhdf5_is_said(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_nyu_labeled(data_root / "nyu")
+    monkeypatch.setattr(nyu_module, "_WALK", "import os; os.abort()")
+    with pytest.raises(ValueError, match=r"nyu_depth_v2_labeled\.mat is corrupt: libhdf5 crashes on it, signal 6"):
+        len(NyuLabeled("nyu", "train"))
