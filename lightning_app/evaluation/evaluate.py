@@ -72,8 +72,8 @@ def frame_scores(
         for each in protocols:
             errors = score_frame(depth, moved, 0, each, predicts)
             if errors is not None:
-                invalid = depth is not None and isinstance(errors, str) and errors == "invalid"
-                reason = why_invalid(depth, predicts, each) if invalid else ""
+                invalid = isinstance(errors, str) and errors == "invalid"
+                reason = why_invalid(depth, predicts, each) if invalid and depth is not None else ""
                 yield FrameScore(moved["path"][0], each.name, errors, reason)
 
 

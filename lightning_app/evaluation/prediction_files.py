@@ -19,16 +19,16 @@ class Source(NamedTuple):
     Attributes:
         file: .npy, .npz or .png file.
         entry: name of an array in a .npz file; empty for other files.
-        index: index in an array of all frames, (n, h, w); None for an array of one frame.
+        number: position in an array of all frames, (n, h, w); None for an array of one frame.
     """
 
     file: Path
     entry: str = ""
-    index: int | None = None
+    number: int | None = None
 
     def __str__(self) -> str:
         entry = f", array {self.entry}" if self.entry else ""
-        return f"{self.file}{entry}" + ("" if self.index is None else f", frame {self.index}")
+        return f"{self.file}{entry}" + ("" if self.number is None else f", frame {self.number}")
 
 
 def find_predictions(predictions: Path, frames: Sequence[Path], skip_missing: bool) -> dict[str, Source]:

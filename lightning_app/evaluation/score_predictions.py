@@ -192,5 +192,6 @@ class _Trend:
 
 def _ranks(values: Tensor) -> Tensor:
     """Ranks, (N,); equal values share theirs, so that a constant prediction correlates with nothing."""
-    _, places, counts = values.unique(return_inverse=True, return_counts=True)
-    return (counts.cumsum(0) - counts / 2)[places]
+    _, places, counts = torch.unique(values, return_inverse=True, return_counts=True)
+    ranks: Tensor = (counts.cumsum(0) - counts / 2)[places]
+    return ranks

@@ -139,7 +139,8 @@ def test_pictures(size: tuple[int, int], predicts: str) -> None:
     """Image on the left, depth beside it, both of one size; the scale runs from near to far."""
     image = np.full((*size, 3), 200, np.uint8)
     depth = np.linspace(50, 2, size[0], dtype=np.float32)[:, None].repeat(size[1], 1)  # near at the bottom
-    picture = np.asarray(depth_picture(image, depth if predicts == "depth" else 1 / depth, predicts))
+    prediction = depth if predicts == "depth" else np.float32(1) / depth
+    picture = np.asarray(depth_picture(image, prediction.astype(np.float32), predicts))
     width = (picture.shape[1] - 96) // 2
     assert 320 <= max(width, round(width * size[0] / size[1])) <= 1280
     assert (picture[: round(width * size[0] / size[1]) - 1, :width] == 200).all()
