@@ -90,9 +90,15 @@ def _tree(file: Path) -> ast.Module:
         return ast.parse("from unknown import *")
 
 
+def _statements(tree: ast.Module) -> list[ast.stmt]:
+    """Statements of a module; those of ``if TYPE_CHECKING:`` stand for names that it imports when they are used."""
+    typing = [each for each in tree.body if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING"]
+    return [*tree.body, *(statement for each in typing for statement in each.body)]
+
+
 def _definition(file: Path, name: str) -> Found | None:
     """Find a definition in a file, or follow ``from MODULE import NAME``."""
-    for node in _tree(file).body:
+    for node in _statements(_tree(file)):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
             return Found(file, node)
         if not isinstance(node, ast.ImportFrom):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from datamodules.folders import find_files
 from lightning_app.evaluation.prediction_arrays import entries, first_dimension
 
 SUFFIXES = (".npy", ".npz", ".png")
@@ -68,8 +69,7 @@ def find_predictions(predictions: Path, frames: Sequence[Path], skip_missing: bo
 
 def _files(folder: Path) -> dict[tuple[str, ...], Source]:
     """Predictions in a folder by the parts of their paths without suffix. Hidden files and folders are ignored."""
-    paths = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES]
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    paths = [path.relative_to(folder) for path in find_files(folder) if path.suffix in SUFFIXES]
     if any(path.suffix != ".png" for path in paths):
         paths = [path for path in paths if path.suffix != ".png"]  # `predict` also writes pictures
     found: dict[tuple[str, ...], Source] = {}

@@ -192,7 +192,7 @@ def test_a_full_disk_ends_with_its_cause(
     result = cli("data", "shard", "VirtualKitti", "--root", "vkitti", "--output", tmp_path / "new" / "out")
     assert result.status == 1
     assert result.err.splitlines()[-1] == f"pocketdepth: error: {tmp_path / 'new' / 'out'}: no space left on device"
-    assert not list((tmp_path / "new").iterdir())
+    assert not list((tmp_path / "new").glob("*"))
 
 
 def test_a_full_disk_of_temporary_files_is_said_before_an_upload(

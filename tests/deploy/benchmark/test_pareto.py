@@ -92,12 +92,14 @@ def test_encoders_refuse_what_cannot_be_measured(cli: Cli) -> None:
     assert "the nearest valid size is 64x96" in result.err
 
 
-def test_benchmark_needs_models_or_encoders(cli: Cli) -> None:
+def test_benchmark_needs_models_or_encoders(tmp_path: Path, cli: Cli) -> None:
+    model = tmp_path / "m.onnx"
+    model.touch()
     for options, message in (
         ((), "give models to compare, or else --encoder NAME"),
-        (("m.onnx", "--encoder", "resnet18"), "give models to compare, or else --encoder NAME"),
+        ((model, "--encoder", "resnet18"), "give models to compare, or else --encoder NAME"),
         (("--encoder", "resnet18", "--reference", "pydnet"), "--reference does not apply to --encoder"),
-        (("m.onnx", "--size", "64x96"), "--size needs --encoder"),
+        ((model, "--size", "64x96"), "--size needs --encoder"),
     ):
         result = cli("benchmark", *options)
         assert (result.status, result.err) == (2, f"pocketdepth: error: {message}\n")

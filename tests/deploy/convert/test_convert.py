@@ -33,6 +33,7 @@ def test_missing_package_is_one_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, MODULES[target], None)
     monkeypatch.setitem(sys.modules, MODULES[target].partition(".")[0], None)
+    (tmp_path / "any.ckpt").touch()
     result = cli("convert", tmp_path / "any.ckpt", "--to", target)
     assert result.status == 2
     assert result.err.startswith("pocketdepth: error: ")
@@ -51,6 +52,7 @@ def test_files_need_their_runtime(suffix: str, module: str, monkeypatch: pytest.
 
 def test_wrong_use_is_said_before_anything_is_opened(tmp_path: Path, cli: Cli) -> None:
     checkpoint = tmp_path / "a.ckpt"
+    checkpoint.touch()
     for arguments, says in (
         (("litert", "--int8"), "--int8 requires --images to calibrate on"),
         (("litert", "--images", tmp_path), "--images requires --int8"),

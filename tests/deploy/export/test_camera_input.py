@@ -116,7 +116,7 @@ def test_what_cannot_take_frames_is_one_line(exported: Path, camera: Path, tmp_p
     for model, message in (
         (camera, "already has a camera input"),
         (foreign(tmp_path / "map.onnx", output=(1, 64, 96)), "not an image (1, 3, h, w) to a map (1, 1, h, w)"),
-        (exported.with_name("absent.onnx"), "no such ONNX file"),
+        (exported.with_name("absent.onnx"), "no such model"),
         (packed, "is in ONNX Runtime's own format; give the .onnx file that it was made from"),
     ):
         result = cli("export", model, "--camera", *FRAME, "--output", tmp_path / "made.onnx")

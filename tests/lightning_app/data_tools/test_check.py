@@ -164,7 +164,7 @@ def test_frames_that_are_listed_twice(data_root: Path, tmp_path: Path, cli: Cli)
         ((*KITTI, "--deph", "none"), "unrecognized arguments: --deph none"),
         ((*KITTI, "--depth", "lidar"), "lidar"),
         (
-            (*KITTI, "--data", "x.yaml"),
+            (*KITTI, "--data", "base.yaml"),
             "name a reader with its arguments (VirtualKitti --root streets), or else give --data",
         ),
         (("--data", "nowhere.yaml"), "nowhere.yaml: no such YAML"),

@@ -159,7 +159,7 @@ def test_wrong_use_ends_in_one_line(exported: Path, data_root: Path, tmp_path: P
             "has no class_path and init_args",
         ),
         ((exported, photos, "--output", labels, "--settings", tmp_path / "no.yaml"), "no such YAML"),
-        ((tmp_path / "no.onnx", photos, "--output", labels), "no such teacher"),
+        ((tmp_path / "no.onnx", photos, "--output", labels), "no such model"),
         ((exported, tmp_path / "nothing", "--output", labels), "no such folder"),
     ):
         result = cli("label", *arguments)
