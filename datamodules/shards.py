@@ -91,8 +91,9 @@ class Shards(Reader):
         return []  # the frames have no files of their own; reading a missing chunk raises
 
     def read(self, entry: _Entry) -> Frame:
+        frames = _open(self.url, os.getpid())
         try:
-            sample = _open(self.url, os.getpid())[entry.number]
+            sample = frames[entry.number]
             image = decode_image(bytes(sample["image"]), entry.image)
             pixels = image.shape[0] * image.shape[1]
             depth = decode_depth(sample["depth"], sample["units_per_metre"], pixels)

@@ -113,7 +113,7 @@ class VirtualKitti(Reader):
                     for image in _images(rgb / frames / "rgb" / f"Camera_{camera}", "rgb_*.jpg", self.layout):
                         number = image.stem.removeprefix("rgb_")
                         truth = depth / frames / "depth" / f"Camera_{camera}" / f"depth_{number}.png"
-                        known = intrinsics.get((int(number), camera)) if number.isdigit() else None
+                        known = intrinsics.get((int(number), camera)) if number.isdecimal() else None
                         entries.append(_Entry(image, truth, table if table.is_file() else rgb, rgb / scene, known))
         return entries
 
@@ -217,7 +217,7 @@ def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: st
     missing = sorted(set(wanted or ()) - set(found))
     if missing or not found:
         what = ", ".join(missing) or pattern
-        octal = [f"{int(name):04o}" for name in missing if name.isdigit()]
+        octal = [f"{int(name):04o}" for name in missing if name.isdecimal()]
         quotes = "".join(f"; write '{name}' in quotes, which YAML reads as octal" for name in octal if name in found)
         raise FileNotFoundError(
             f"{folder}: no {what}; found {', '.join(found) or 'nothing'}{quotes}; looked for {layout}"
