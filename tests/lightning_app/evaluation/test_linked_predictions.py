@@ -17,8 +17,8 @@ def test_linked_predictions_are_scored_and_hidden_copies_are_not(annotated: Path
     (elsewhere / "loop").symlink_to(predictions)
     for frame in range(3):
         name = f"{frame:010d}.npy"
-        np.save(elsewhere / name, np.full((5, 6), 10, np.float32))
-        np.save(elsewhere / "@eaDir" / name, np.full((5, 6), 70, np.float32))
+        np.save(elsewhere / name, np.full((9, 30), 10, np.float32))
+        np.save(elsewhere / "@eaDir" / name, np.full((9, 30), 70, np.float32))
         (elsewhere / f"._{name}").write_bytes(b"\0\5\x16\7")
     found = score(predictions, [annotated], protocols=["kitti-bts"], view="full")
     again = score(elsewhere, [annotated], protocols=["kitti-bts"], view="full")
