@@ -35,7 +35,7 @@ def kitti(root: Path) -> Reader:
 
 
 def published_vkitti(root: Path) -> Reader:
-    write_vkitti1(root / "old")
+    write_vkitti1(root / "old", worlds=("0001",), variations=("clone",))
     folder = root / "new" / "Scene01" / "clone"
     for kind, old, name in (("rgb", "rgb", "rgb_00000.jpg"), ("depth", "depthgt", "depth_00000.png")):
         new = folder / "frames" / kind / "Camera_0" / name
@@ -46,7 +46,7 @@ def published_vkitti(root: Path) -> Reader:
 
 
 def old_vkitti(root: Path) -> Reader:
-    write_vkitti1(root / "old")
+    write_vkitti1(root / "old", worlds=("0001",), variations=("clone",))
     return OldVirtualKitti("old")
 
 

@@ -94,10 +94,12 @@ def write_photos(root: Path) -> None:
         Image.fromarray(picture(100 + index, size)).save(root / name)
 
 
-def write_vkitti1(root: Path) -> None:
-    """Virtual KITTI 1.3.1: two worlds, two variations, two frames each, at its true size."""
-    for world in ("0001", "0020"):
-        for variation in ("clone", "15-deg-left"):
+def write_vkitti1(
+    root: Path, worlds: tuple[str, ...] = ("0001", "0020"), variations: tuple[str, ...] = ("clone", "15-deg-left")
+) -> None:
+    """Virtual KITTI 1.3.1: two frames of each world and variation, at its true size."""
+    for world in worlds:
+        for variation in variations:
             rgb, depth = (root / f"vkitti_1.3.1_{kind}" / world / variation for kind in ("rgb", "depthgt"))
             rgb.mkdir(parents=True)
             depth.mkdir(parents=True)
