@@ -82,12 +82,10 @@ def _predict(network: DepthModel, path: Path, target: Path, focal_px: float | No
 
     Raises:
         CorruptFrameError: the image is corrupt.
-        RuntimeError: the prediction is not finite.
+        RuntimeError: the output of the network is not finite.
     """
     image = read_image(path)
     depth = network(image, focal_px)
-    if not np.isfinite(depth).all():
-        raise RuntimeError(f"{path}: {network.network.path} predicts values that are not finite")
     made_from = PngInfo()
     made_from.add_text(_KEY, _identity(path, by))
     with atomic_write(_with(target, ".png")) as temporary:

@@ -33,7 +33,8 @@ class ExactResume(Callback):
         self._step, live = trainer.global_step, dict(pl_module.named_buffers())
         if not self._buffers:
             self._buffers = {name: buffer.clone() for name, buffer in live.items()}
-        torch._foreach_copy_(list(self._buffers.values()), list(live.values()))
+        if live:  # not every network has BatchNorm
+            torch._foreach_copy_(list(self._buffers.values()), list(live.values()))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Save a batch that was interrupted as not started."""

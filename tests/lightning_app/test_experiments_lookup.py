@@ -107,13 +107,13 @@ def test_fit_finds_them(elsewhere: Path, cli: Cli, chain: tuple[object, ...]) ->
     assert result.err == ""
 
 
-def test_the_run_is_named_after_the_yaml_and_its_data_is_explained(elsewhere: Path, cli: Cli) -> None:
+def test_missing_quickstart_data_is_explained(elsewhere: Path, cli: Cli) -> None:
     result = cli("fit", "-c", "base.yaml", "-c", "quickstart.yaml", "--trainer.logger", "false")
     assert result.status == 2
     last = result.err.splitlines()[-1]
     assert "data/quickstart/streets: no such folder; clone the repository, which contains the quickstart data" in last
     assert "set POCKETDEPTH_DATA=CLONE/data (POCKETDEPTH_DATA is not set" in last
-    assert len(list((elsewhere / "runs" / "quickstart").iterdir())) == 1
+    assert not (elsewhere / "runs").exists()  # nothing is left of a refused run
 
 
 def test_other_verbs_find_them(elsewhere: Path, cli: Cli) -> None:

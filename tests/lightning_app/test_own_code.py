@@ -151,4 +151,4 @@ def test_a_reader_without_a_list_of_entries_is_named(examples: Path, cli: Cli) -
     )
     result = cli("data", "check", "my_code.Forgot", "--root", "pairs")
     assert result.status == 2
-    assert result.err.endswith("my_code.Forgot.scan returns NoneType; it returns a list of one tuple per frame\n")
+    assert "reader my_code.Forgot: the result of scan is missing, but must be a list of tuples" in result.err

@@ -57,6 +57,9 @@ def test_sensitivity_writes_text_json_and_picture(
         (("--threads", 1), "--threads needs --sensitivity"),
     ],
 )
-def test_options_that_do_not_fit_are_one_line(options: tuple[object, ...], message: str, cli: Cli) -> None:
-    result = cli("quantize", "model.onnx", "photos", *options)
+def test_options_that_do_not_fit_are_one_line(
+    options: tuple[object, ...], message: str, tmp_path: Path, cli: Cli
+) -> None:
+    (tmp_path / "model.onnx").touch()
+    result = cli("quantize", tmp_path / "model.onnx", "photos", *options)
     assert (result.status, result.err) == (2, f"pocketdepth: error: {message}\n")

@@ -58,6 +58,7 @@ def test_what_has_no_effect_is_refused(
     given: tuple[object, ...], message: str, fitted: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(fitted.parent)
+    Path("other.ckpt").touch()
     Path("mine.yaml").write_text("model: {init_args: {optimizer: {init_args: {lr: 0.25}}}}")
     before = content(fitted)
     result = cli(*arguments(fitted, "--ckpt_path", fitted / "checkpoints" / "last.ckpt", *given))
