@@ -61,6 +61,7 @@ class ConfigCheck:
 
     def __init__(self) -> None:
         self.classes = {"trainer": "pytorch_lightning.Trainer"}
+        self._checkpoints: dict[str, tuple[Any, str]] = {}  # the last value of each key, and where it is given
 
     def add(self, config: dict[str, Any], source: str, sections: tuple[str, ...] = TOP) -> None:
         """Check a YAML.
@@ -77,6 +78,12 @@ class ConfigCheck:
         for key, value in config.items():
             if str(key).partition(".")[0] in sections or sections == TOP:
                 self.set(str(key), value, f"{source}: ")
+
+    def require_checkpoints(self) -> None:
+        """Raise FileNotFoundError if a checkpoint of the whole configuration does not exist."""
+        for key, (value, source) in self._checkpoints.items():
+            if _is_missing(value):
+                raise FileNotFoundError(f"{value}: no such checkpoint ({source}{key})")
 
     def set(self, key: str, value: Any, source: str = "--") -> None:
         """Check a value of the command line or of a YAML.
@@ -119,8 +126,8 @@ class ConfigCheck:
             self._class(key, value, source)
         elif isinstance(value, str) and key.endswith("network.encoder"):
             require_encoder(value, f"{source}{key}")
-        elif key in ("ckpt_path", "model.weights") and _is_missing(value):
-            raise FileNotFoundError(f"{value}: no such checkpoint ({source}{key})")
+        elif key in ("ckpt_path", "model.weights"):
+            self._checkpoints[key] = (value, source)
 
     def _mapping(self, key: str, value: dict[str, Any], source: str) -> None:
         if isinstance(value.get("class_path"), str):

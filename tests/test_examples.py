@@ -22,6 +22,7 @@ def example(name: str) -> Callable[..., Any]:
     return main
 
 
+@pytest.mark.slow
 def test_examples_train_export_and_evaluate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import wandb
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import DummyLogger
 
 from lightning_app.files import naming
@@ -90,7 +91,7 @@ def start(loggers: Sequence[Logger]) -> list[Logger]:
     for logger in sorted(ready, key=lambda each: not isinstance(each, WandbLogger)):
         _ = getattr(logger, "experiment", None)
         if isinstance(logger, CSVLogger):
-            save = naming(Path(logger.experiment.metrics_file_path))(logger.save)
+            save = naming(Path(logger.log_dir, ExperimentWriter.NAME_METRICS_FILE))(logger.save)
             logger.save = save  # type: ignore[method-assign] # an error of the disk names no file there
     return ready
 

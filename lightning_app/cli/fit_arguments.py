@@ -55,6 +55,7 @@ def check_fit_arguments(verb: str, arguments: Sequence[str], check: ConfigCheck 
             _add(check, contents[value] or {}, value, f"pocketdepth {verb} -c base.yaml -c")
         else:
             check.set(name.removeprefix("--"), _parsed(value))
+    check.require_checkpoints()
     missing = [name for name in ("model", "data") if name not in check.classes]
     if missing and not any(re.fullmatch(_OTHERS, argument) for argument in arguments):
         given = " ".join(f"-c {path}" for path in yamls) or "-c quickstart.yaml"

@@ -95,7 +95,7 @@ def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) ->
     result = cli(*call, "--output", tmp_path / "compare", "--jobs", 2)
     assert result.status == 1
     assert "2 of 2 runs failed: " in result.err
-    assert "wrong, seed 0: pocketdepth: error: size 65x96" in result.err
+    assert "wrong, seed 0: size 65x96" in result.err
     for options, message in (
         ((wrong,), "name at least two variants"),
         ((wrong, wrong), "two variants are called wrong"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,17 @@ def test_resumed_run(place: str, step: int, schedule: str, workers: int, data_ro
     check(tmp_path, workers, SCHEDULES[schedule], place, (step,))
 
 
+# Every place with every validation; schedules and numbers of workers rotate, as all combinations take an hour.
+COMBINATIONS = [
+    (place, validation, tuple(SCHEDULES)[index % 3], index // 3 % 3)
+    for index, (place, validation) in enumerate(
+        product(("before", "middle", "after", "epoch", "validation"), VALIDATIONS)
+    )
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 1, 2])
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("validation", VALIDATIONS)
-@pytest.mark.parametrize("place", ["before", "middle", "after", "epoch", "validation"])
+@pytest.mark.parametrize(("place", "validation", "schedule", "workers"), COMBINATIONS)
 def test_resumed_run_wherever_it_stopped(
     place: str, validation: str, schedule: str, workers: int, data_root: Path, tmp_path: Path
 ) -> None:
