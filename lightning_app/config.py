@@ -142,7 +142,7 @@ def build(
         check(parsed.it)
         built: T = parser.instantiate_classes(parsed).it
     except Exception as error:
-        if not isinstance(error, ArgumentError) and user_error(error) is None:
+        if type(error) not in (ArgumentError, ValueError) and user_error(error) is None:
             raise
         # Remove the key "it", which exists only in this parser.
         reason = re.sub(r"^it: |\bit\.(init_args\.)?(?=\w)", "", one_line(error)).replace("Group 'it' does", "it does")

@@ -6,13 +6,40 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _FULL_BYTES = 65536  # less than a file system keeps for a file
+_NAME = re.compile(r'\w[^\x00-\x1f\x7f/\\:*?"<>|]{0,63}(?<![ .])')  # valid on Linux, macOS, Windows and Android
+
+
+def require_names(names: Iterable[object], source: str) -> None:
+    """Check names in a user's file that become names of files or folders.
+
+    Args:
+        names: the names.
+        source: file and kind of the names, for the error message.
+
+    Raises:
+        ValueError: a name is a path, is not text, is empty, hidden, too long or has a character that a file system does
+            not allow; or two names differ in case only, which are one file on macOS and Windows.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"{source} {name!r} is not text; quote it, e.g. '{name}'")
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{source} {name[:80]!r} cannot name a file: start with a letter or digit, use at most 64 characters "
+                'and none of / \\ : * ? " < > |'
+            )
+        other = seen.setdefault(name.casefold(), name)
+        if other is not name:
+            raise ValueError(f"{source} {name!r} and {other!r} would be one file where case is ignored; rename one")
 
 
 def refuse_existing(*paths: Path, overwrite: bool) -> None:

@@ -162,6 +162,7 @@ def full_layout(data_root: Path) -> Path:
     return data_root
 
 
+@pytest.mark.slow
 def test_description_runs_on_its_layout(full_layout: Path, tmp_path: Path, cli: Cli) -> None:
     call = ("fit", "-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "description.yaml", *SMALLEST)
     result = cli(*call, "--trainer.default_root_dir", tmp_path / "run")

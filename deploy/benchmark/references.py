@@ -38,7 +38,7 @@ def write_references(wanted: Iterable[Reference], folder: Path) -> list[Path]:
     """
     networks: dict[tuple[str, tuple[int, int]], nn.Module] = {}
     for name, size, _ in (wanted := list(wanted)):
-        networks[name, size] = _build(name, size)
+        networks[name, size] = build_reference(name, size)
     paths = []
     for name, size, precision in track(wanted, "references"):
         stem = f"{name}-{size[0]}x{size[1]}"
@@ -51,7 +51,12 @@ def write_references(wanted: Iterable[Reference], folder: Path) -> list[Path]:
     return paths
 
 
-def _build(name: str, size: tuple[int, int]) -> DepthNetwork:
+def build_reference(name: str, size: tuple[int, int]) -> DepthNetwork:
+    """Build a reference network with random weights for an input (height, width).
+
+    Raises:
+        ValueError: an unknown network, or a size that is not a multiple of its stride.
+    """
     if name not in NETWORKS:
         raise ValueError(f"unknown reference network {name!r}; choose from {', '.join(NETWORKS)}")
     with torch.random.fork_rng(devices=[]):

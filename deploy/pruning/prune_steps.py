@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from deploy.pruning.prune import Pruning, prune, require_target
+from deploy.pruning.pruned_checkpoint import try_fine_tuning
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.experiments import use_yaml
 from lightning_app.files import atomic_write, refuse_existing, write_json
 from lightning_app.one_writer import one_writer
 from lightning_app.step_cache import StepCache, claim
-from lightning_app.training.fit_process import as_inputs, check_arguments, fit
+from lightning_app.training.fit_process import as_inputs, fit
 
 
 def prune_in_steps(
@@ -63,7 +64,8 @@ def prune_in_steps(
     yamls = [part for path in config for part in ("-c", str(path))]
     base = output.with_suffix("")
     if not base.exists():
-        check_arguments([*yamls, *arguments])
+        print("fine-tune: one batch, to check the experiment")
+        try_fine_tuning(checkpoint, config, arguments)
     settings = {"checkpoint": checkpoint, "macs": macs, "latency": latency, "global": across_layers, "steps": steps}
     with one_writer(base):
         claim(base, {**settings, "YAMLs": list(config), "arguments": as_inputs(arguments)})

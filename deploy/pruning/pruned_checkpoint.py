@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from deploy.export.export import TOLERANCE, disagreement
 from deploy.inference.onnx_network import OnnxNetwork
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.files import atomic_write
+from lightning_app.training.fit_process import try_fit
 
 _RESUMING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")  # state of a run with other weights
 
@@ -85,13 +88,51 @@ def write_checkpoint(content: dict[str, Any], network: nn.Module, exported: Path
 
 
 def write_yaml(content: dict[str, Any], checkpoint: Path, path: Path) -> None:
-    """Write the YAML for fine-tuning a pruned checkpoint, to be passed after the YAMLs of the experiment.
+    """Write the YAML for fine-tuning a checkpoint, to be passed after the YAMLs of the experiment.
 
-    It does not change the learning rate. For ``small``, a third of it gave a higher error after the same number of
-    steps.
+    It has the network and its canonical camera. It does not change the learning rate. For ``small``, a third of it gave
+    a higher error after the same number of steps.
+
+    Args:
+        content: content of the checkpoint.
+        checkpoint: path of the checkpoint, which the YAML names as ``weights``.
+        path: YAML to write.
     """
-    arguments = {"network": content["hyper_parameters"]["network"], "weights": str(checkpoint.resolve())}
+    settings = content["hyper_parameters"]
+    arguments = {"network": settings["network"], "weights": str(checkpoint.resolve())}
+    if settings.get("canonical_focal_px") is not None:
+        arguments["canonical_focal_px"] = settings["canonical_focal_px"]
     text = yaml.safe_dump({"model": {"init_args": arguments}}, sort_keys=False, default_flow_style=None, width=120)
-    head = "# Pruned network. Fine-tune it with `pocketdepth fit`; pass this file as the last -c.\n"
+    head = f"# Network of {checkpoint.name}. Fine-tune it with `pocketdepth fit`; pass this file as the last -c.\n"
     with atomic_write(path) as temporary:
         temporary.write_text(head + text)
+
+
+def fine_tuning(start: Path, data: Sequence[Path], arguments: Sequence[str], config: Path) -> list[str]:
+    """Arguments of ``fit`` that fine-tune a checkpoint, whose own configuration is of unknown origin and not used.
+
+    Args:
+        start: checkpoint.
+        data: YAMLs of the experiment.
+        arguments: arguments of ``fit`` that override the YAMLs.
+        config: YAML to write, with the network.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: not a checkpoint of PocketDepth.
+    """
+    write_yaml(Checkpoint.open(start).content, start, config)
+    yamls = [word for path in data for word in ("-c", str(path))]
+    return [*yamls, *arguments, "-c", str(config), "--model.weights", str(start)]
+
+
+def try_fine_tuning(start: Path, data: Sequence[Path], arguments: Sequence[str]) -> None:
+    """Train one batch as :func:`fine_tuning` says, in a temporary folder, before anything is pruned.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: an invalid argument or YAML, or missing data.
+        RuntimeError: the run failed.
+    """
+    with TemporaryDirectory() as folder:
+        try_fit(fine_tuning(start, data, arguments, Path(folder) / "network.yaml"))

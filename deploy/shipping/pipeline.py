@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from deploy.benchmark.benchmark import benchmark
 from deploy.devices.budget_check import check_budgets
 from deploy.devices.gates import check_gates
-from deploy.devices.targets import TARGETS, Device, read_measured, read_targets
+from deploy.devices.targets import TARGETS, read_measured, read_targets
 from deploy.export.export import export
 from deploy.export.model_card import write_card
 from deploy.inference.evaluate import evaluate
@@ -19,13 +19,15 @@ from deploy.measure.agreement import read_inputs
 from deploy.measure.layer_times import layer_times
 from deploy.measure.sqnr import Fp32Reference
 from deploy.pruning.prune import prune
+from deploy.pruning.pruned_checkpoint import fine_tuning
 from deploy.quantization.quantize import quantize
 from deploy.quantization.sensitivity import sensitivity
 from deploy.shipping.plan import below_data_root
+from deploy.shipping.plan_check import check_plan
 from deploy.shipping.ship_folder import ShipFolder
 from lightning_app.checkpoints import Checkpoint
 from lightning_app.experiments import use_yaml
-from lightning_app.files import atomic_write, write_json
+from lightning_app.files import write_json
 from lightning_app.image_files import find_images
 from lightning_app.step_cache import StepCache
 from lightning_app.training.fit_process import as_inputs, fit
@@ -44,7 +46,7 @@ class Pipeline:
 
     Raises:
         FileNotFoundError: no such YAML or image folder, or no image in it.
-        ValueError: an unknown device, or a corrupt step cache.
+        ValueError: a corrupt step cache.
     """
 
     def __init__(self, checkpoint: Path, output: ShipFolder, threads: int, runs: int) -> None:
@@ -56,7 +58,19 @@ class Pipeline:
         self.gallery = below_data_root(self.plan.photographs) if self.plan.photographs else self.images
         assert self.gallery is not None  # read_plan requires images or photographs
         self.photographs = find_images(self.gallery)
-        self.devices = _find_devices(self.plan.devices)
+
+    def check(self) -> None:
+        """Check everything that the plan names, see :func:`deploy.shipping.plan_check.check_plan`.
+
+        Training that has started or is finished was checked before.
+        """
+        started = {name for name in self.plan.variants if (self.folder / "training" / name).exists()}
+        variants = {
+            name: replace(variant, fine_tune=[]) if name in started else variant
+            for name, variant in self.plan.variants.items()
+        }
+        plan = replace(self.plan, variants=variants)
+        check_plan(plan, self.checkpoint, self.data, self.images, self.photographs[:COMPARED])
 
     def build(self, name: str) -> None:
         """Prune, fine-tune, export and quantize a variant as the plan specifies, and write its model card."""
@@ -67,7 +81,7 @@ class Pipeline:
             step = partial(prune, start, pruned, variant.prune, overwrite=True)
             self.steps.run(f"{name}: prune", [start, variant.prune], pruned, step)
         if variant.fine_tune:
-            inputs = [pruned, as_inputs(variant.fine_tune)]
+            inputs = [pruned, self.data, as_inputs(variant.fine_tune)]
             self.steps.run(f"{name}: fine-tune", inputs, trained, partial(self._fine_tune, name))
         size, precision, scheme = self.plan.size, variant.precision, variant.quantized
         step = partial(export, trained, float_file, [size], precision, overwrite=True)
@@ -125,7 +139,7 @@ class Pipeline:
 
     def check_devices(self) -> None:
         """Check the files against the latency budgets of the plan's devices."""
-        if self.devices:
+        if self.plan.devices:
             files, output = self._files(), self.folder / "devices.json"
             paths = [Path(path) for path in self.plan.measured]
             inputs = [self.plan.devices, TARGETS, *paths, *self._named_files()]
@@ -157,12 +171,10 @@ class Pipeline:
         return self.folder / "training" / name / "checkpoints" / "best.ckpt" if tuned else self._pruned(name)
 
     def _fine_tune(self, name: str) -> None:
-        """Fine-tune a variant with the YAML of its start checkpoint and the overrides of the plan."""
-        start, folder = self._pruned(name), self.folder / "training" / name
-        config = folder.with_name(f"{name}.yaml")
-        with atomic_write(config) as temporary:
-            temporary.write_text(Checkpoint.open(start).content["config"])
-        fit(["-c", str(config), "--model.weights", str(start), *self.plan.variants[name].fine_tune], folder)
+        """Fine-tune a variant on the YAMLs of the plan."""
+        config = self.folder / "networks" / f"{name}.yaml"
+        arguments = fine_tuning(self._pruned(name), self.data, self.plan.variants[name].fine_tune, config)
+        fit(arguments, self.folder / "training" / name)
 
     def _write_card(self, checkpoint: Path, file: Path) -> None:
         write_card(file.with_suffix(".md"), Checkpoint.open(checkpoint), [file])
@@ -178,16 +190,10 @@ class Pipeline:
 
     def _check_budgets(self, files: list[Path], measured: list[Path], output: Path) -> None:
         results = [result for path in measured for result in read_measured(path)]
-        write_json(output, [asdict(each) for each in check_budgets(files, self.devices, results)])
+        known = read_targets(TARGETS)
+        devices = [known[name] for name in self.plan.devices]
+        write_json(output, [asdict(each) for each in check_budgets(files, devices, results)])
 
     def _time_layers(self, name: str) -> None:
         times = layer_times(self.output.file(name), self.threads)
         write_json(self.output.layers(name), [asdict(each) for each in times])
-
-
-def _find_devices(names: list[str]) -> list[Device]:
-    known = read_targets(TARGETS) if names else {}
-    for name in names:
-        if name not in known:
-            raise ValueError(f"unknown device {name!r}; choose from {', '.join(known)}")
-    return [known[name] for name in names]

@@ -1,16 +1,21 @@
-"""The plan of `pocketdepth ship`: variants of a checkpoint and their limits."""
+"""The plan of `pocketdepth ship`: variants of a checkpoint and their limits. No torch."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from deploy.benchmark.references import NETWORKS
 from deploy.devices.gates import GATES
 from deploy.quantization.quantizer import Scheme as QuantizedBy
 from lightning_app.config import build, read_yaml
+from lightning_app.files import require_names
+
+REFERENCES = ("pydnet", "fastdepth", "resnet18")  # the names of deploy.benchmark.references.NETWORKS, which need torch
+LARGEST = 16384  # pixels of a side of the input
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,17 @@ class Limits:
     times_as_fast: dict[str, float] = field(default_factory=dict)
     gates: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if self.accuracy_loss is not None and not 0 <= self.accuracy_loss < math.inf:
+            raise ValueError(
+                f"accuracy_loss is {self.accuracy_loss}, expected a number of 0 or more, e.g. 0.01 for 1 %"
+            )
+        others = {"sqnr_db": self.sqnr_db, "size_mb": self.size_mb, "latency_ms": self.latency_ms}
+        times = {f"times_as_fast: {name}": factor for name, factor in self.times_as_fast.items()}
+        for name, limit in (others | times).items():
+            if limit is not None and not 0 < limit < math.inf:
+                raise ValueError(f"{name} is {limit}, expected a positive number")
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -42,7 +58,7 @@ class Variant:
         start: name of an earlier variant whose checkpoint this variant starts from; the checkpoint given on the command
             line if omitted.
         prune: fraction of the multiply-accumulates to keep, between 0 and 1; not pruned if omitted.
-        fine_tune: arguments of `fit`, which override the configuration of the checkpoint, e.g.
+        fine_tune: arguments of `fit`, which override the YAMLs of the plan's ``data``, e.g.
             ``[-c, x.yaml, --trainer.max_steps, "300"]``; not fine-tuned if omitted.
         scheme: ``fp32``, ``fp16``, or a quantization scheme: ``static``, ``dynamic`` or ``a16w8``.
         limits: limits of the file.
@@ -72,7 +88,8 @@ class Plan:
     Attributes:
         variants: variants by name. The first is the baseline and must be fp32 or fp16.
         size: input (height, width) of all files.
-        data: YAMLs whose data section is evaluated. Later files override earlier ones.
+        data: YAMLs of an experiment, whose data section is evaluated and which variants are fine-tuned on. Later files
+            override earlier ones.
         images: folder of calibration images, relative to the data root; the training frames of the data section if
             omitted.
         split: ``val`` or ``test``: the split to evaluate.
@@ -81,7 +98,7 @@ class Plan:
         photographs: folder of images for the report and for SQNR, relative to the data root; ``images`` if omitted.
             One of ``images`` and ``photographs`` is required.
         references: published networks to time as well: ``resnet18``, ``pydnet``, ``fastdepth``, see
-            :data:`deploy.benchmark.references.NETWORKS`. Each is timed in fp32 under its name and in int8 under
+            :mod:`deploy.benchmark.references`. Each is timed in fp32 under its name and in int8 under
             ``NAME-int8``.
         devices: keys of deploy/devices/targets.yaml. The files are compared with the latency budgets of these devices.
         measured: JSON files of latencies measured on devices, see :mod:`deploy.devices.targets`.
@@ -97,6 +114,10 @@ class Plan:
     references: list[str] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
     measured: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not all(1 <= side <= LARGEST for side in self.size):
+            raise ValueError(f"size is {list(self.size)}, expected [height, width] of 1 to {LARGEST} pixels")
 
     @property
     def first(self) -> str:
@@ -114,13 +135,18 @@ def read_plan(path: Path) -> Plan:
 
     Raises:
         FileNotFoundError: no such YAML.
-        ValueError: an unknown or missing key, a value of the wrong type, or an unknown name of a variant, reference
-            network or check.
+        ValueError: an unknown or missing key, a value of the wrong type or out of range, a name of a variant that
+            cannot name a file, or an unknown name of a variant, reference network or check.
     """
     content = read_yaml(path)
+    keys = content.keys() if isinstance(content, dict) else set()
+    if keys & {"model", "trainer"} or keys == {"variants"}:
+        kind = "a table of variants" if "variants" in keys else "an experiment"
+        raise ValueError(f"{path}: {kind}, not a plan; `pocketdepth experiments` lists ship.yaml, a plan to start from")
     variants = content.get("variants") if isinstance(content, dict) else None
     if not isinstance(variants, dict) or not variants:
         raise ValueError(f"{path}: no mapping `variants`; add at least one variant")
+    require_names(variants, f"{path}: variant")
     parsed = {name: build(Variant, [each or {}], f"{path}: {name}") for name, each in variants.items()}
     plan = replace(build(Plan, [content | {"variants": {}}], str(path)), variants=parsed)
     _check(plan, path)
@@ -144,25 +170,28 @@ def below_data_root(path: str) -> Path:
 def _check(plan: Plan, path: Path) -> None:
     if plan.images is None and plan.photographs is None:
         raise ValueError(f"{path}: images (calibration) or photographs (report and SQNR) is required")
-    unknown = [name for name in plan.references if name not in NETWORKS]
-    if unknown:
-        raise ValueError(f"{path}: unknown reference {unknown[0]!r}; choose from {', '.join(NETWORKS)}")
+    _refuse_unknown(plan.references, REFERENCES, f"{path}: references: unknown network")
+    twice = [name for name in plan.names if plan.names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{path}: two files are called {twice[0]}; rename the variant, or name each reference once")
     if plan.variants[plan.first].quantized:
         raise ValueError(f"{path}: the first variant, {plan.first}, is the baseline and must be fp32 or fp16")
     for index, (name, variant) in enumerate(plan.variants.items()):
-        above = list(plan.variants)[:index]
-        if variant.start is not None and variant.start not in above:
-            raise ValueError(f"{path}: {name}: start is {variant.start!r}, expected the name of an earlier variant")
-        unknown = [other for other in variant.limits.times_as_fast if other not in plan.names]
-        if unknown:
-            known = ", ".join(plan.names)
-            raise ValueError(f"{path}: {name}: times_as_fast: unknown name {unknown[0]!r}; choose from {known}")
-        unknown = [gate for gate in variant.limits.gates if gate not in GATES]
-        if unknown:
-            raise ValueError(f"{path}: {name}: gates: unknown check {unknown[0]!r}; choose from {', '.join(GATES)}")
-        if variant.prune is not None and not 0 < variant.prune < 1:
-            raise ValueError(f"{path}: {name}: prune is {variant.prune}, expected a fraction between 0 and 1")
-        if variant.limits.sqnr_db is not None and not variant.quantized:
-            raise ValueError(
-                f"{path}: {name}: sqnr_db limits quantized variants only, but its scheme is {variant.scheme}"
-            )
+        _check_variant(variant, list(plan.variants)[:index], plan.names, f"{path}: {name}")
+
+
+def _check_variant(variant: Variant, above: Sequence[str], names: Sequence[str], source: str) -> None:
+    if variant.start is not None and variant.start not in above:
+        raise ValueError(f"{source}: start is {variant.start!r}, expected the name of an earlier variant")
+    if variant.prune is not None and not 0 < variant.prune < 1:
+        raise ValueError(f"{source}: prune is {variant.prune}, expected a fraction between 0 and 1")
+    _refuse_unknown(variant.limits.times_as_fast, names, f"{source}: times_as_fast: unknown name")
+    _refuse_unknown(variant.limits.gates, GATES, f"{source}: gates: unknown check")
+    if variant.limits.sqnr_db is not None and not variant.quantized:
+        raise ValueError(f"{source}: sqnr_db limits quantized variants only, but its scheme is {variant.scheme}")
+
+
+def _refuse_unknown(names: Iterable[str], known: Sequence[str], message: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{message} {name!r}; choose from {', '.join(known)}")

@@ -79,22 +79,19 @@ def photograph(path: Path, files: Mapping[str, Path]) -> dict[str, list[Picture]
         files: depth networks by name. The first is the baseline.
 
     Returns:
-        Images (h, w, 3) by caption: the photograph; for each file its depth and, except for the baseline, the relative
-        change from the baseline.
+        Two images (h, w, 3) by caption, one above the other: the photograph and the depth of the baseline; then the
+        depth of each other file and its relative change from the baseline.
     """
     image = read_image(path)
     size = (WIDTH, round(WIDTH * image.shape[0] / image.shape[1]))
-    pictures = {"photograph": [_shrunk(image, size)]}
     depths = {name: load(file)(image) for name, file in files.items()}
-    first = next(iter(depths.values()))
+    (baseline, first), *others = depths.items()
     near, far = (float(np.percentile(first, share)) for share in (2, 98))
-    for name, depth in depths.items():
-        shown = _shrunk(colour_depth(depth, near, far), size)
-        if depth is first:
-            pictures[name] = [shown]
-            continue
+    pictures = {f"photograph, {baseline}": [_shrunk(image, size), _shrunk(colour_depth(first, near, far), size)]}
+    for name, depth in others:
         change = np.abs(depth / first - 1)
         grey = (np.clip(change / CHANGE_SHOWN, 0, 1) * 255).astype(np.uint8)
+        shown = _shrunk(colour_depth(depth, near, far), size)
         pictures[f"{name}, change {change.mean():.1%}"] = [shown, _shrunk(np.dstack([grey] * 3), size)]
     return pictures
 
@@ -103,16 +100,18 @@ def contact_sheet(rows: Sequence[Mapping[str, list[Picture]]], path: Path) -> No
     """Write rows of images with captions to one PNG.
 
     Args:
-        rows: for each row, one or two images (h, w, 3) by caption.
+        rows: for each row, images (h, w, 3) by caption, one above the other.
         path: PNG file to write.
     """
     most = max(len(row) for row in rows)
-    figure = Figure(figsize=(2.7 * most, 1.9 * len(rows)), layout="constrained")
+    inches = 2.7  # width of a column
+    heights = [inches * sum(each.shape[0] for each in next(iter(row.values()))) / WIDTH + 0.2 for row in rows]
+    figure = Figure(figsize=(inches * most, sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(rows), most, height_ratios=heights)
     for place, row in enumerate(rows):
         for column, (caption, pictures) in enumerate(row.items()):
-            axes = figure.add_subplot(len(rows), most, place * most + column + 1)
-            below = [np.full_like(pictures[0], 255)] * (2 - len(pictures))  # fill up to the same scale
-            axes.imshow(np.vstack([*pictures, *below]), aspect="equal")
+            axes = figure.add_subplot(grid[place, column])
+            axes.imshow(np.vstack(pictures), aspect="equal")
             axes.set_title(caption, fontsize=7, loc="left", pad=2)
             axes.set_anchor("N")
             axes.set_axis_off()

@@ -14,7 +14,6 @@ from deploy.shipping.pipeline import Pipeline
 from deploy.shipping.plan import read_plan
 from deploy.shipping.report import write_report
 from deploy.shipping.ship_folder import ShipFolder
-from lightning_app.checkpoints import Checkpoint
 from lightning_app.one_writer import one_writer
 
 
@@ -38,19 +37,24 @@ def ship(
 
     Raises:
         FileNotFoundError: no such checkpoint, plan, data or image.
-        ValueError: not a PocketDepth checkpoint, or an invalid plan.
+        ImportError: a package that the plan requires is not installed.
+        ValueError: not a PocketDepth checkpoint, or an invalid plan. Nothing was made.
         RuntimeError: a limit is violated (the report is written nevertheless), or another process is writing to
             ``output``.
     """
     plan = read_plan(config)
-    Checkpoint.open(checkpoint).network.check_size(plan.size)
     folder = ShipFolder(plan, output)
+    pipeline = Pipeline(checkpoint, folder, threads, runs)
+    try:
+        pipeline.check()
+    except ValueError as error:
+        raise ValueError(f"{config}: {error}") from error
     with one_writer(output):
-        return _ship(checkpoint, folder, threads, runs)
+        return _ship(checkpoint, folder, pipeline)
 
 
-def _ship(checkpoint: Path, folder: ShipFolder, threads: int, runs: int) -> list[Check]:
-    plan, pipeline = folder.plan, Pipeline(checkpoint, folder, threads, runs)
+def _ship(checkpoint: Path, folder: ShipFolder, pipeline: Pipeline) -> list[Check]:
+    plan = folder.plan
     try:
         for name in plan.variants:
             pipeline.build(name)

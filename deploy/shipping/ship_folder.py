@@ -36,7 +36,7 @@ class ShipFolder:
 
     def sqnr(self, name: str) -> Path:
         """Path of the SQNR of a quantized variant against its float file."""
-        return self.folder / "accuracy" / f"{name}-sqnr.json"
+        return self.folder / "sqnr" / f"{name}.json"
 
     def gates(self, name: str) -> Path:
         """Path of the results of :func:`deploy.devices.gates.check_gates` for a variant's file."""

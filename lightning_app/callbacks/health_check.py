@@ -133,9 +133,13 @@ class HealthCheck(Callback):
         metrics = trainer.callback_metrics
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # not declared by Lightning
         for name in {str(getattr(each, "monitor", None)) for each in callbacks} & metrics.keys():
-            value, frames = float(metrics[name]), metrics.get(f"{name.rpartition('/')[0]}/frames")
+            value, protocol = float(metrics[name]), name.rpartition("/")[0]
+            frames, invalid = (int(metrics.get(f"{protocol}/{count}", -1)) for count in ("frames", "invalid"))
             if not math.isfinite(value):
-                why = ": no frame of the validation split has ground truth for it" if frames == 0 else ""
+                why = ""
+                if frames == 0:
+                    why = ": no frame of the validation split has ground truth for it"
+                    why = f": all {invalid} predictions are invalid" if invalid > 0 else why
                 _fail(trainer, f"step {trainer.global_step}: {name} is {value}, so no checkpoint can be the best{why}")
 
 

@@ -19,18 +19,19 @@ from lightning_app.comparison.scorer import Scorer, Scores, mean_depth
 from lightning_app.comparison.statistics import MEAN_DEPTH_BASELINE, Comparison, print_comparison
 from lightning_app.comparison.variants import Variant, read_config, read_variants, write_variants
 from lightning_app.config import read_data_module
+from lightning_app.evaluation.evaluate import split_readers
 from lightning_app.files import write_json
 from lightning_app.one_writer import one_writer
 from lightning_app.step_cache import StepCache, claim
 from lightning_app.training.depth_module import DepthModule
 from lightning_app.training.fit_process import (
     as_inputs,
-    check_arguments,
     failure,
     is_trained,
     last_line,
     start_fit,
     stop_fit,
+    try_fit,
 )
 
 
@@ -110,6 +111,10 @@ def _compare(
         runs = [Run(path, seed, output / path.stem / str(seed)) for seed in range(seeds) for path in paths]
         return runs, write_variants(below, folder / "config")
 
+    if split == "test":  # training needs the validation split alone
+        for variant in chosen:
+            paths = [each.path for each in (*below, variant) if each.overrides is None]
+            split_readers(read_data_module(paths), split)
     with TemporaryDirectory() as name:  # nothing is written to the output before it is claimed
         _claim(*write_runs(Path(name)), arguments, jobs)
     runs, config = write_runs(output)
@@ -146,10 +151,17 @@ def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> Non
 
 
 def _claim(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str], jobs: int) -> None:
-    """Check the arguments of new runs with ``fit``, then claim the folders of all runs."""
+    """Train one batch of each new variant, as a check, then claim the folders of all runs."""
     new = {run.variant: [*_yamls(run, config), *arguments] for run in runs if not run.folder.exists()}
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(check_arguments, new.values()))
+    reasons = []
+    with ThreadPoolExecutor(jobs) as pool, Progress(transient=True) as progress:
+        tries = [(path, pool.submit(try_fit, each)) for path, each in new.items()]
+        for path, tried in progress.track(tries, description="check variants"):
+            error = tried.exception()
+            reasons += [f"{path.stem}: {error}"] if error else []
+    if reasons:
+        more = f" (and {len(reasons) - 1} more variants fail)" if reasons[1:] else ""
+        raise ValueError(f"{reasons[0]}{more}; nothing was trained")
     for run in runs:
         claim(run.folder, {"YAMLs": [*config, run.variant], "arguments": as_inputs(arguments)})
 

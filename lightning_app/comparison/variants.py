@@ -20,7 +20,7 @@ import yaml
 
 from lightning_app.config import read_yaml
 from lightning_app.experiments import use_yaml
-from lightning_app.files import atomic_write
+from lightning_app.files import atomic_write, require_names
 
 
 class Variant(NamedTuple):
@@ -53,6 +53,7 @@ def read_variants(given: Sequence[Path], only: Sequence[str] = ()) -> list[Varia
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"two variants are called {twice[0]}: their runs would share a folder")
+    require_names(names, "variant")
     by_name = dict(zip(names, found, strict=True))
     return [_pick(by_name, name, "--only") for name in only] or found
 
@@ -100,6 +101,7 @@ def _read(given: Path) -> list[Variant]:
         raise ValueError(
             f"{path}: a table of variants must be a mapping `variants` from names to overrides, without other keys"
         )
+    require_names(map(_as_text, table), f"{path}: variant")
     variants = {str(key): _entry(path, str(key), overrides) for key, overrides in table.items()}
     return [_pick(variants, name, str(path))] if one else list(variants.values())
 
@@ -107,9 +109,12 @@ def _read(given: Path) -> list[Variant]:
 def _entry(path: Path, name: str, overrides: Any) -> Variant:
     if not isinstance(overrides, dict | None):
         raise ValueError(f"{path}: variant {name} must be a mapping of overrides, not {overrides!r}")
-    if Path(name).name != name:
-        raise ValueError(f"{path}: variant {name!r} must be a valid name of a folder")
     return Variant(name, path, overrides or {})
+
+
+def _as_text(key: Any) -> Any:
+    """Key of a table as text if it is a number, e.g. ``16``."""
+    return str(key) if type(key) in (int, float) else key
 
 
 def _pick(variants: dict[str, Variant], name: str, source: str) -> Variant:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.progress import Progress, TimeElapsedColumn
 
@@ -22,16 +23,26 @@ _ERROR = "pocketdepth: error: "
 _BAR = re.compile(r"[━╸╺]|\d%\||\d+/\d+")  # a progress bar
 
 
-def check_arguments(arguments: Sequence[str]) -> None:
-    """Check arguments of ``fit`` without training.
+def try_fit(arguments: Sequence[str]) -> None:
+    """Run one training batch and one validation batch of ``fit`` in a temporary folder.
+
+    What a run needs may be wrong, such as the data or the size. It is found in seconds, before anything is made.
 
     Raises:
-        ValueError: an invalid argument or YAML.
+        ValueError: an invalid argument or YAML, or missing data.
+        RuntimeError: the run failed.
     """
-    parsed = subprocess.run([*_FIT, *arguments, "--print_config"], capture_output=True, text=True)
-    if parsed.returncode:
-        lines = parsed.stderr.strip().splitlines() or [f"fit ended with status {parsed.returncode}"]
-        raise ValueError(lines[-1].removeprefix(_ERROR))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        process = start_fit([*arguments, "--trainer.fast_dev_run", "true"], folder)
+        try:
+            status = process.wait()
+        except (KeyboardInterrupt, SystemExit):
+            stop_fit(process)
+            process.wait()
+            raise
+        if status:
+            raise (ValueError if status == 2 else RuntimeError)(_reason(folder, status))
 
 
 def as_inputs(arguments: Sequence[str]) -> list[str | Path]:
@@ -75,14 +86,18 @@ def failure(folder: Path, status: int) -> str:
         folder: folder of the run.
         status: exit status of the process; negative: the signal that killed it.
     """
-    if status < 0:
-        return f"killed by {signal.Signals(-status).name}"
-    lines = [line for line in _log(folder) if _ERROR in line]
     if status:
-        return lines[-1].rpartition(_ERROR)[2] if lines else _last_text(folder) or f"fit ended with status {status}"
+        return _reason(folder, status)
     if not (folder / "checkpoints" / "best.ckpt").is_file():
         return "it left no best.ckpt, as nothing was validated; is there a val split, or --trainer.limit_val_batches 0?"
     return ""
+
+
+def _reason(folder: Path, status: int) -> str:
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    lines = [line for line in _log(folder) if _ERROR in line]
+    return lines[-1].rpartition(_ERROR)[2] if lines else _last_text(folder) or f"fit ended with status {status}"
 
 
 def _last_text(folder: Path) -> str:

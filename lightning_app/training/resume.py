@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
@@ -26,7 +27,9 @@ def refuse_other_settings(checkpoint: Checkpoint, model: Namespace) -> None:
     """
     theirs = {key: value for key, value in checkpoint.hyper_parameters.items() if key[0] != "_"}
     ours = model.init_args.as_dict()
-    if ours.get("weights") is None:  # what a run started from is not needed to resume it
+    if ours.get("weights") is None or _is_moved(
+        theirs.get("weights"), ours["weights"]
+    ):  # what a run started from is not needed to resume it
         ours["weights"] = theirs.get("weights")
     before, now = (_flat({key: value for key, value in each.items() if key != "network"}) for each in (theirs, ours))
     before["class_path"], now["class_path"] = checkpoint.hyper_parameters["_class_path"], model.class_path
@@ -53,6 +56,11 @@ def finished(checkpoint: Checkpoint, trainer: Namespace) -> str | None:
                 "to start a new run from its weights give --model.weights in place of --ckpt_path"
             )
     return None
+
+
+def _is_moved(old: Any, new: Any) -> bool:
+    """Whether a file was moved: its old path is gone, and the new one has the same name."""
+    return old is not None and Path(str(old)).name == Path(str(new)).name and not Path(str(old)).exists()
 
 
 def _can_go_on(content: dict[str, Any]) -> bool:

@@ -98,6 +98,7 @@ def mixed_yaml(data_root: Path, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_files_and_shards_train_to_the_same_weights(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     """From shards the run breaks in the middle of an epoch, and is resumed."""
     yaml = mixed_yaml(data_root, tmp_path / "tiny.yaml")

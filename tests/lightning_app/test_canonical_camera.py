@@ -74,6 +74,7 @@ def test_one_network_is_right_for_every_camera() -> None:
         assert float(metres.mean()) == pytest.approx(depth_m, rel=0.02)
 
 
+@pytest.mark.slow
 def test_it_is_carried_from_training_to_the_file(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     yaml = tiny_yaml(tmp_path / "tiny.yaml")
     run = tmp_path / "run"

@@ -212,6 +212,7 @@ def test_user_error_is_about_own_files_alone(elsewhere: Path) -> None:
     assert user_error(ValueError("no file took part")) is None
 
 
+@pytest.mark.slow
 def test_files_in_the_working_folder_shadow_nothing(elsewhere: Path) -> None:
     for name in ("models", "losses", "datamodules", "random", "yaml"):
         (elsewhere / f"{name}.py").write_text("raise RuntimeError('shadowed')")

@@ -55,9 +55,8 @@ def test_names_and_graph_give_the_same_nodes(name: str, tmp_path: Path) -> None:
     assert bool(stem_nodes(model)) == (not name.startswith("description"))  # ResNet's stem of 7x7 is quantized
 
 
-@pytest.mark.parametrize(
-    "scheme", ["static", *(pytest.param(each, marks=pytest.mark.slow) for each in ("dynamic", "a16w8"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["static", "dynamic", "a16w8"])
 def test_names_change_the_metadata_alone(scheme: Scheme, tmp_path: Path) -> None:
     file = exported_file(NETWORKS["small"], tmp_path / "n.onnx")
     model = prepared(file, scheme)

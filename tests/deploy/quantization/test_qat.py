@@ -56,7 +56,7 @@ def network_of(encoder: str, decoder: Any) -> DepthNet:
     ("encoder", "decoder"),
     [
         ("mobilenetv4_conv_small", LightDecoder),
-        ("tf_mobilenetv3_small_minimal_100", LightDecoder),
+        pytest.param("tf_mobilenetv3_small_minimal_100", LightDecoder, marks=pytest.mark.slow),
         pytest.param("resnet18", UpConvDecoder, marks=pytest.mark.slow),
     ],
 )

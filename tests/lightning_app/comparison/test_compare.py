@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pytorch_lightning import Callback, LightningModule, Trainer
 
 from datamodules import VirtualKitti
 from lightning_app.comparison.scorer import mean_depth
@@ -85,6 +86,16 @@ def test_variants_are_trained_scored_and_drawn(
     assert "with one seed the variation of seeds is unknown" in replaced.out
 
 
+class FailsLater(Callback):
+    """Fails after the first batch, which ``compare`` tries before it trains."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx:
+            raise RuntimeError("out of luck")
+
+
 @pytest.mark.slow
 def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     tiny, wrong = tiny_yaml(tmp_path / "tiny.yaml"), tmp_path / "wrong.yaml"
@@ -92,10 +103,18 @@ def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) ->
     also = tmp_path / "also.yaml"
     also.write_text("data: {init_args: {size: [64, 97]}}")
     call = ("compare", wrong, also, "-c", EXPERIMENTS / "base.yaml", "-c", tiny, "--seeds", 1)
-    result = cli(*call, "--output", tmp_path / "compare", "--jobs", 2)
+    refused = cli(*call, "--output", tmp_path / "compare", "--jobs", 2)
+    assert refused.status == 2
+    assert "wrong: size 65x96" in refused.err
+    assert "(and 1 more variants fail); nothing was trained" in refused.err
+    assert not (tmp_path / "compare").exists()
+    wrong.write_text("{}")
+    also.write_text("{}")
+    fails = "--trainer.callbacks+=tests.lightning_app.comparison.test_compare.FailsLater"
+    result = cli(*call, "--output", tmp_path / "compare", "--jobs", 2, fails)
     assert result.status == 1
     assert "2 of 2 runs failed: " in result.err
-    assert "wrong, seed 0: size 65x96" in result.err
+    assert result.err.count("RuntimeError: out of luck") == 2
     for options, message in (
         ((wrong,), "name at least two variants"),
         ((wrong, wrong), "two variants are called wrong"),
@@ -105,7 +124,7 @@ def test_a_run_that_fails_is_named(data_root: Path, tmp_path: Path, cli: Cli) ->
         ((wrong, also, "--split", "train"), "is not val or test"),
         ((wrong, also, "--output", wrong), "wrong.yaml is a file; --output is a folder"),
     ):
-        refused = cli("compare", *options, "-c", tiny)
+        refused = cli("compare", *options, "-c", EXPERIMENTS / "base.yaml", "-c", tiny)
         assert refused.status == 2
         assert message in refused.err
 

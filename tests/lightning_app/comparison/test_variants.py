@@ -74,7 +74,7 @@ def test_a_table_below_all_variants_names_one_of_its_own(table: Path, plain: Pat
         (["empty.yaml"], [], "empty.yaml: a table of variants must be a mapping"),
         (["more.yaml"], [], "more.yaml: a table of variants must be a mapping"),
         (["text.yaml"], [], "text.yaml: variant a must be a mapping of overrides, not 3"),
-        (["folder.yaml"], [], "folder.yaml: variant '../a' must be a valid name of a folder"),
+        (["folder.yaml"], [], "folder.yaml: variant '../a' cannot name a file"),
     ],
 )
 @pytest.mark.usefixtures("table", "plain")

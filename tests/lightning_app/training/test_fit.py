@@ -84,6 +84,7 @@ def test_random_weights_are_not_scored(data_root: Path, tmp_path: Path, cli: Cli
     assert "test needs --ckpt_path" in result.err
 
 
+@pytest.mark.slow
 def test_resumed_run_ends_where_an_unbroken_one_does(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     path = tiny_yaml(tmp_path / "tiny.yaml", style=True)
     # Three batches an epoch: the break at step 4 falls inside the second one.

@@ -58,6 +58,7 @@ def test_a_stylizer_that_diverges_stops(data_root: Path, tmp_path: Path, cli: Cl
     assert all(value.isfinite().all() for value in state.values())
 
 
+@pytest.mark.slow
 def test_depth_is_trained_with_a_stylizer(stylizer: Path, tmp_path: Path, cli: Cli) -> None:
     run, depth = tmp_path / "depth", tmp_path / "depth.yaml"
     depth.write_text(DEPTH.format(checkpoint=stylizer / "checkpoints" / "last.ckpt"))
