@@ -21,6 +21,7 @@ from datamodules.reader import CorruptFrameError
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 LARGEST = 178_956_970  # pixels; Pillow refuses larger images, too
+LARGEST_SIDE = 16384  # pixels of a side of a network's input
 LARGEST_FILE = 8 * LARGEST  # bytes; 16-bit RGBA without compression
 _REASONS: dict[type[Exception], str] = {  # in place of Pillow's messages
     UnidentifiedImageError: "not a JPEG, PNG, WebP, BMP, GIF or TIFF file with 8 or 16 bits per channel",

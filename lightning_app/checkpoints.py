@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from lightning_app.config import parse_yaml
 from lightning_app.foreign_networks import build_network
+from lightning_app.image_files import LARGEST_SIDE
 from lightning_app.moved import with_new_names
 from lightning_app.training_data import TrainingSet, read_training_data
 from models.contract import DEPTH_NETWORK, DepthNetwork, require_depth_network
 
 DEPTH_MODULE = "lightning_app.training.DepthModule"
-LARGEST = 16384  # pixels of a side of the training size
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,8 @@ class Checkpoint:
         size = self.content["pocketdepth"].get("size")
         if not (isinstance(size, list | tuple) and len(size) == 2 and all(type(side) is int for side in size)):
             raise ValueError(f"{self.path}: its training size is {size!r}, not (height, width)")
-        if not all(1 <= side <= LARGEST for side in size):
-            raise ValueError(f"{self.path}: its training size is {size[0]}x{size[1]}; a side has 1 to {LARGEST} pixels")
+        if not all(1 <= side <= LARGEST_SIDE for side in size):
+            raise ValueError(f"{self.path}: its training size is {size[0]}x{size[1]}, not within 1 to {LARGEST_SIDE}")
         return size[0], size[1]
 
     @property

@@ -7,6 +7,7 @@ without an import is left to it.
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -207,4 +208,4 @@ def _is_one_of(value: Any, types: set[str]) -> bool:
         number = float(value)
     except (TypeError, ValueError):
         return False
-    return "float" in types or number.is_integer()
+    return number.is_integer() or ("float" in types and not math.isnan(number))

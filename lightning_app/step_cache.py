@@ -20,10 +20,10 @@ SETTINGS = "settings.json"
 class StepCache:
     """Runs the steps of a pipeline and skips finished ones.
 
-    A step runs again only if its inputs changed or its output is missing.
+    A step runs again only if its inputs changed or its output is missing or damaged.
 
     Args:
-        folder: folder of ``steps.json``, which contains the inputs of the finished steps.
+        folder: folder of ``steps.json``, which contains the inputs and the digest of the output of the finished steps.
 
     Raises:
         ValueError: a corrupt ``steps.json``.
@@ -48,14 +48,14 @@ class StepCache:
             FileNotFoundError: an input file or folder is missing.
         """
         key = json.dumps([version("pocketdepth"), inputs], default=_content, sort_keys=True)
-        if self.finished.get(name) == key and output.is_file():
+        if output.is_file() and self.finished.get(name) == [key, _content(output)]:
             print(f"{name}: cached")
             return
         if self.finished.pop(name, None) is not None:  # an interrupted step may leave an incomplete output
             write_json(self.path, self.finished)
         print(f"{name}: running")
         step()
-        self.finished[name] = key
+        self.finished[name] = [key, _content(output)]
         write_json(self.path, self.finished)
 
 

@@ -11,12 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightning_app.image_files import LARGEST_SIDE
+
 if TYPE_CHECKING:
     from lightning_app.checkpoints import Checkpoint
     from models.contract import DepthNetwork
     from models.prediction import Predicts
 
-LARGEST = 16384  # pixels of a side
 UNITS: dict[str, str] = {"depth": "metres", "inverse_depth": "1/m up to scale and shift"}
 
 
@@ -120,7 +121,7 @@ def _parse_size(text: str) -> tuple[int, int] | None:
     match = re.fullmatch(
         r"(\d{1,9})x(\d{1,9}) \(height x width\)", text
     )  # "size" in a third-party file may have another format
-    if match and not (1 <= int(match[1]) <= LARGEST and 1 <= int(match[2]) <= LARGEST):
+    if match and not (1 <= int(match[1]) <= LARGEST_SIDE and 1 <= int(match[2]) <= LARGEST_SIDE):
         raise ValueError(text)
     return (int(match[1]), int(match[2])) if match else None
 

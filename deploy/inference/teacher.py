@@ -16,6 +16,8 @@ from deploy.inference.model_info import ModelInfo
 from deploy.inference.onnx_network import first_line, open_session
 from lightning_app.checkpoints import Checkpoint
 
+_LARGEST_SCALE = 8.0
+
 
 class Teacher(nn.Module):
     """A frozen teacher that predicts inverse depth up to scale and shift, in (0, 1], for images of any size.
@@ -55,8 +57,8 @@ class Teacher(nn.Module):
     ) -> None:
         super().__init__()
         self.file, self.mirror, self.scales = Path(file), mirror, tuple(scales)
-        if not self.scales or min(self.scales) <= 0:
-            raise ValueError(f"the scales of a teacher must be above 0, not {list(scales)}")
+        if not self.scales or not all(0 < scale <= _LARGEST_SCALE for scale in self.scales):
+            raise ValueError(f"the scales of a teacher must be in (0, {_LARGEST_SCALE:g}], not {list(scales)}")
         self.network, own_size, own_predicts = _open(self.file, network)
         if size is None and own_size is None:
             raise ValueError(f"{file}: has no fixed input size; set size in a YAML as in experiments/teachers")

@@ -13,9 +13,9 @@ from deploy.devices.gates import GATES
 from deploy.quantization.quantizer import Scheme as QuantizedBy
 from lightning_app.config import build, read_yaml
 from lightning_app.files import require_names
+from lightning_app.image_files import LARGEST_SIDE
 
 REFERENCES = ("pydnet", "fastdepth", "resnet18")  # the names of deploy.benchmark.references.NETWORKS, which need torch
-LARGEST = 16384  # pixels of a side of the input
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class Plan:
     measured: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not all(1 <= side <= LARGEST for side in self.size):
-            raise ValueError(f"size is {list(self.size)}, expected [height, width] of 1 to {LARGEST} pixels")
+        if not all(1 <= side <= LARGEST_SIDE for side in self.size):
+            raise ValueError(f"size is {list(self.size)}, expected [height, width] of 1 to {LARGEST_SIDE} pixels")
 
     @property
     def first(self) -> str:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from lightning_app.cli.fit_arguments import check_data
+from lightning_app.image_files import LARGEST_SIDE
 from lightning_app.run_folder import model_file
 
 
@@ -29,9 +30,11 @@ def read_size(text: str) -> Size:
     Raises:
         ValueError: not a size.
     """
-    found = re.fullmatch(r"(\d+)[x, ](\d+)", text.strip())
+    found = re.fullmatch(r"(\d{1,9})[x, ](\d{1,9})", text.strip())
     if found is None or 0 in (size := Size(*map(int, found.groups()))):
         raise ValueError(f"size {text!r} is not HEIGHTxWIDTH, e.g. 192x640")
+    if max(size) > LARGEST_SIDE:
+        raise ValueError(f"size {text!r}: a side has at most {LARGEST_SIDE} pixels")
     return size
 
 

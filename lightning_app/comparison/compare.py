@@ -140,10 +140,13 @@ def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> Non
     """Raise FileExistsError if a result of other variants or seeds would be replaced."""
     if not path.is_file():
         return
-    found = json.loads(path.read_text())["results"]
-    counts = {
-        len(next(iter(found[name].values()))["abs_rel"]["seeds"]) for name in found if name != MEAN_DEPTH_BASELINE
-    }
+    try:
+        found = json.loads(path.read_text())["results"]
+        counts = {
+            len(next(iter(found[name].values()))["abs_rel"]["seeds"]) for name in found if name != MEAN_DEPTH_BASELINE
+        }
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: damaged; give --overwrite or another --output") from error
     if [name for name in found if name != MEAN_DEPTH_BASELINE] != list(variants) or counts != {seeds}:
         raise FileExistsError(
             f"{path} compares {', '.join(found)} with {max(counts)} seeds; give --overwrite or another --output"

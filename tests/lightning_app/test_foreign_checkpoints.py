@@ -138,7 +138,7 @@ def test_network_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.Monke
         ({"hyper_parameters": {"network": "models.DepthNet"}}, "its network has no class_path"),
         ({"hyper_parameters": {"network": network("gone.Net")}}, "No module named 'gone'"),
         ({"pocketdepth": {}}, "its training size is None"),
-        ({"pocketdepth": {"size": [0, 64]}}, "its training size is 0x64; a side has 1 to 16384 pixels"),
+        ({"pocketdepth": {"size": [0, 64]}}, "its training size is 0x64, not within 1 to 16384"),
         ({"pocketdepth": {"size": [64, -64]}}, "its training size is 64x-64"),
         ({"pocketdepth": {"size": "64x192"}}, "its training size is '64x192', not"),
         ({"config": "- 1"}, "the YAML in it is not a mapping"),

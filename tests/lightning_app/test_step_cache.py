@@ -35,7 +35,22 @@ def test_a_step_runs_again_only_if_something_changed(tmp_path: Path, capsys: pyt
     assert calls == ["a", "b", "b", "b"]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "\x00"])
+def test_a_damaged_output_is_made_anew(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+
+    def run() -> str:
+        StepCache(tmp_path).run("step", 1, output, lambda: output.write_text("whole"))
+        return output.read_text()
+
+    assert run() == "whole"
+    for damage in ("", "null", "who"):
+        output.write_text(damage)
+        assert run() == "whole"
+    (tmp_path / "steps.json").write_text('{"step": null}')
+    assert run() == "whole"
+
+
+@pytest.mark.parametrize("content", ["", "null", "{", "[]", "\x00"])
 def test_a_corrupt_cache_is_one_clear_error(content: str, tmp_path: Path) -> None:
     (tmp_path / "steps.json").write_text(content)
     with pytest.raises(ValueError, match=r"steps\.json: corrupt; remove it to run every step again"):

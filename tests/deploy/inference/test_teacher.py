@@ -100,7 +100,7 @@ def test_own_files_say_all_themselves(exported: Path, fitted: Path, image: torch
             {"predicts": "inverse_depth", "scales": (1, 2)},
             "its input size is fixed; use a checkpoint, or leave out scales",
         ),
-        ({"predicts": "inverse_depth", "scales": ()}, "must be above 0"),
+        ({"predicts": "inverse_depth", "scales": ()}, r"must be in \(0, 8\]"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:

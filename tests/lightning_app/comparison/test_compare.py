@@ -81,6 +81,11 @@ def test_variants_are_trained_scored_and_drawn(
     refused = cli(*fewer, "--trainer.max_steps", 2)
     assert refused.status == 2
     assert "compares plain, deep, mean depth with 2 seeds; give --overwrite" in refused.err
+    for damage in ("", "null", '{"results": {"plain": null}}'):
+        (output / "val.json").write_text(damage)
+        damaged = cli(*fewer, "--trainer.max_steps", 2)
+        assert damaged.status == 2
+        assert "val.json: damaged; give --overwrite" in damaged.err
     replaced = cli(*fewer, "--overwrite", "--trainer.max_steps", 2)
     assert replaced.status == 0, replaced.err
     assert "with one seed the variation of seeds is unknown" in replaced.out
