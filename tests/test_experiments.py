@@ -39,6 +39,7 @@ def test_every_yaml_is_known_here() -> None:
     assert set(STYLES) == alone | {"adain_photometric", "image_adain_photometric"}
 
 
+@pytest.mark.slow  # check_variants reads all of them in test_fit_arguments.py
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_is_parsed(variant: str, tmp_path: Path, cli: Cli) -> None:
     table, _, name = variant.partition(":")
@@ -53,6 +54,7 @@ def test_every_loss_is_in_an_experiment() -> None:
     assert not [name for name in losses.__all__ if f"losses.{name}" not in text]
 
 
+@pytest.mark.slow
 def test_ordinal_pairs_are_trained_beside_depth(data_root: Path, tmp_path: Path, cli: Cli) -> None:
     (data_root / "vkitti").rename(data_root / "streets")
     write_diw(data_root / "diw")

@@ -25,6 +25,8 @@ def run(model: str, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
+    # Exact int8: on x86 CPUs without VNNI the fast kernels saturate at 16 bits.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
     runs = [session.run(names, {session.get_inputs()[0].name: image[None]}) for image in images]  # each (1, ...)

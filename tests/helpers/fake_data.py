@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
@@ -21,6 +24,19 @@ def picture(seed: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     random = np.random.default_rng(seed)
     coarse = Image.fromarray(random.integers(0, 255, (4, 6, 3), dtype=np.uint8))
     return np.asarray(coarse.resize(size[::-1], Image.Resampling.BICUBIC))
+
+
+@cache
+def encoded(seed: int, size: tuple[int, int], suffix: str) -> bytes:
+    """The file of a picture, encoded once in a process."""
+    stream = io.BytesIO()
+    kind = "PNG" if suffix == ".png" else "JPEG"
+    Image.fromarray(picture(seed, size)).save(stream, kind, compress_level=1)
+    return stream.getvalue()
+
+
+def write_picture(path: Path, seed: int, size: tuple[int, int]) -> None:
+    path.write_bytes(encoded(seed, size, path.suffix))
 
 
 def road(size: tuple[int, int], focal: float, height_m: float = 1.65) -> NDArray[np.float32]:
@@ -42,7 +58,7 @@ def write_vkitti(
             depth.mkdir(parents=True)
             lines = ["frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]"]
             for frame in range(3):
-                Image.fromarray(picture(frame + len(scene + variation), SIZE)).save(rgb / f"rgb_{frame:05d}.jpg")
+                write_picture(rgb / f"rgb_{frame:05d}.jpg", frame + len(scene + variation), SIZE)
                 write_vkitti_depth(depth / f"depth_{frame:05d}.png", road(SIZE, 56.0))
                 lines.append(f"{frame} 0 56.0 56.0 47.5 31.5")
             (folder / "intrinsic.txt").write_text("\n".join(lines) + "\n")
@@ -72,7 +88,7 @@ def write_kitti(root: Path, sizes: tuple[tuple[int, int], ...] = ((75, 124), (74
         (root / date / "calib_cam_to_cam.txt").write_text(CAM_TO_CAM.format(**center))
         (root / date / "calib_velo_to_cam.txt").write_text(VELO_TO_CAM)
         for frame in range(3):
-            Image.fromarray(picture(frame + size[0], size)).save(images / f"{frame:010d}.png")
+            write_picture(images / f"{frame:010d}.png", frame + size[0], size)
             scan(frame).tofile(scans / f"{frame:010d}.bin")
             lines.append(f"{drive} {frame} l")
     (root / "val.txt").write_text("\n".join(lines[:3]) + "\n")
@@ -91,7 +107,7 @@ def write_photos(root: Path) -> None:
     """Three photographs of different sizes, one in a folder of its own."""
     (root / "more").mkdir(parents=True)
     for index, (name, size) in enumerate((("a.jpg", (60, 90)), ("b.png", (80, 70)), ("more/c.jpeg", (64, 96)))):
-        Image.fromarray(picture(100 + index, size)).save(root / name)
+        write_picture(root / name, 100 + index, size)
 
 
 def write_vkitti1(
@@ -104,16 +120,24 @@ def write_vkitti1(
             rgb.mkdir(parents=True)
             depth.mkdir(parents=True)
             for frame in range(2):
-                Image.fromarray(picture(frame, (375, 1242))).save(rgb / f"{frame:05d}.png")
+                write_picture(rgb / f"{frame:05d}.png", frame, (375, 1242))
                 write_vkitti_depth(depth / f"{frame:05d}.png", road((375, 1242), 725.0))
 
 
+@cache
+def annotated_png(frame: int, size: tuple[int, int]) -> bytes:
+    """A file of KITTI's annotated depth: a third of the pixels is known."""
+    known = np.random.default_rng(frame).random(size) < 0.3
+    with TemporaryDirectory() as folder:
+        write_kitti_depth(Path(folder) / "0.png", np.where(known, road(size, 70.0).clip(max=85), 0).astype(np.float32))
+        return (Path(folder) / "0.png").read_bytes()
+
+
 def write_annotated(folder: Path, frame: int, size: tuple[int, int]) -> Path:
-    """One file of KITTI's annotated depth in a drive's ``proj_depth``: a third of the pixels is known."""
+    """One file of KITTI's annotated depth in a drive's ``proj_depth``."""
     path = folder / "proj_depth" / "groundtruth" / "image_02" / f"{frame:010d}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    known = np.random.default_rng(frame).random(size) < 0.3
-    write_kitti_depth(path, np.where(known, road(size, 70.0).clip(max=85), 0).astype(np.float32))
+    path.write_bytes(annotated_png(frame, size))
     return path
 
 
@@ -143,7 +167,7 @@ def write_nyu_folders(root: Path) -> None:
     for scene in ("kitchen_0028b", "study"):
         (root / scene).mkdir(parents=True)
         for frame in (0, 45):
-            Image.fromarray(picture(frame, (480, 640))).save(root / scene / f"rgb_{frame:05d}.jpg")
+            write_picture(root / scene / f"rgb_{frame:05d}.jpg", frame, (480, 640))
             write_millimetres(root / scene / f"sync_depth_{frame:05d}.png", room(frame % 7))
             lines.append(f"/{scene}/rgb_{frame:05d}.jpg /{scene}/sync_depth_{frame:05d}.png 518.8579")
     (root / "list.txt").write_text("\n".join(lines))
@@ -155,7 +179,7 @@ def write_make3d(root: Path, frames: int = 2) -> None:
     (root / "Gridlaserdata").mkdir()
     for frame in range(frames):
         name = f"math{frame}-p-313t0"
-        Image.fromarray(picture(frame, (2272, 1704))).save(root / "Test134" / f"img-{name}.jpg")
+        write_picture(root / "Test134" / f"img-{name}.jpg", frame, (2272, 1704))
         grid = np.zeros((55, 305, 4))
         grid[:, :, 3] = np.arange(-7, 48)[:, None].clip(0) + frame
         scipy.io.savemat(root / "Gridlaserdata" / f"depth_sph_corr-{name}.mat", {"Position3DGrid": grid})
@@ -168,7 +192,7 @@ def write_diw(root: Path) -> None:
     for index, (size, pair) in enumerate(
         (((60, 90), "60,1,1,90,<"), ((80, 70), "1,1,80,70,>"), ((64, 96), "5,6,7,8,>"))
     ):
-        Image.fromarray(picture(index, size)).save(root / "DIW_test" / f"{index}.jpg")
+        write_picture(root / "DIW_test" / f"{index}.jpg", index, size)
         rows += [f"./DIW_test/{index}.jpg", f"{pair},{size[1]},{size[0]}"]
     (root / "DIW_test.csv").write_text("\n".join(rows))
 
@@ -183,7 +207,7 @@ def write_tum(root: Path) -> None:
         for index, time in enumerate(times):
             path = f"{kind}/{time:.6f}.png"
             if kind == "rgb":
-                Image.fromarray(picture(index, (48, 64))).save(sequence / path)
+                write_picture(sequence / path, index, (48, 64))
             else:
                 write_tum_depth(sequence / path, np.full((48, 64), 1 + index, np.float32))
             lists[kind].append(f"{time:.6f} {path}")
@@ -197,7 +221,7 @@ def write_seven_scenes(root: Path) -> None:
         folder = root / "chess" / sequence
         folder.mkdir(parents=True)
         for frame in range(2):
-            Image.fromarray(picture(frame, (48, 64))).save(folder / f"frame-{frame:06d}.color.png")
+            write_picture(folder / f"frame-{frame:06d}.color.png", frame, (48, 64))
             depth = np.full((48, 64), 1.5, np.float32)
             depth[0, 0] = 99.0  # beyond 16 bits of millimetres: 65535
             write_millimetres(folder / f"frame-{frame:06d}.depth.png", depth)

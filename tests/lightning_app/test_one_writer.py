@@ -95,7 +95,8 @@ def test_a_child_ends_with_its_parent(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_verb_ends_with_the_status_of_its_signal(number: signal.Signals, status: int) -> None:
-    verb = "import os, sys\nfrom lightning_app.cli import main\n"
+    verb = "import os, signal, sys\nfrom lightning_app.cli import main\n"
+    verb += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job of a shell ignores it
     verb += "def wait(*_, **__):\n    print('waits', flush=True)\n    sys.stdin.read()\n"
     verb += "main.app = wait\nmain.main(['x'])"
     with python(verb) as process:

@@ -33,6 +33,7 @@ def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.measure.fresh_process.PROCESSES", 1)
 
 
+@pytest.mark.slow
 def test_reference_stands_beside_the_file(exported: Path, tmp_path: Path, cli: Cli) -> None:
     result = cli("benchmark", exported, "--reference", "resnet18", "--runs", 3, "--output", tmp_path / "b")
     assert result.status == 0, result.err

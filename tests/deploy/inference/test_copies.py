@@ -23,6 +23,7 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return OLD if request.param == ".ckpt" else write_few_layers(tmp_path / "few.onnx")
 
 
+@pytest.mark.slow
 def test_a_loaded_model_is_pickled_and_copied(file: Path) -> None:
     model = load(file)
     expected = model(IMAGE)

@@ -29,9 +29,7 @@ def losses_of(run: Path) -> list[float]:
         return [float(row["train/loss"]) for row in csv.DictReader(stream) if row.get("train/loss")]
 
 
-SLOW = pytest.mark.slow
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -43,12 +41,10 @@ SLOW = pytest.mark.slow
         pytest.param(
             ("--trainer.accumulate_grad_batches", 2, "--trainer.gradient_clip_val", 1.0),
             id="accumulate and clip",
-            marks=SLOW,
         ),
         pytest.param(
             ("--trainer.deterministic", "true", "--model.schedule", "lightning_app.training.OneCycle"),
             id="deterministic, one cycle",
-            marks=SLOW,
         ),
         pytest.param(
             (
@@ -56,7 +52,6 @@ SLOW = pytest.mark.slow
                 *("--trainer.callbacks.monitor", "val/kitti-eigen/abs_rel", "--trainer.callbacks.patience", 1),
             ),
             id="early stopping",
-            marks=SLOW,
         ),
     ],
 )
