@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ def predict(
     ``NAME.npy`` is float32 depth in metres, or inverse depth up to scale and shift, (H, W), at the size of the image.
     ``NAME.png`` shows image, depth and scale side by side. The structure of the folders below the deepest folder that
     contains all sources is kept. Outputs of the same image, model and focal length are kept, so that an interrupted
-    call can be repeated.
+    call can be repeated. Pictures that an earlier call wrote into a folder of images are no images.
 
     Args:
         model: checkpoint, run folder or ONNX file.
@@ -53,7 +55,12 @@ def predict(
         OSError: an output cannot be written.
     """
     sources = [source for each in images for source in _expand(each)]
-    paths = list(dict.fromkeys(path for source in sources for path in find_images(source)))
+    found = list(dict.fromkeys(path for source in sources for path in find_images(source)))
+    paths = [path for path in found if path.suffix != ".png" or _made_from(path) is None]
+    if len(paths) < len(found):
+        print(f"{len(found) - len(paths)} pictures that predict wrote skipped")
+    if not paths:
+        raise FileNotFoundError(f"{images[0]}: no image but pictures that predict wrote")
     targets = _targets(paths, sources, output)
     network = load(model)
     with network.network.path.open("rb") as stream:
@@ -104,16 +111,21 @@ def _kept(path: Path, target: Path, by: str) -> bool:
     existing = next((each for each in (picture, array) if each.exists()), None)
     if existing is None:
         return False
-    try:
-        with Image.open(picture) as opened:
-            same = opened.info.get(_KEY) == _identity(path, by)
-    except (OSError, SyntaxError, ValueError):  # no picture, or a damaged one
-        same = False
-    if not same:
+    if _made_from(picture) != _identity(path, by):
         raise FileExistsError(
             f"{existing}: exists, but not made from this image and model; give --overwrite or another --output"
         )
     return array.exists()
+
+
+def _made_from(picture: Path) -> str | None:
+    """The identity in a picture that :func:`predict` wrote; None for any other file."""
+    with suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the image is not decoded
+        with Image.open(picture) as opened:
+            identity: str | None = opened.info.get(_KEY)
+            return identity
+    return None
 
 
 def _identity(path: Path, by: str) -> str:

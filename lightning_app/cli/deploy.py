@@ -224,9 +224,9 @@ def targets(
     output: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Check files for phones: operators and latency budgets. Without files, list the devices.
+    """Check files for phones: operators and latency budgets.
 
-    Exit status 1 if a check fails or a measured latency misses its budget.
+    Without files, list the devices. Exit status 1 if a check fails or a measured latency misses its budget.
     """
     options = (device or [], measured or [], budget_ms, targets, images, output, overwrite)
     call("deploy.devices.check_targets:check_targets", files or [], *options)

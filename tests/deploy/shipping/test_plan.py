@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 
 from deploy.benchmark.references import NETWORKS
+from deploy.pruning.pruned_checkpoint import fine_tuning
 from deploy.shipping.plan import REFERENCES, read_plan
 from tests.conftest import EXPERIMENTS, Cli
 from tests.deploy.shipping.conftest import PLAN
@@ -157,11 +160,25 @@ def test_fine_tuning_is_tried_before_anything_is_made(
     assert not (tmp_path / "ship").exists()
 
 
+def test_nothing_of_the_yaml_in_a_checkpoint_is_trained_with(fitted: Path, tmp_path: Path) -> None:
+    checkpoint = fitted / "checkpoints" / "last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    content["config"] = "model: {init_args: {loss: {class_path: antigravity.Loss}}}\ndata: {class_path: os.system}\n"
+    torch.save(content, tmp_path / "foreign.ckpt")
+    config = tmp_path / "network.yaml"
+    call = fine_tuning(tmp_path / "foreign.ckpt", [Path("mine.yaml")], ["--trainer.max_steps", "3"], config)
+    weights = str(tmp_path / "foreign.ckpt")
+    assert call == ["-c", "mine.yaml", "--trainer.max_steps", "3", "-c", str(config), "--model.weights", weights]
+    written = yaml.safe_load(config.read_text())
+    network = content["hyper_parameters"]["network"]
+    assert written == {"model": {"init_args": {"network": network, "weights": weights}}}
+
+
 def test_an_experiment_is_no_plan(tmp_path: Path, fitted: Path, cli: Cli) -> None:
-    for yaml, message in (
+    for path, message in (
         (EXPERIMENTS / "quickstart.yaml", "an experiment, not a plan"),
         (EXPERIMENTS / "ablation" / "decoders.yaml", "a table of variants, not a plan"),
     ):
-        result = cli("ship", fitted / "checkpoints" / "last.ckpt", "-c", yaml, "--output", tmp_path / "ship")
+        result = cli("ship", fitted / "checkpoints" / "last.ckpt", "-c", path, "--output", tmp_path / "ship")
         assert result.status == 2
         assert message in result.err
