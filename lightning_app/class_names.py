@@ -25,11 +25,18 @@ def full_name(name: str, key: str) -> str:
     Raises:
         ValueError: no such class, but one with a similar name.
     """
-    known = _short_names()
+    known = short_names()
     close = get_close_matches(name, known, n=1, cutoff=0.75)
     if name not in known and close:
         raise ValueError(f"{key}: no class {name}; did you mean {close[0]}?")
     return known.get(name, name)
+
+
+@cache
+def short_names() -> dict[str, str]:
+    """Class paths by name of the classes that may be given by their name alone."""
+    paths = [f"{package}.{name}" for package in reversed(_SHORT) for name in names(package) or () if name[0].isupper()]
+    return {path.rpartition(".")[2]: path for path in paths if definition(path)}
 
 
 def require_class(class_path: str, key: str) -> None:
@@ -77,12 +84,6 @@ def require_encoder(name: str, key: str) -> None:
     close = get_close_matches(base, re.findall(r"^@register_model\ndef (\w+)", _timm(), re.M), cutoff=0.6)
     similar = f"; similar names: {', '.join(close)}" if close else ""
     raise ValueError(f"{key}: timm has no backbone {name!r}{similar}")
-
-
-@cache
-def _short_names() -> dict[str, str]:
-    paths = [f"{package}.{name}" for package in reversed(_SHORT) for name in names(package) or () if name[0].isupper()]
-    return {path.rpartition(".")[2]: path for path in paths if definition(path)}
 
 
 @cache

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from lightning_app.class_names import full_name, require_class, require_encoder
+from lightning_app.class_names import full_name, require_class, require_encoder, short_names
 from lightning_app.signatures import parameters, scalar_types
 
 TOP = ("trainer", "model", "data", "seed_everything", "ckpt_path", "weights_only", "verbose")
@@ -38,6 +38,7 @@ _ALSO_CALLED = {
     "seed_everything": ("seed", "manual_seed"),
 }
 _EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_BASES = {"Reader"}  # classes of which only a subclass is given
 _BUILTIN = {
     *_EXPECTED,
     "None",
@@ -109,6 +110,7 @@ class ConfigCheck:
             if arguments is not None and name not in arguments:
                 raise ValueError(self._no_argument(above, name, source))
             annotation = (arguments or {}).get(name)
+            self._assume_class(".".join(parts[: index + 1]), annotation)
         self._value(".".join(parts).rstrip("+"), value, annotation, source)
 
     def _value(self, key: str, value: Any, annotation: ast.expr | None, source: str) -> None:
@@ -151,6 +153,13 @@ class ConfigCheck:
             self._forget(f"{key}.")
         self.classes[key] = class_path
 
+    def _assume_class(self, key: str, annotation: ast.expr | None) -> None:
+        """Remember the class of an argument that takes one class of ours, such as ``augmentation``, and no others."""
+        named = _named(annotation)
+        path = short_names().get(min(named), "") if len(named) == 1 and named.isdisjoint(_BASES) else ""
+        if path.startswith("datamodules."):
+            self.classes.setdefault(key, path)
+
     def _forget(self, prefix: str) -> None:
         self.classes = {key: path for key, path in self.classes.items() if not key.startswith(prefix)}
 
@@ -186,10 +195,15 @@ class ConfigCheck:
 
 def _takes_a_class(annotation: ast.expr | None) -> bool:
     """Whether an argument takes an object, so that text given for it names a class."""
+    named = _named(annotation)
+    return bool(named) and not named & {"str", "Any", "Path", "Literal", "object", "timedelta"}
+
+
+def _named(annotation: ast.expr | None) -> set[str]:
+    """Names in an annotation, without those of builtin types."""
     nodes = list(ast.walk(annotation)) if annotation else []
     named = {node.id for node in nodes if isinstance(node, ast.Name)}
-    named |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return bool(named - _BUILTIN) and not named & {"str", "Any", "Path", "Literal", "object", "timedelta"}
+    return (named | {node.attr for node in nodes if isinstance(node, ast.Attribute)}) - _BUILTIN
 
 
 def _is_missing(checkpoint: Any) -> bool:

@@ -42,7 +42,8 @@ def names(module: str) -> list[str] | None:
             found.append(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.append(node.id)
-    return None if {"*", "__getattr__"} & set(found) else found
+    unknown = "*" in found or ("__getattr__" in found and not _typing(_tree(file)))
+    return None if unknown else found
 
 
 def parameters(class_path: str, method: str = "__init__") -> dict[str, ast.expr | None] | None:
@@ -92,8 +93,11 @@ def _tree(file: Path) -> ast.Module:
 
 def _statements(tree: ast.Module) -> list[ast.stmt]:
     """Statements of a module; those of ``if TYPE_CHECKING:`` stand for names that it imports when they are used."""
-    typing = [each for each in tree.body if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING"]
-    return [*tree.body, *(statement for each in typing for statement in each.body)]
+    return [*tree.body, *(statement for each in _typing(tree) for statement in each.body)]
+
+
+def _typing(tree: ast.Module) -> list[ast.If]:
+    return [each for each in tree.body if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING"]
 
 
 def _definition(file: Path, name: str) -> Found | None:

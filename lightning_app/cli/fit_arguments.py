@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,22 @@ def _content(value: str) -> dict[str, Any] | None:
         raise ValueError(f"{value}: {kind}, not a mapping of the sections trainer, model and data")
     for keys, what in _OTHER_YAMLS:
         if keys <= content.keys() and not content.keys() & set(TOP[:2]):
+            if "parameters" in keys:
+                _check_sweep(content, value)
             raise ValueError(f"{value}: {what.format(value)}")
     return content
+
+
+def _check_sweep(sweep: dict[str, Any], path: str) -> None:
+    """Check every key and value of a sweep, of which a run draws only some."""
+    command, parameters, check = sweep.get("command") or [], sweep.get("parameters") or {}, ConfigCheck()
+    for option, yaml_path in pairwise(command):
+        if option in _YAML_OPTIONS and not str(yaml_path).startswith("${"):
+            _add(check, _content(str(yaml_path)) or {}, str(yaml_path), "the command needs -c base.yaml before -c")
+    for key, spec in parameters.items():
+        drawn = spec if isinstance(spec, dict) else {"value": spec}
+        for each in (*(drawn.get("values") or ()), *(drawn[name] for name in ("value", "min", "max") if name in drawn)):
+            check.set(str(key), each, f"{path}: parameters: ")
 
 
 def _add(check: ConfigCheck, content: dict[str, Any], path: str, base: str, sections: tuple[str, ...] = TOP) -> None:
