@@ -115,7 +115,8 @@ def test_one_cycle_peaks_at_the_optimizers_rate() -> None:
 
 @pytest.mark.slow
 def test_a_compiled_run_saves_what_any_other_does(data_root: Path, tmp_path: Path, cli: Cli) -> None:
-    call = ("fit", "-c", BASE, "-c", tiny_yaml(tmp_path / "tiny.yaml"), "--trainer.max_steps", 2)
+    network = ("--model.network", "tests.helpers.tiny_network.TinyNetwork")  # real ones compile for minutes
+    call = ("fit", "-c", BASE, "-c", tiny_yaml(tmp_path / "tiny.yaml"), *network, "--trainer.max_steps", 2)
     one, two = tmp_path / "one", tmp_path / "two"
     assert cli(*call, "--trainer.default_root_dir", one).status == 0
     compiled = cli(*call, "--model.compile", "true", "--trainer.default_root_dir", two)
