@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_app.class_names import full_name, require_class, require_encoder, short_names
+from lightning_app.protocol_names import require_protocol
 from lightning_app.signatures import parameters, scalar_types
 
 TOP = ("trainer", "model", "data", "seed_everything", "ckpt_path", "weights_only", "verbose")
@@ -129,6 +130,8 @@ class ConfigCheck:
             self._class(key, value, source)
         elif isinstance(value, str) and key.endswith("network.encoder"):
             require_encoder(value, f"{source}{key}")
+        elif key == "data.protocol" and isinstance(value, str):
+            require_protocol(value)
         elif key in ("ckpt_path", "model.weights"):
             self._checkpoints[key] = (value, source)
 
@@ -222,4 +225,4 @@ def _is_one_of(value: Any, types: set[str]) -> bool:
         number = float(value)
     except (TypeError, ValueError):
         return False
-    return number.is_integer() or ("float" in types and not math.isnan(number))
+    return (math.isfinite(number) and number.is_integer()) or ("float" in types and math.isfinite(number))

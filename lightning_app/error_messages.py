@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
 import traceback
+from typing import Any
 
 from lightning_app.experiments import is_user_file
 
@@ -23,7 +26,7 @@ _NOT_THE_CAUSE = (
 )
 
 
-_EXPECTED = re.compile(r"Expected a <class '(tuple|list|int|float|bool)'>\. Got value: ")
+_EXPECTED = re.compile(r"Expected a <class '([\w.]+)'>(\. Got value: )?")
 _CHOICE = re.compile(r"Expected a typing\.Literal\[(.*?)\]\. Got value: ")
 _KINDS = {
     "tuple": "a list in brackets",
@@ -31,6 +34,9 @@ _KINDS = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
+    "dict": "a mapping",
+    "str": "text",
+    "collections.abc.Sequence": "a list in brackets",
 }
 
 
@@ -55,13 +61,18 @@ def one_line(error: Exception) -> str:
             line = cause.strip()
         if line and not line.startswith(_NOT_THE_CAUSE) and line not in causes:
             causes.append(line)
-    message = _EXPECTED.sub(lambda match: f"expected {_KINDS[match[1]]}, got ", " ".join(causes))
+    message = _EXPECTED.sub(_expected, " ".join(causes))
     message = _CHOICE.sub(lambda match: f"expected one of {match[1]}, got ", message)
     if "is not accepted" in message:
         message += "; --print_config shows every key"
     if keys and re.search(r"No module named '\w+'$", message):
         message += ": not installed, and no such file next to the YAMLs or in the working folder"
     return f"{'.'.join(keys)}: {message}" if keys else message
+
+
+def _expected(match: re.Match[str]) -> str:
+    kind = _KINDS.get(match[1], match[1])
+    return f"expected {kind}, got " if match[2] else f"expected {kind}"
 
 
 def user_error(error: BaseException) -> str | None:
@@ -78,6 +89,24 @@ def user_error(error: BaseException) -> str | None:
         else:
             places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(current.__traceback__)]
         own = [f"{file}:{line}" for file, line in places if is_user_file(file)]
+        own = own or _wrong_signature(current)
         found = f"{own[-1]}: {' '.join(message.split())}" if own else found
         current = current.__cause__ or current.__context__
     return found
+
+
+def _wrong_signature(error: BaseException) -> list[str]:
+    """``FILE:LINE`` of a user's own function or class that is called in another way than it is written.
+
+    Its file is not in the traceback, which ends at the caller.
+    """
+    called = re.match(r"(?:Can't instantiate abstract class )?([A-Za-z_][\w.]*)(?:\(\))? ", str(error))
+    for module in list(sys.modules.values()) if called and type(error) is TypeError else []:
+        if not is_user_file(getattr(module, "__file__", None) or ""):
+            continue
+        found: Any = module
+        for name in called[1].split(".") if called else []:
+            found = vars(found).get(name) if hasattr(found, "__dict__") else None
+        if inspect.isclass(found) or inspect.isfunction(found):
+            return [f"{inspect.getsourcefile(found)}:{inspect.getsourcelines(found)[1]}"]
+    return []

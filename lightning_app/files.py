@@ -107,6 +107,8 @@ def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
 def require_writable(path: Path) -> None:
     """Raise OSError, with ``path``, if a file or folder of that name cannot be written."""
     nearest = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
+    if nearest != path and not nearest.is_dir():
+        raise NotADirectoryError(f"{path}: {nearest} is a file, not a folder")
     if not os.access(nearest, os.W_OK):
         number = errno.EROFS if os.statvfs(nearest).f_flag & os.ST_RDONLY else errno.EACCES
         raise OSError(number, os.strerror(number), str(path))

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from deploy.inference.depth_picture import depth_picture
 from deploy.inference.load import DepthModel, load
-from lightning_app.files import atomic_write
+from lightning_app.files import atomic_write, require_writable
 from lightning_app.image_files import CorruptFrameError, find_images, read_image
 
 _KEY = "pocketdepth"  # of a picture's text; its value identifies image, model and focal length
@@ -62,6 +62,7 @@ def predict(
     if not paths:
         raise FileNotFoundError(f"{images[0]}: no image but pictures that predict wrote")
     targets = _targets(paths, sources, output)
+    require_writable(_with(targets[0], ".npy"))
     network = load(model)
     with network.network.path.open("rb") as stream:
         by = f"{hashlib.file_digest(stream, 'sha256').hexdigest()} {focal_px}"

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from deploy.devices.gates import GATES
+from deploy.devices.targets import TARGETS, read_measured, read_targets
 from deploy.quantization.quantizer import Scheme as QuantizedBy
 from lightning_app.config import build, read_yaml
+from lightning_app.experiments import use_yaml
 from lightning_app.files import require_names
 from lightning_app.image_files import LARGEST_SIDE
+from lightning_app.protocol_names import require_protocol
 
 REFERENCES = ("pydnet", "fastdepth", "resnet18")  # the names of deploy.benchmark.references.NETWORKS, which need torch
 
@@ -147,9 +150,37 @@ def read_plan(path: Path) -> Plan:
     if not isinstance(variants, dict) or not variants:
         raise ValueError(f"{path}: no mapping `variants`; add at least one variant")
     require_names(variants, f"{path}: variant")
+    for name, each in variants.items():
+        if not isinstance(each, dict | None):
+            raise ValueError(f"{path}: {name}: {each!r} is not a mapping of the keys of a variant")
     parsed = {name: build(Variant, [each or {}], f"{path}: {name}") for name, each in variants.items()}
     plan = replace(build(Plan, [content | {"variants": {}}], str(path)), variants=parsed)
     _check(plan, path)
+    return plan
+
+
+def open_plan(path: Path) -> Plan:
+    """Read a plan, and check that the files, devices and protocols that it names exist.
+
+    Raises:
+        FileNotFoundError: the plan, a YAML, folder or measured file is missing.
+        ValueError: like :func:`read_plan`; also an unknown device or protocol, or an invalid measured file.
+    """
+    plan = read_plan(path)
+    for file in plan.data:
+        use_yaml(Path(file))
+    for folder in (plan.images, plan.photographs):
+        if folder is not None:
+            below_data_root(folder)
+    try:
+        for name in plan.protocols or ():
+            require_protocol(name)
+        known = list(read_targets(TARGETS))
+        _refuse_unknown(plan.devices, known, "devices: unknown device")
+        for file in plan.measured:
+            _refuse_unknown([result.device for result in read_measured(Path(file))], known, f"{file}: unknown device")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return plan
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.benchmark.references import build_reference
-from deploy.devices.targets import TARGETS, read_measured, read_targets
 from deploy.inference.optional_packages import require
 from deploy.pruning.pruned_checkpoint import try_fine_tuning
 from deploy.quantization.calibration import read_images
@@ -22,7 +21,7 @@ from models.contract import DepthNetwork
 def check_plan(
     plan: Plan, checkpoint: Path, data: Sequence[Path], images: Path | None, photographs: Sequence[Path]
 ) -> None:
-    """Check sizes, devices, data, images, packages and, with one batch each, the fine-tuning of a plan.
+    """Check sizes, data, images, packages and, with one batch each, the fine-tuning of a plan.
 
     Args:
         plan: plan.
@@ -34,7 +33,7 @@ def check_plan(
     Raises:
         FileNotFoundError: a file is missing.
         ImportError: a package that the plan requires is not installed.
-        ValueError: a size that a network does not take, an unknown device, or a protocol, data section or fine-tuning
+        ValueError: a size that a network does not take, or a protocol, data section or fine-tuning
             that does not work.
         RuntimeError: a corrupt image, or fine-tuning that fails.
     """
@@ -42,7 +41,6 @@ def check_plan(
     network.check_size(plan.size)
     for name in plan.references:
         build_reference(name, plan.size)
-    _check_devices(plan)
     _check_protocols(plan, data, network)
     if any(variant.prune is not None for variant in plan.variants.values()):
         require("torch_pruning", "prune")
@@ -54,15 +52,6 @@ def check_plan(
         if variant.fine_tune:
             print(f"{name}: fine-tune: one batch, to check the plan")
             try_fine_tuning(checkpoint, data, variant.fine_tune)
-
-
-def _check_devices(plan: Plan) -> None:
-    known = read_targets(TARGETS)
-    named = [("devices", name) for name in plan.devices]
-    named += [(path, result.device) for path in plan.measured for result in read_measured(Path(path))]
-    for where, name in named:
-        if name not in known:
-            raise ValueError(f"{where}: unknown device {name!r}; choose from {', '.join(known)}")
 
 
 def _check_protocols(plan: Plan, data: Sequence[Path], network: DepthNetwork) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from deploy.shipping.limits import Check, check_limits
 from deploy.shipping.pipeline import Pipeline
-from deploy.shipping.plan import read_plan
+from deploy.shipping.plan import open_plan
 from deploy.shipping.report import write_report
 from deploy.shipping.ship_folder import ShipFolder
 from lightning_app.one_writer import one_writer
@@ -42,7 +42,7 @@ def ship(
         RuntimeError: a limit is violated (the report is written nevertheless), or another process is writing to
             ``output``.
     """
-    plan = read_plan(config)
+    plan = open_plan(config)
     folder = ShipFolder(plan, output)
     pipeline = Pipeline(checkpoint, folder, threads, runs)
     try:

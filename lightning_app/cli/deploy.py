@@ -246,5 +246,5 @@ def ship(
 
     An interrupted run resumes when the same command is run again. Exit status 1 if a limit is exceeded.
     """
-    call("deploy.shipping.plan:read_plan", config)  # a wrong plan is refused before torch is imported
+    call("deploy.shipping.plan:open_plan", config)  # a wrong plan is refused before torch is imported
     call("deploy.shipping.ship:ship", checkpoint, config, output, threads, runs)

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_app.cli.options import MODEL, YAMLS, Data, Json, Model, Overwrite, Protocols, SkipCorrupt, Split, call
+from lightning_app.cli.options import (
+    MODEL,
+    YAMLS,
+    Data,
+    Json,
+    Model,
+    Overwrite,
+    Protocols,
+    SkipCorrupt,
+    Split,
+    call,
+    one_of,
+)
 
 evaluation = typer.Typer(pretty_exceptions_enable=False)
 
@@ -58,9 +70,16 @@ def score(
     data: Data,
     split: Split = "test",
     protocol: Protocols = None,
-    predicts: Annotated[str, typer.Option(help="depth (metres) or inverse_depth (relative).")] = "depth",
+    predicts: Annotated[
+        str, typer.Option(callback=one_of("depth", "inverse_depth"), help="depth (metres) or inverse_depth (relative).")
+    ] = "depth",
     scale: Annotated[float | None, typer.Option(help="Divisor of integer values (PNG), e.g. 256.")] = None,
-    view: Annotated[str, typer.Option(help="Region of the predictions: full or kb (KITTI benchmark crop).")] = "full",
+    view: Annotated[
+        str,
+        typer.Option(
+            callback=one_of("full", "kb"), help="Region of the predictions: full or kb (KITTI benchmark crop)."
+        ),
+    ] = "full",
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Count frames without a valid prediction as missing.")
     ] = False,
@@ -71,6 +90,8 @@ def score(
     overwrite: Overwrite = False,
 ) -> None:
     """Evaluate predictions from any model."""
+    if not predictions.exists():
+        raise FileNotFoundError(f"{predictions}: no such file or folder of predictions")
     options = (predicts, scale, view, skip_missing, stretched, output, overwrite)
     call("lightning_app.evaluation.score_predictions:score", predictions, data, split, _names(protocol), *options)
 

@@ -63,10 +63,12 @@ def check_fit_arguments(verb: str, arguments: Sequence[str], check: ConfigCheck 
         raise ValueError(f"no YAML names a {missing[0]}; give base.yaml first: pocketdepth {verb} -c base.yaml {given}")
 
 
-def check_variants(config: Sequence[Path], variants: Sequence[Path], arguments: Sequence[str]) -> None:
+def check_variants(
+    config: Sequence[Path], variants: Sequence[Path], arguments: Sequence[str], only: Sequence[str] = ()
+) -> None:
     """Check the YAMLs, tables and arguments of ``compare``; raises errors like :func:`check_fit_arguments`."""
     below = read_config(config)
-    for variant in read_variants(variants):
+    for variant in read_variants(variants, only):
         check = ConfigCheck()
         for each in (*below, variant):
             content = _content(str(each.path)) if each.overrides is None else each.overrides

@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 
 from lightning_app.cli.fit_arguments import check_data
 from lightning_app.image_files import LARGEST_SIDE
+from lightning_app.protocol_names import require_protocol
 from lightning_app.run_folder import model_file
 
 
@@ -98,6 +99,27 @@ def data_yamls(paths: list[Path] | None) -> list[Path] | None:
     return paths
 
 
+def one_of(*choices: str) -> Callable[..., Any]:
+    """A callback that raises ValueError for a value that is none of the choices, before torch is imported."""
+
+    def check(value: Any, param: typer.CallbackParam) -> Any:
+        if value not in (*choices, None):
+            close = get_close_matches(str(value), choices, n=1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"{param.opts[0]} {value!r} is not {' or '.join(choices)}{meant}")
+        return value
+
+    return check
+
+
+def _protocols(value: Any) -> Any:
+    """Check names of protocols, comma-separated or repeated."""
+    for name in ",".join(value or ()).split(","):
+        if name:
+            require_protocol(name.strip())
+    return value
+
+
 SIZE: dict[str, Any] = {"metavar": "HxW", "callback": _read_sizes}  # for options with a size
 MODEL: dict[str, Any] = {"metavar": "MODEL", "callback": models, "show_default": False}  # for arguments
 YAMLS: dict[str, Any] = {"metavar": "YAML", "callback": data_yamls}  # for options with YAMLs that have a data section
@@ -118,10 +140,15 @@ Model = Annotated[
 Checkpoint = Annotated[
     Path, typer.Argument(**{**MODEL, "metavar": "CHECKPOINT"}, help="Checkpoint (.ckpt) or run folder.")
 ]
-Split = Annotated[str, typer.Option(help="Split: val or test.")]
+Split = Annotated[str, typer.Option(callback=one_of("val", "test"), help="Split: val or test.")]
 Protocols = Annotated[
     list[str] | None,
-    typer.Option("--protocol", metavar="NAME", help="Protocols, comma-separated or repeated (default: the YAML's)."),
+    typer.Option(
+        "--protocol",
+        metavar="NAME",
+        callback=_protocols,
+        help="Protocols, comma-separated or repeated (default: the YAML's).",
+    ),
 ]
 Json = Annotated[Path | None, typer.Option("--output", help="Also write the results to this JSON file.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing output.")]

@@ -130,5 +130,5 @@ def compare(
     variants = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
     rest = arguments[len(variants) :]
     options = (rest, seeds, split, jobs, output, overwrite, only or [])
-    check_variants(config, list(map(Path, variants)), rest)
+    check_variants(config, list(map(Path, variants)), rest, only or [])
     call("lightning_app.comparison.compare:compare", list(map(Path, variants)), config, *options)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from datamodules.geometry import View
 from datamodules.reader import Reader
+from lightning_app.protocol_names import require_protocol
 from losses.masked import resize
 
 GARG_CROP = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
@@ -201,8 +202,7 @@ PROTOCOLS: dict[str, AnyProtocol] = {
 
 def protocol(name: str) -> AnyProtocol:
     """Get a protocol by name; raises ValueError for an unknown name."""
-    if name not in PROTOCOLS:
-        raise ValueError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
+    require_protocol(name)
     return PROTOCOLS[name]
 
 

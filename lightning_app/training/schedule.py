@@ -74,9 +74,14 @@ class WarmupCosine(LambdaLR):
         optimizer: optimizer; its learning rate is the peak.
         total_steps: total number of optimizer steps.
         warmup: fraction of the steps in which the learning rate rises.
+
+    Raises:
+        ValueError: ``warmup`` is not in [0, 1].
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: float = 0.05) -> None:
+        if not 0 <= warmup <= 1:
+            raise ValueError(f"warmup {warmup} is not a fraction of the steps, in [0, 1]")
         rising = max(1, round(warmup * total_steps))
 
         def factor(step: int) -> float:

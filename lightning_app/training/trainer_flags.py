@@ -25,6 +25,8 @@ def refuse_flags(trainer: Namespace) -> None:
         value = trainer[name]
         if value is not None and value < 1:
             raise ValueError(f"trainer.{name} {value} must be 1 or more")
+    if trainer.gradient_clip_val is not None and trainer.gradient_clip_val < 0:
+        raise ValueError(f"trainer.gradient_clip_val {trainer.gradient_clip_val} clips nothing: give a positive number")
     interval = trainer.val_check_interval
     if isinstance(interval, int | float) and interval <= 0:
         raise ValueError(f"trainer.val_check_interval {interval} must be positive; trainer.limit_val_batches 0 is none")

@@ -152,3 +152,18 @@ def test_a_reader_without_a_list_of_entries_is_named(examples: Path, cli: Cli) -
     result = cli("data", "check", "my_code.Forgot", "--root", "pairs")
     assert result.status == 2
     assert "reader my_code.Forgot: the result of scan is missing, but must be a list of tuples" in result.err
+
+
+def test_a_wrong_signature_is_named_by_its_file(examples: Path, cli: Cli) -> None:
+    (examples / "my_code.py").write_text(
+        "from torch import nn\nfrom datamodules import Reader\n\n"
+        "class Loss(nn.Module):\n    def forward(self, predictions):\n        return {}\n\n"
+        "class Unfinished(Reader):\n    pass\n"
+    )
+    options = ("--model.loss", "my_code.Loss", "--trainer.default_root_dir", "run")
+    result = cli("fit", "-c", "base.yaml", "-c", "tiny.yaml", *options)
+    assert result.status == 1
+    assert "my_code.py:5: TypeError: Loss.forward() takes 2 positional arguments but 3 were given" in result.err
+    checked = cli("data", "check", "my_code.Unfinished")
+    assert "my_code.py:8: TypeError: Can't instantiate abstract class Unfinished" in checked.err
+    assert "Traceback" not in result.err + checked.err

@@ -97,6 +97,7 @@ def test_two_variants_are_two_files(tmp_path: Path) -> None:
         ("size_mb: 2", "accuracy_loss: -0.1", "accuracy_loss is -0.1"),
         ("{fp32: 1.1}", "{fp32: .inf}", "times_as_fast: fp32 is inf"),
         ("scheme: static", "prune: .nan", "prune is nan"),
+        ("fp32: {}", "fp32: 5", "5 is not a mapping of the keys of a variant"),
     ],
 )
 def test_numbers_of_a_plan_have_a_range(right: str, wrong: str, message: str, tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_images_of_a_plan_are_read_before_anything_is_made(
     [
         ("--trainer.max_stepps, '2'", "max_stepps"),
         ("--data.size, '[65,96]'", "size 65x96"),
-        ("--data.val, '[]'", "0 frames to evaluate"),
+        ("--data.val, '[]'", "no frame to evaluate: name a reader under val"),
         ("--model.loss, SILogg", "SILogg"),
     ],
 )

@@ -56,6 +56,8 @@ SIMILAR = {
     ("--trainer.callbacks+=ModelCheckpointt",): "no class ModelCheckpointt; did you mean ModelCheckpoint?",
     ("--model.network.encoder", "resnet99"): "timm has no backbone 'resnet99'; similar names: resnet50",
     ("--model.optimizer.lr", "abc"): "--model.optimizer.lr: expected a number, got abc",
+    ("--data.protocol", "kitti-egen"): "no protocol 'kitti-egen'; did you mean kitti-eigen?",
+    ("--model.optimizer.lr", "inf"): "--model.optimizer.lr: expected a number, got inf",
     ("--model.optimizer.lr", ".nan"): "--model.optimizer.lr: expected a number, got nan",
     ("--trainer.max_steps", "1.5"): "--trainer.max_steps: expected a whole number, got 1.5",
     ("--data.workers", "[1]"): "--data.workers: expected a whole number, got [1]",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from datamodules import Diw, KittiRaw, NyuFolders
 from lightning_app.evaluation.metrics import NAMES, frame_errors
 from lightning_app.evaluation.protocols import PROTOCOLS, OrdinalProtocol, Protocol, fitting, protocol, views
+from lightning_app.protocol_names import PROTOCOL_NAMES
 
 Array = NDArray[Any]
 
@@ -144,6 +145,10 @@ def test_protocol_is_its_reference_on_real_rooms(name: str, real_data: Path, mon
         assert found is not None
         expected = errors(*reference(name, prediction.astype(np.float64), frame.depth.astype(np.float64)))
         np.testing.assert_allclose(found[0].numpy(), [expected[key] for key in NAMES], rtol=1e-6, atol=1e-7)
+
+
+def test_the_names_without_torch_are_those_of_the_protocols() -> None:
+    assert tuple(PROTOCOLS) == PROTOCOL_NAMES
 
 
 def test_nyu_crop_is_the_published_one() -> None:
