@@ -118,7 +118,7 @@ def test_per_dataset_takes_a_split_and_protocols(exported: Path, data_root: Path
     yaml.write_text(yaml.read_text().replace(f", {readers[1]}", ""))
     assert cli(*call, "--protocol", ",".join(names)).status == 0
     assert results(output) == {name: found["KITTI forward_x val", name] for name in names}
-    assert "no protocol 'kitti'; there are " in cli(*call, "--per-dataset", "--protocol", "kitti").err
+    assert "no protocol 'kitti'; did you mean " in cli(*call, "--per-dataset", "--protocol", "kitti").err
 
 
 def test_only_per_dataset_has_default_data(

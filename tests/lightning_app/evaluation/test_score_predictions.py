@@ -113,11 +113,11 @@ def test_predictions_that_are_missing_corrupt_or_unclear(annotated: Path, tmp_pa
     refused(2, "PNGs need --scale")
     refused(
         2,
-        "predicts 'disparity' and view 'full' must be depth or inverse_depth, and full or kb",
+        "--predicts 'disparity' is not depth or inverse_depth",
         "--predicts",
         "disparity",
     )
-    refused(2, "no protocol 'kitti'; there are ", "--protocol", "kitti", "--scale", 256)
+    refused(2, "no protocol 'kitti'; did you mean ", "--protocol", "kitti", "--scale", 256)
     refused(2, "is defined on lidar_x or rendered ground truth", "--protocol", "kitti-eigen-metric", "--scale", 1)
     refused(2, "split 'train' is not val or test", "--split", "train")
 
