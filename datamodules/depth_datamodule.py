@@ -218,7 +218,7 @@ class DepthDataModule(LightningDataModule):
         dataset = EvaluationFrames(readers, size or self.size, self.on_corrupt, views)
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if not len(dataset):
-            raise ValueError("no frame to evaluate: name a reader under val, or for test under test")
+            raise ValueError("no frame to evaluate: name a reader under data.val, or under data.test for `test`")
         if len(dataset) < ranks:
             raise ValueError(f"{len(dataset)} frames to evaluate cannot be split over {ranks} processes")
         return DataLoader(

@@ -58,9 +58,9 @@ def predict(
     found = list(dict.fromkeys(path for source in sources for path in find_images(source)))
     paths = [path for path in found if path.suffix != ".png" or _made_from(path) is None]
     if len(paths) < len(found):
-        print(f"{len(found) - len(paths)} pictures that predict wrote skipped")
+        print(f"skipped {len(found) - len(paths)} pictures of earlier predictions")
     if not paths:
-        raise FileNotFoundError(f"{images[0]}: no image but pictures that predict wrote")
+        raise FileNotFoundError(f"{images[0]}: no image, only pictures of earlier predictions")
     targets = _targets(paths, sources, output)
     require_writable(_with(targets[0], ".npy"))
     network = load(model)

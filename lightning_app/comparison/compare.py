@@ -156,15 +156,17 @@ def _refuse_other_result(path: Path, variants: Sequence[str], seeds: int) -> Non
 def _claim(runs: Sequence[Run], config: Sequence[Path], arguments: Sequence[str], jobs: int) -> None:
     """Train one batch of each new variant, as a check, then claim the folders of all runs."""
     new = {run.variant: [*_yamls(run, config), *arguments] for run in runs if not run.folder.exists()}
-    reasons = []
+    reasons: list[str] = []
+    kind: type[Exception] = ValueError  # wrong use; a run that fails is RuntimeError
     with ThreadPoolExecutor(jobs) as pool, Progress(transient=True) as progress:
         tries = [(path, pool.submit(try_fit, each)) for path, each in new.items()]
         for path, tried in progress.track(tries, description="check variants"):
             error = tried.exception()
             reasons += [f"{path.stem}: {error}"] if error else []
+            kind = RuntimeError if isinstance(error, RuntimeError) else kind
     if reasons:
         more = f" (and {len(reasons) - 1} more variants fail)" if reasons[1:] else ""
-        raise ValueError(f"{reasons[0]}{more}; nothing was trained")
+        raise kind(f"{reasons[0]}{more}; nothing was trained")
     for run in runs:
         claim(run.folder, {"YAMLs": [*config, run.variant], "arguments": as_inputs(arguments)})
 

@@ -123,12 +123,12 @@ def test_pictures_of_predictions_are_no_images(exported: Path, data_root: Path, 
     assert "3 images -> " in cli(*call).out
     again = cli(*call)
     assert again.status == 0, again.err
-    assert "3 pictures that predict wrote skipped" in again.out
+    assert "skipped 3 pictures of earlier predictions" in again.out
     assert "0 images -> " in again.out
     assert len(list(photos.rglob("*.npy"))) == 3
     alone = cli("predict", exported, photos / "depth", "--output", data_root / "more")
     assert alone.status == 2
-    assert "no image but pictures that predict wrote" in alone.err
+    assert "no image, only pictures of earlier predictions" in alone.err
 
 
 def test_two_images_of_one_name_are_refused(exported: Path, data_root: Path, tmp_path: Path, cli: Cli) -> None:

@@ -147,7 +147,7 @@ def test_images_of_a_plan_are_read_before_anything_is_made(
     [
         ("--trainer.max_stepps, '2'", "max_stepps"),
         ("--data.size, '[65,96]'", "size 65x96"),
-        ("--data.val, '[]'", "no frame to evaluate: name a reader under val"),
+        ("--data.val, '[]'", "no frame to evaluate: name a reader under data.val"),
         ("--model.loss, SILogg", "SILogg"),
     ],
 )
