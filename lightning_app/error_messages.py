@@ -96,17 +96,17 @@ def user_error(error: BaseException) -> str | None:
 
 
 def _wrong_signature(error: BaseException) -> list[str]:
-    """``FILE:LINE`` of a user's own function or class that is called in another way than it is written.
-
-    Its file is not in the traceback, which ends at the caller.
-    """
+    """``FILE:LINE`` of a user's function or class whose signature does not fit its caller, where the traceback ends."""
     called = re.match(r"(?:Can't instantiate abstract class )?([A-Za-z_][\w.]*)(?:\(\))? ", str(error))
-    for module in list(sys.modules.values()) if called and type(error) is TypeError else []:
+    if called is None or type(error) is not TypeError:
+        return []
+    for module in list(sys.modules.values()):
         if not is_user_file(getattr(module, "__file__", None) or ""):
             continue
         found: Any = module
-        for name in called[1].split(".") if called else []:
+        for name in called[1].split("."):
             found = vars(found).get(name) if hasattr(found, "__dict__") else None
-        if inspect.isclass(found) or inspect.isfunction(found):
-            return [f"{inspect.getsourcefile(found)}:{inspect.getsourcelines(found)[1]}"]
+        file = inspect.getsourcefile(found) if inspect.isclass(found) or inspect.isfunction(found) else None
+        if file is not None and is_user_file(file):  # not one that the user's file imports
+            return [f"{file}:{inspect.getsourcelines(found)[1]}"]
     return []
