@@ -5,7 +5,7 @@ RUN := runs/quickstart
 YAML := -c experiments/base.yaml -c experiments/quickstart.yaml
 SAMPLE := data/quickstart/streets
 
-.PHONY: quickstart test test-all lint docs arm
+.PHONY: quickstart test test-all lint docs arm blender
 quickstart: export POCKETDEPTH_DATA := data
 quickstart: export WANDB_SILENT := true
 quickstart: .venv/ready  ## train on the packaged rendered streets, export, quantize, benchmark
@@ -47,6 +47,13 @@ arm: .venv/arm/python  ## set up an ARM Python under qemu, for `pocketdepth targ
 
 .venv/arm/python: deploy/devices/arm.sh | .venv/ready
 	PYTHON=$(BIN)/python deploy/devices/arm.sh .venv/arm
+
+blender: .venv/blender/ready  ## install Blender's Python module in an environment of its own, for `pocketdepth data render`
+
+.venv/blender/ready: | .venv/ready
+	python3.11 -m venv .venv/blender
+	.venv/blender/bin/pip install -q 'bpy>=4.5,<4.6'
+	touch $@
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

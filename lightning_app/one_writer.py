@@ -50,6 +50,18 @@ def one_writer(folder: Path, name: str = LOCK) -> Iterator[None]:
                 each.rmdir()
 
 
+def read_part(shard: str) -> tuple[int, int]:
+    """Number and count of the parts of work that is divided between machines: ``2/4`` is the second of four.
+
+    Raises:
+        ValueError: not PART/PARTS.
+    """
+    number, _, parts = shard.partition("/")
+    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        raise ValueError(f"shard {shard!r} must be PART/PARTS, e.g. 2/4")
+    return int(number), int(parts)
+
+
 def _locked(path: Path) -> TextIO:
     """Open and lock a file, and write process and machine into it."""
     while True:

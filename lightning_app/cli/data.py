@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_app.cli.options import YAMLS, Data, Overwrite, call, refuse_given
+from lightning_app.cli.options import YAMLS, Data, Overwrite, SizeCommand, call, refuse_given
+from lightning_app.cli.render import render
 
 data = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+data.command(cls=SizeCommand)(render)
 
 _READER: dict[str, Any] = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
 ReaderName = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from lightning_app.files import atomic_write
 WIDTH, HEIGHT = 320, 240  # maximum size of a picture on a sheet, pixels
 CAPTION = 15  # height of a caption, pixels
 COLUMNS, ROWS = 4, 4
+MOST = COLUMNS * ROWS  # frames on a sheet
 SHOWN = 10  # problems printed to stderr
 UNKNOWN = 70  # grey value of unknown depth; far depth is black
 
@@ -65,7 +66,7 @@ def check_data(
         problems += corrupt
         problems += [f"{path}: listed {count} times" for path, count in Counter(each.paths).items() if count > 1]
         lines.append(f"{name}: {each}\n  {len(reports)} frames, {len(corrupt) or 'none'} corrupt{_summary(reports)}")
-        _draw_sheet(each, reports, output / f"{name if module else str(each).replace(' ', '-')}.png")
+        draw_sheet(each, dict(enumerate(reports)), output / f"{name if module else str(each).replace(' ', '-')}.png")
     problems += _leaks(module) if module else []
     print("\n".join(lines))
     print(f"contact sheets: {output}/")
@@ -114,21 +115,25 @@ def _range(values: list[float], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _draw_sheet(reader: Reader, reports: list[FrameReport], path: Path) -> None:
+def draw_sheet(reader: Reader, reports: Mapping[int, FrameReport], path: Path) -> None:
     """Draw frames spread evenly over a reader, at most half of them corrupt ones if there are enough others.
 
     The image is above its depth (near is bright, unknown is grey).
+
+    Args:
+        reader: reader of the frames.
+        reports: index of a frame -> its report, for the frames to choose from.
+        path: picture to write.
     """
-    most = COLUMNS * ROWS
-    others = [index for index, report in enumerate(reports) if not report.problem]
-    corrupt = [index for index, report in enumerate(reports) if report.problem]
-    corrupt = corrupt[: max(most // 2, most - len(others))]
-    places = np.linspace(0, len(others) - 1, most - len(corrupt)).round().astype(int).tolist() if others else []
+    others = [index for index, report in reports.items() if not report.problem]
+    corrupt = [index for index, report in reports.items() if report.problem]
+    corrupt = corrupt[: max(MOST // 2, MOST - len(others))]
+    places = np.linspace(0, len(others) - 1, MOST - len(corrupt)).round().astype(int).tolist() if others else []
     spread = {others[place] for place in places}
     chosen = sorted([*corrupt, *spread])
-    aspects = [report.size[0] / report.size[1] for report in reports if report.size[1]]
+    aspects = [report.size[0] / report.size[1] for report in reports.values() if report.size[1]]
     height = min(HEIGHT, round(WIDTH * float(np.median(aspects)))) if aspects else HEIGHT // 2
-    tile = _Tile(height, depths=any(report.far > 0 for report in reports))
+    tile = _Tile(height, depths=any(report.far > 0 for report in reports.values()))
     tiles = [tile.draw(reader, index, reports[index]) for index in chosen]
     columns = min(COLUMNS, len(tiles))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)

@@ -26,7 +26,7 @@ from datamodules.reader import CorruptFrameError
 from lightning_app.colormap import colour_depth
 from lightning_app.config import build, read_yaml
 from lightning_app.files import atomic_write
-from lightning_app.one_writer import LOCK, one_writer
+from lightning_app.one_writer import LOCK, one_writer, read_part
 from lightning_app.step_cache import claim
 
 SHEET = "sheet.png"
@@ -68,7 +68,7 @@ def label(
         CorruptFrameError: a corrupt image, unless ``skip_corrupt``.
         RuntimeError: the teacher's output has another shape or invalid values, or another process labels the same part.
     """
-    number, parts = _shard(shard)
+    number, parts = read_part(shard)
     photographs = Photos(str(images.resolve()))
     paths = photographs.paths[number - 1 :: parts]
     if output.resolve().is_relative_to(photographs.root):
@@ -98,13 +98,6 @@ def _write(section: str, paths: Sequence[Path], root: Path, output: Path, jobs: 
     notes = [f"{len(wanted) - len(todo)} cached"] if len(todo) < len(wanted) else []
     notes += [f"{corrupt} corrupt images skipped"] if corrupt else []
     print(f"{len(done)} labels -> {output}" + (f" ({', '.join(notes)})" if notes else ""))
-
-
-def _shard(shard: str) -> tuple[int, int]:
-    number, _, parts = shard.partition("/")
-    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
-        raise ValueError(f"shard {shard!r} must be PART/PARTS, e.g. 2/4")
-    return int(number), int(parts)
 
 
 def _section(teacher: Path, settings: Path | None, mirror: bool, scales: Sequence[float] | None) -> dict[str, Any]:

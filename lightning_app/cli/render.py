@@ -1,0 +1,113 @@
+"""The verb ``pocketdepth data render``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lightning_app.cli.options import SIZE, Overwrite, call
+
+Range = tuple[float, float]
+RANGE: dict[str, Any] = {"metavar": "LOW HIGH"}
+
+
+def _read_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Make the values of a YAML the defaults of the options."""
+    if path is None:
+        return None
+    from lightning_app.config import read_yaml  # slow to import
+
+    values = read_yaml(path)
+    names = {param.name for param in context.command.params} - {"config", "help"}
+    unknown = sorted(set(values) - names) if isinstance(values, dict) else None
+    if unknown is None or unknown:
+        what = f"no option {unknown[0]!r}" if unknown else "not a mapping of options to values"
+        raise ValueError(f"{path}: {what}; there are {', '.join(sorted(map(str, names)))}")
+    for name, separator in (("size", "x"), ("variations", ","), ("without", ",")):
+        if isinstance(values.get(name), list):
+            values[name] = separator.join(map(str, values[name]))
+    context.default_map = values
+    return path
+
+
+def _split(value: str) -> Any:
+    """Names that are separated by commas."""
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def render(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option(help="Output folder.", show_default=False)],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="YAML",
+            is_eager=True,
+            callback=_read_config,
+            help="YAML with values of these options.",
+        ),
+    ] = None,
+    scenes: Annotated[int, typer.Option(min=1, metavar="N", help="Number of scenes, each of another street.")] = 100,
+    frames: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Frames of a scene and variation.")] = 6,
+    variations: Annotated[
+        str,
+        typer.Option(metavar="NAMES", callback=_split, help="Light, weather and view: variations of Virtual KITTI."),
+    ] = "clone,morning,sunset,overcast,fog,rain,15-deg-left,15-deg-right,30-deg-left,30-deg-right",
+    per_scene: Annotated[int, typer.Option(min=1, metavar="N", help="Variations that are drawn for each scene.")] = 1,
+    size: Annotated[str, typer.Option(**SIZE, help="Size of the images.")] = "192x640",
+    focal: Annotated[Range, typer.Option(**RANGE, help="Focal length in image widths.")] = (0.54, 0.64),
+    height: Annotated[Range, typer.Option(**RANGE, help="Height of the camera in metres.")] = (1.4, 1.9),
+    pitch: Annotated[Range, typer.Option(**RANGE, help="Degrees by which the camera looks down.")] = (-1.0, 3.0),
+    step: Annotated[Range, typer.Option(**RANGE, help="Distance between frames in metres.")] = (0.8, 2.0),
+    stereo: Annotated[bool, typer.Option("--stereo", help="Add a right camera, 0.54 m beside the left one.")] = False,
+    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Paths of light per pixel.")] = 2,
+    denoise: Annotated[bool, typer.Option(help="Denoise the images.")] = True,
+    textures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Photographs that cover some of the surfaces (domain randomisation)."),
+    ] = None,
+    without: Annotated[
+        str,
+        typer.Option(
+            metavar="KINDS",
+            callback=_split,
+            help="Variety to leave out, for ablations: layout, vegetation, vehicles, people, furniture, near, textures, effects.",
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    shard: Annotated[
+        str, typer.Option(help="Part of the scenes to render, e.g. 2/4 on the second of four machines.")
+    ] = "1/1",
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Parallel processes (default: one per core).")
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Render on the GPU.")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Render streets with exact depth, in the layout of Virtual KITTI 2.
+
+    Requires Blender: make blender. Existing scenes are kept: the same command resumes, and more --scenes add to them.
+    """
+    from lightning_app.data_tools.render_settings import RenderSettings  # imports numpy
+
+    settings = RenderSettings(
+        seed=seed,
+        size=size,
+        frames=frames,
+        variations=variations,
+        per_scene=per_scene,
+        focal=focal,
+        height=height,
+        pitch=pitch,
+        step=step,
+        stereo=stereo,
+        samples=samples,
+        denoise=denoise,
+        textures=textures,
+        without=without,
+    )
+    call("lightning_app.data_tools.render:render", output, settings, scenes, shard, workers, gpu, overwrite)
