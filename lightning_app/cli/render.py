@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from lightning_app.cli.options import SIZE, Overwrite, call
+from lightning_app.cli.options import SIZE, Overwrite, Size, call
 
 Range = tuple[float, float]
 RANGE: dict[str, Any] = {"metavar": "LOW HIGH"}
@@ -32,7 +32,7 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
-def _split(value: str) -> Any:
+def _split(value: str) -> tuple[str, ...]:
     """Names that are separated by commas."""
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
@@ -55,7 +55,7 @@ def render(
     frames: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Frames of a scene and variation.")] = 6,
     variations: Annotated[
         str,
-        typer.Option(metavar="NAMES", callback=_split, help="Light, weather and view: variations of Virtual KITTI."),
+        typer.Option(metavar="NAMES", help="Light, weather and view: variations of Virtual KITTI."),
     ] = "clone,morning,sunset,overcast,fog,rain,15-deg-left,15-deg-right,30-deg-left,30-deg-right",
     per_scene: Annotated[int, typer.Option(min=1, metavar="N", help="Variations that are drawn for each scene.")] = 1,
     size: Annotated[str, typer.Option(**SIZE, help="Size of the images.")] = "192x640",
@@ -74,8 +74,7 @@ def render(
         str,
         typer.Option(
             metavar="KINDS",
-            callback=_split,
-            help="Variety to leave out, for ablations: layout, vegetation, vehicles, people, furniture, near, textures, effects.",
+            help="Variety to leave out: layout, vegetation, vehicles, people, furniture, near, textures, effects.",
         ),
     ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
@@ -96,9 +95,9 @@ def render(
 
     settings = RenderSettings(
         seed=seed,
-        size=size,
+        size=cast(Size, size),  # by its callback
         frames=frames,
-        variations=variations,
+        variations=_split(variations),
         per_scene=per_scene,
         focal=focal,
         height=height,
@@ -108,6 +107,6 @@ def render(
         samples=samples,
         denoise=denoise,
         textures=textures,
-        without=without,
+        without=_split(without),
     )
     call("lightning_app.data_tools.render:render", output, settings, scenes, shard, workers, gpu, overwrite)

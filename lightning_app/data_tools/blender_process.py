@@ -1,4 +1,4 @@
-"""Blender's Python module as a process of its own: it is GPL, and needs a Python and a numpy that PocketDepth does not."""
+"""Blender as a process of its own: it is GPL, and needs another Python and another numpy than PocketDepth."""
 
 from __future__ import annotations
 

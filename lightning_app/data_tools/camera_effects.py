@@ -84,23 +84,24 @@ def develop(colour: Array, depth: Array, effects: Effects, rng: np.random.Genera
     Returns:
         RGB, (H, W, 3).
     """
-    image = np.maximum(np.asarray(colour, np.float32), 0)
+    image: Array = np.maximum(np.asarray(colour, np.float32), 0)
     image = _through_air(image, depth, effects.visibility)
-    image = image * (effects.mid / max(float(np.median(image[np.isfinite(depth)].mean(-1))), 1e-6))
-    image *= np.asarray(effects.balance, np.float32)
+    grey = float(np.median(image[np.isfinite(depth)].mean(-1)))
+    image = image * np.float32(effects.mid / max(grey, 1e-6))
+    image = np.asarray(image * np.asarray(effects.balance, np.float32), np.float32)
     if effects.drops:
         image = _rain(image, effects.drops, rng)
     image = _lens(image, effects, rng)
     if effects.noise:
         image += rng.normal(size=image.shape).astype(np.float32) * effects.noise * np.sqrt(image + 0.02)
     image = np.clip(image, 0, 1)
-    tone = image ** np.float32(1 / 2.2)
+    tone: Array = image ** np.float32(1 / 2.2)
     if effects.contrast != 1:
         curve = tone ** np.float32(effects.contrast)
         tone = curve / (curve + (1 - tone) ** np.float32(effects.contrast))
     if effects.sharpen:
         tone += effects.sharpen * (tone - cv2.GaussianBlur(tone, (0, 0), 1.0))
-    return np.rint(np.clip(tone, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(tone, 0, 1) * 255), np.uint8)
 
 
 def _through_air(image: Array, depth: Array, visibility: float) -> Array:
@@ -135,7 +136,8 @@ def _lens(image: Array, effects: Effects, rng: np.random.Generator) -> Array:
         for _ in range(rng.poisson(4)):
             place, size = rng.uniform(0, 1, 2) * [width, height], rng.uniform(0.01, 0.05) * width
             far = np.hypot(x - place[0], y - place[1]) / size
-            light *= 1 - effects.dirt * rng.uniform(0.3, 1) / (1 + np.exp(8 * (far - 1)))
+            spot = 1 / (1 + np.exp(np.minimum(8 * (far - 1), 50)))
+            light = light - light * effects.dirt * rng.uniform(0.3, 1) * spot
     return np.asarray(image * light[..., None], np.float32)
 
 
@@ -148,5 +150,5 @@ def _rain(image: Array, density: float, rng: np.random.Generator) -> Array:
         x, y, length = rng.uniform(0, width), rng.uniform(-0.1, 1) * height, rng.uniform(0.03, 0.16) * height
         end = (int(x + tilt * length), int(y + length))
         cv2.line(streaks, (int(x), int(y)), end, float(rng.uniform(0.02, 0.1)), 1, cv2.LINE_AA)
-    streaks = cv2.GaussianBlur(streaks, (0, 0), 0.5)[..., None]
-    return np.asarray(image * (1 - streaks) + streaks * np.percentile(image, 90), np.float32)
+    share = np.asarray(cv2.GaussianBlur(streaks, (0, 0), 0.5))[..., None]
+    return np.asarray(image * (1 - share) + share * np.percentile(image, 90), np.float32)

@@ -13,7 +13,8 @@ from datamodules.folders import find_images
 
 # Virtual KITTI's; `lightning_app.data_tools.blender.light` has their light, and `camera_effects` their air.
 VARIATIONS = (
-    "clone", "morning", "sunset", "overcast", "fog", "rain", "15-deg-left", "15-deg-right", "30-deg-left", "30-deg-right",
+    "clone", "morning", "sunset", "overcast", "fog", "rain",
+    "15-deg-left", "15-deg-right", "30-deg-left", "30-deg-right",
 )  # fmt: skip
 VARIETY = ("layout", "vegetation", "vehicles", "people", "furniture", "near", "textures", "effects")
 SMALLEST_SIDE = 32  # pixels; the denoiser and the networks need some

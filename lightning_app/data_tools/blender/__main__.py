@@ -1,4 +1,4 @@
-"""Render scenes: settings on the command line, scene numbers on standard input, answers on standard output, all JSON."""
+"""Render scenes. Settings come on the command line, scenes on standard input, answers on standard output, as JSON."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ TRIES = 25  # streets that are drawn for a scene until all its frames can be use
 BASELINE = 0.54  # metres between the left and the right camera
 NEAREST = 1.0  # a frame whose nearest tenth is nearer is made anew, metres
 SEEN = 0.1  # smallest share of pixels that are not sky
+_View = tuple[int, int, int]  # yaw in degrees, frame, 0 (left) or 1 (right)
 TURNS = {"15-deg-left": 15, "15-deg-right": -15, "30-deg-left": 30, "30-deg-right": -30}  # degrees
 
 
@@ -45,7 +46,7 @@ def render_scene(settings: dict[str, Any], scene: int, variations: list[str], fo
     for attempt in range(TRIES):
         seed = np.random.SeedSequence((settings["seed"], scene, attempt))
         shot = _Shot(settings, seed)
-        depths = {}
+        depths: dict[_View, NDArray[np.float32]] = {}
         for yaw in {TURNS.get(variation, 0): None for variation in variations}:
             depths |= {key: shot.depth(key) for key in shot.keys(yaw)}
         if all(map(_is_usable, depths.values())):
@@ -101,12 +102,12 @@ class _Shot:
             camera.add_object(made[id(copy.mesh)], copy.matrix)
         self._camera = camera.place_camera(self.lens)
 
-    def keys(self, yaw: int) -> list[tuple[int, int, int]]:
+    def keys(self, yaw: int) -> list[_View]:
         """The views of a variation."""
         cameras = (0, 1) if self._settings["stereo"] else (0,)
         return [(yaw, frame, right) for frame in range(self._settings["frames"]) for right in cameras]
 
-    def pose(self, key: tuple[int, int, int]) -> NDArray[np.float64]:
+    def pose(self, key: _View) -> NDArray[np.float64]:
         """Camera-to-world matrix of a view, (4, 4)."""
         yaw, frame, right = key
         road, (aside, up, pitch, turned) = self.street.road, self._wobble[key[1]]
@@ -118,11 +119,11 @@ class _Shot:
         matrix[:3, 3] += right * BASELINE * matrix[:3, 0]
         return matrix
 
-    def depth(self, key: tuple[int, int, int]) -> NDArray[np.float32]:
+    def depth(self, key: _View) -> NDArray[np.float32]:
         """Depth of a view, (H, W), metres."""
         return camera.take_depth(self._camera, self.pose(key))
 
-    def colour(self, key: tuple[int, int, int]) -> NDArray[np.float16]:
+    def colour(self, key: _View) -> NDArray[np.float16]:
         """Linear colour of a view, (H, W, 3)."""
         return camera.take_colour(self._camera, self.pose(key), (self._seed + key[1]) % 2**31)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .geometry import Mesh
@@ -144,7 +146,7 @@ def wires(rng: np.random.Generator, mesh: Mesh, road: Road, t: float, every: flo
         mesh.box([0.12, 0.12, 0.12], road.place(place, t, height - 0.3), "metal")
     share = np.linspace(0, 1, 9)[:, None]
     for drop in rng.uniform(0.1, 1.2, rng.integers(1, 4)):
-        for first, second in zip(s[:-1], s[1:], strict=True):
+        for first, second in pairwise(s):
             line = road.place(first, t) * (1 - share) + road.place(second, t) * share
             mesh.tube(
                 line + np.hstack([share * 0, share * 0, height - drop - 2.5 * share * (1 - share)]), 0.02, "rubber", 4

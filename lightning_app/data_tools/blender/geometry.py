@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
+Numbers = float | Sequence[Any] | NDArray[Any]  # what becomes an array
 
 _BOX = (
     np.array([[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]]) / 2
@@ -24,7 +26,7 @@ class Mesh:
         self.materials: list[str] = []  # one per array of faces
         self._count = 0
 
-    def add(self, points: ArrayLike, faces: ArrayLike, material: str) -> None:
+    def add(self, points: Numbers, faces: Numbers, material: str) -> None:
         """Add polygons of one material.
 
         Args:
@@ -38,34 +40,34 @@ class Mesh:
         self.materials.append(material)
         self._count += len(points)
 
-    def join(self, other: Mesh, at: ArrayLike = (0, 0, 0), heading: float = 0.0, scale: ArrayLike = 1.0) -> None:
-        """Add a copy of another mesh, scaled, turned about the vertical by ``heading`` (radians), and moved to ``at``."""
+    def join(self, other: Mesh, at: Numbers = (0, 0, 0), heading: float = 0.0, scale: Numbers = 1.0) -> None:
+        """Add a copy of another mesh, scaled, turned by ``heading`` (see :func:`turn`) and moved to ``at``."""
         if not other.points:
             return
-        points = (np.concatenate(other.points) * scale) @ turn(heading).T + np.asarray(at)
+        points = (np.concatenate(other.points) * np.asarray(scale)) @ turn(heading).T + np.asarray(at)
         first = self._count
         self.points.append(points)
         self.faces += [faces + first for faces in other.faces]
         self.materials += other.materials
         self._count += len(points)
 
-    def box(self, size: ArrayLike, centre: ArrayLike, material: str, heading: float = 0.0) -> None:
+    def box(self, size: Numbers, centre: Numbers, material: str, heading: float = 0.0) -> None:
         """Add a box of ``size`` (x, y, z) about ``centre``."""
         self.add((_BOX * np.asarray(size)) @ turn(heading).T + np.asarray(centre), _BOX_FACES, material)
 
-    def boxes(self, sizes: ArrayLike, centres: ArrayLike, material: str) -> None:
+    def boxes(self, sizes: Numbers, centres: Numbers, material: str) -> None:
         """Add boxes of ``sizes`` (N, 3) about ``centres`` (N, 3)."""
         centres = np.asarray(centres, np.float64).reshape(-1, 1, 3)
         sizes = np.broadcast_to(np.asarray(sizes, np.float64).reshape(-1, 1, 3), centres.shape)
         offsets = 8 * np.arange(len(centres))[:, None, None]
         self.add((_BOX * sizes + centres).reshape(-1, 3), (_BOX_FACES + offsets).reshape(-1, 4), material)
 
-    def quad(self, corners: ArrayLike, material: str) -> None:
+    def quad(self, corners: Numbers, material: str) -> None:
         """Add one quadrilateral, (4, 3), or several, (N, 4, 3)."""
         points = np.asarray(corners, np.float64).reshape(-1, 3)
         self.add(points, np.arange(len(points)).reshape(-1, 4), material)
 
-    def loft(self, rings: ArrayLike, material: str, sides: Sequence[str] | None = None, caps: bool = True) -> None:
+    def loft(self, rings: Numbers, material: str, sides: Sequence[str] | None = None, caps: bool = True) -> None:
         """Add a skin over closed rings.
 
         Args:
@@ -89,7 +91,7 @@ class Mesh:
             first, second = (ahead, np.arange(around)) if flip else (np.arange(around), ahead)
             self.add(points, np.stack([first, second, np.full(around, around)], -1), material)
 
-    def tube(self, path: ArrayLike, radii: ArrayLike, material: str, sides: int = 6) -> None:
+    def tube(self, path: Numbers, radii: Numbers, material: str, sides: int = 6) -> None:
         """Add a tube along a path (N, 3) with one radius or one per point."""
         path = np.asarray(path, np.float64)
         along = np.gradient(path, axis=0)
@@ -103,7 +105,7 @@ class Mesh:
         circle = np.cos(angle) * right[:, None] - np.sin(angle) * up[:, None]  # (N, sides, 3)
         self.loft((path[:, None] + radius * circle)[:, ::-1], material)
 
-    def ball(self, centre: ArrayLike, radii: ArrayLike, material: str, rings: int = 5, around: int = 8) -> None:
+    def ball(self, centre: Numbers, radii: Numbers, material: str, rings: int = 5, around: int = 8) -> None:
         """Add an ellipsoid with ``radii`` (x, y, z)."""
         angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
         height = np.linspace(-np.pi / 2, np.pi / 2, rings + 2)[1:-1, None]
@@ -112,7 +114,7 @@ class Mesh:
         )
         self.loft(unit * np.asarray(radii) + np.asarray(centre), material)
 
-    def sheet(self, points: ArrayLike, material: str) -> None:
+    def sheet(self, points: Numbers, material: str) -> None:
         """Add a grid of quadrilaterals over (R, C, 3) points; it faces up where rows go forward, columns right."""
         points = np.asarray(points, np.float64)
         index = np.arange(points.shape[0] * points.shape[1]).reshape(points.shape[:2])
@@ -132,4 +134,4 @@ def smooth_noise(rng: np.random.Generator, count: int, knots: int) -> NDArray[np
     place = np.linspace(0, len(values) - 1, count)
     left = np.minimum(place.astype(int), len(values) - 2)
     share = (1 - np.cos(np.pi * (place - left))) / 2
-    return values[left] * (1 - share) + values[left + 1] * share
+    return np.asarray(values[left] * (1 - share) + values[left + 1] * share)

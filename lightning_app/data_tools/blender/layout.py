@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import lots, traffic
+from . import lots, surroundings, traffic
 from .furniture import bridge, tunnel
 from .road import Band, Crossing, Road
 from .street import Rng, Street
@@ -71,7 +71,8 @@ KINDS = {
     ),
     "wood": Kind(
         0.09, (2.6, 4.5), (0, 0), (0.5, 3), 0.006, 1.5,
-        {"wood": 6, "trees": 2, "field": 0.5}, ("asphalt", "old asphalt"), ("grass", "soil", "dry grass"), 1, 0.05, 0.8, 0.3,
+        {"wood": 6, "trees": 2, "field": 0.5},
+        ("asphalt", "old asphalt"), ("grass", "soil", "dry grass"), 1, 0.05, 0.8, 0.3,
     ),
     "highway": Kind(
         0.11, (7, 15), (0, 0), (1, 4), 0.002, 1.2,
@@ -112,12 +113,13 @@ def draw_street(rng: Rng, frames_end: float, without: Collection[str] = ()) -> t
     traffic.markings(street, name, kind.pavement[1] > 0)
     for side in (-1, 1):
         lots.fill(street, side, kind.lots)
+        surroundings.line(street, side)
     traffic.place_parked(street, kind.parked, lane)
     traffic.place_moving(street, kind.moving, lane, frames_end, oneway=name == "highway")
     traffic.place_people(street, kind.people, lane, frames_end)
     if "layout" not in without:
         _overhead(street, name)
-    lots.horizon(street)
+    surroundings.horizon(street)
     return street, lane
 
 
@@ -139,7 +141,7 @@ def _road(rng: Rng, kind: Kind, plain: bool) -> Road:
         if pavement > 0.3:
             bands.append(Band(pavement, kerb, str(rng.choice(["paving", "old asphalt", "stone"]))))
         sides.append(bands)
-    crossings = []
+    crossings: list[Crossing] = []
     for _ in range(0 if plain else int(rng.integers(0, kind.crossings + 1))):
         s, wide = rng.uniform(12, 150), rng.uniform(2.2, 6)
         if all(abs(s - other.s) > wide + other.half + 12 for other in crossings):

@@ -1,13 +1,13 @@
-"""The ground of a street, and its coordinates: s metres along the centre line, t to the right of it, h above the ground."""
+"""The ground of a street. Its coordinates, in metres: s along the centre line, t to the right, h above the ground."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .geometry import Mesh, Points, smooth_noise
+from .geometry import Mesh, Numbers, Points, smooth_noise
 
 START, END = -40.0, 240.0  # of the street, s
 SIDE = 110.0  # width of the ground on either side, metres
@@ -88,26 +88,26 @@ class Road:
         self.bank = rng.uniform([-0.25, -0.25], [0.35, 0.35]) * min(1.0, hills)  # rise of the ground beside the strips
         self.edges = (-half - sum(band.width for band in left), half + sum(band.width for band in right))
 
-    def _along(self, s: ArrayLike, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _along(self, s: Numbers, values: NDArray[np.float64]) -> NDArray[np.float64]:
         s = np.asarray(s, np.float64)
         if values.ndim == 1:
             return np.interp(s, self._s, values)
         return np.stack([np.interp(s, self._s, column) for column in values.T], -1)
 
-    def heading(self, s: ArrayLike) -> NDArray[np.float64]:
+    def heading(self, s: Numbers) -> NDArray[np.float64]:
         """Direction of the street, radians counter-clockwise from y."""
         return self._along(s, self._heading)
 
-    def place(self, s: ArrayLike, t: ArrayLike, h: ArrayLike = 0.0) -> Points:
+    def place(self, s: Numbers, t: Numbers, h: Numbers = 0.0) -> Points:
         """Street coordinates -> world (..., 3)."""
         s, t, h = np.broadcast_arrays(*(np.asarray(each, np.float64) for each in (s, t, h)))
         heading = self.heading(s)
         across = np.stack([np.cos(heading), np.sin(heading), np.zeros_like(heading)], -1)
         points = self._along(s, self._centre) + t[..., None] * across
         points[..., 2] += self.ground(s, t) + h
-        return points
+        return np.asarray(points)
 
-    def ground(self, s: ArrayLike, t: ArrayLike) -> NDArray[np.float64]:
+    def ground(self, s: Numbers, t: Numbers) -> NDArray[np.float64]:
         """Height of the ground above the centre line, metres."""
         s, t = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(t, np.float64))
         height = np.zeros(t.shape)

@@ -18,7 +18,7 @@ def markings(street: Street, name: str, town: bool) -> None:
         else:
             lines = [(0.0, street.chance(0.8))] if half > 2.4 else []
             lines += [(side * half * 0.5, True) for side in (-1, 1) if half > 6]
-        dash, gap = rng.choice([[3, 6], [6, 12], [1.5, 1.5], [4, 8]])
+        dash, gap = rng.choice(np.array([[3, 6], [6, 12], [1.5, 1.5], [4, 8]]))
         for t, dashed in lines:
             step = dash + gap if dashed else 20.0
             for s in np.arange(START, END - 20, step):

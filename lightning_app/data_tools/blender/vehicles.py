@@ -9,12 +9,30 @@ from .geometry import Mesh
 # Profiles from the rear to the front bumper: share of the length, height of the bonnet or belt line, height of the roof
 # (as the belt line where there is no cabin), both as shares of the height of the car.
 _PROFILES = {
-    "hatchback": [(0, 0.45, 0.45), (0.02, 0.62, 0.64), (0.12, 0.62, 0.95), (0.3, 0.62, 1), (0.52, 0.62, 0.97), (0.7, 0.62, 0.66), (0.92, 0.5, 0.52), (1, 0.4, 0.4)],
-    "saloon": [(0, 0.5, 0.5), (0.02, 0.66, 0.66), (0.17, 0.68, 0.7), (0.3, 0.66, 0.97), (0.45, 0.65, 1), (0.55, 0.64, 0.97), (0.7, 0.63, 0.67), (0.94, 0.52, 0.54), (1, 0.42, 0.42)],
-    "estate": [(0, 0.45, 0.45), (0.02, 0.62, 0.66), (0.08, 0.62, 0.96), (0.3, 0.62, 1), (0.54, 0.62, 0.97), (0.7, 0.62, 0.66), (0.94, 0.51, 0.53), (1, 0.4, 0.4)],
-    "suv": [(0, 0.48, 0.48), (0.02, 0.62, 0.66), (0.08, 0.62, 0.96), (0.3, 0.62, 1), (0.56, 0.62, 0.97), (0.7, 0.62, 0.68), (0.94, 0.57, 0.59), (1, 0.42, 0.42)],
-    "van": [(0, 0.4, 0.4), (0.01, 0.5, 0.97), (0.2, 0.5, 1), (0.7, 0.5, 1), (0.78, 0.5, 0.96), (0.9, 0.5, 0.54), (0.98, 0.4, 0.42), (1, 0.3, 0.3)],
-    "pickup": [(0, 0.5, 0.5), (0.02, 0.6, 0.6), (0.38, 0.6, 0.6), (0.4, 0.6, 0.95), (0.5, 0.6, 1), (0.58, 0.6, 0.97), (0.7, 0.6, 0.64), (0.95, 0.54, 0.56), (1, 0.42, 0.42)],
+    "hatchback": [
+        (0, 0.45, 0.45), (0.02, 0.62, 0.64), (0.12, 0.62, 0.95), (0.3, 0.62, 1),
+        (0.52, 0.62, 0.97), (0.7, 0.62, 0.66), (0.92, 0.5, 0.52), (1, 0.4, 0.4),
+    ],
+    "saloon": [
+        (0, 0.5, 0.5), (0.02, 0.66, 0.66), (0.17, 0.68, 0.7), (0.3, 0.66, 0.97), (0.45, 0.65, 1),
+        (0.55, 0.64, 0.97), (0.7, 0.63, 0.67), (0.94, 0.52, 0.54), (1, 0.42, 0.42),
+    ],
+    "estate": [
+        (0, 0.45, 0.45), (0.02, 0.62, 0.66), (0.08, 0.62, 0.96), (0.3, 0.62, 1),
+        (0.54, 0.62, 0.97), (0.7, 0.62, 0.66), (0.94, 0.51, 0.53), (1, 0.4, 0.4),
+    ],
+    "suv": [
+        (0, 0.48, 0.48), (0.02, 0.62, 0.66), (0.08, 0.62, 0.96), (0.3, 0.62, 1),
+        (0.56, 0.62, 0.97), (0.7, 0.62, 0.68), (0.94, 0.57, 0.59), (1, 0.42, 0.42),
+    ],
+    "van": [
+        (0, 0.4, 0.4), (0.01, 0.5, 0.97), (0.2, 0.5, 1), (0.7, 0.5, 1),
+        (0.78, 0.5, 0.96), (0.9, 0.5, 0.54), (0.98, 0.4, 0.42), (1, 0.3, 0.3),
+    ],
+    "pickup": [
+        (0, 0.5, 0.5), (0.02, 0.6, 0.6), (0.38, 0.6, 0.6), (0.4, 0.6, 0.95), (0.5, 0.6, 1),
+        (0.58, 0.6, 0.97), (0.7, 0.6, 0.64), (0.95, 0.54, 0.56), (1, 0.42, 0.42),
+    ],
 }  # fmt: skip
 _SIZES = {  # length, width, height
     "hatchback": (4.0, 1.75, 1.48),
@@ -45,21 +63,19 @@ def car(rng: np.random.Generator, paint: str, kind: str | None = None) -> Mesh:
             (half * end * 0.98, belt),
             (top, roof - 0.02),
         ]
-        ring = [*side, (top * 0.55, roof + 0.015)]
-        ring += [(-x, z) for x, z in reversed(ring)]
-        rings.append([(x, y, z) for x, z in ring])
+        outline = [*side, (top * 0.55, roof + 0.015)]
+        rings.append(np.insert(outline + [(-x, z) for x, z in reversed(outline)], 1, y, axis=1))
     cargo = kind == "van" and rng.random() < 0.6  # no side windows behind the cab
     for place in range(len(rings) - 1):
         cabin = [profile[each, 2] - profile[each, 1] > 0.12 for each in (place, place + 1)]
-        glass = ["paint"] * 10
+        strips = [paint] * 10
         if all(cabin) and not (cargo and profile[place, 0] < 0.6):
-            glass[2] = glass[6] = "glass"
+            strips[2] = strips[6] = "glass"
         if sum(cabin) == 1 and not (cargo and profile[place, 0] < 0.3):
-            glass[2:7] = ["glass"] * 5
-        mesh.loft(rings[place : place + 2], paint, [paint if name == "paint" else name for name in glass], caps=False)
-    for ring in (rings[0], rings[-1]):
-        points = np.array(ring if ring is rings[-1] else ring[::-1])
-        mesh.loft([points, points * [0.98, 1, 1]], paint)
+            strips[2:7] = ["glass"] * 5
+        mesh.loft(rings[place : place + 2], paint, strips, caps=False)
+    for ring in (rings[0][::-1], rings[-1]):
+        mesh.loft([ring, ring * [0.98, 1, 1]], paint)
     _wheels(mesh, length * rng.uniform(0.28, 0.32), half, rng.uniform(0.29, 0.37) * height / 1.5)
     front, back = length / 2 + 0.01, -length / 2 - 0.01
     light = np.array([0.32, 0.05, 0.13])
