@@ -95,7 +95,7 @@ def develop(colour: Array, depth: Array, effects: Effects, rng: np.random.Genera
     if effects.noise:
         image += rng.normal(size=image.shape).astype(np.float32) * effects.noise * np.sqrt(image + 0.02)
     image = np.clip(image, 0, 1)
-    tone: Array = image ** np.float32(1 / 2.2)
+    tone: NDArray[np.floating] = image ** np.float32(1 / 2.2)
     if effects.contrast != 1:
         curve = tone ** np.float32(effects.contrast)
         tone = curve / (curve + (1 - tone) ** np.float32(effects.contrast))

@@ -121,8 +121,10 @@ def _render_all(pool: Sequence[Blender], scenes: Sequence[int], settings: Render
 
         def one(scene: int) -> None:
             blender = idle.get()
-            _render_scene(blender, scene, settings, output / _name(scene), lambda: bar.advance(shown))
-            idle.put(blender)
+            try:
+                _render_scene(blender, scene, settings, output / _name(scene), lambda: bar.advance(shown))
+            finally:  # even if it died: who waits for it must not wait for ever
+                idle.put(blender)
 
         try:
             for done in as_completed([threads.submit(one, scene) for scene in scenes]):
