@@ -1,4 +1,4 @@
-"""Stands in for Blender in tests: gray frames before a plane, by the same protocol. Called like a Python with ``bpy``."""
+"""Stands in for Blender: noise before a sloping plane, by the same protocol. Called like a Python that has ``bpy``."""
 
 from __future__ import annotations
 

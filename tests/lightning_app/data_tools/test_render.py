@@ -1,4 +1,4 @@
-"""`pocketdepth data render`, with a stand-in for Blender: what is written, resumed, refused and left after a failure."""
+"""`pocketdepth data render` with a stand-in for Blender: what is written, resumed, refused, and left by a failure."""
 
 from __future__ import annotations
 
