@@ -98,7 +98,7 @@ class Mesh:
         along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
         other = np.where(np.abs(along[:, 2:]) > 0.9, [[1.0, 0, 0]], [[0, 0, 1.0]])
         right = np.cross(along, other)
-        right /= np.linalg.norm(right, axis=1, keepdims=True)
+        right /= np.linalg.norm(right, axis=1, keepdims=True) + 1e-9  # 0 where points of the path coincide
         up = np.cross(right, along)
         angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)[:, None]
         radius = np.broadcast_to(np.asarray(radii, np.float64), len(path))[:, None, None]

@@ -139,7 +139,7 @@ def test_frames_are_warped_into_each_other(tmp_path: Path, cli: Cli) -> None:
     for folder in folders:
         left, right, ahead = read(folder, 0, 0), read(folder, 0, 1), read(folder, 1, 0)
         beside = right.extrinsics @ np.linalg.inv(left.extrinsics)
-        assert np.allclose(beside, [[1, 0, 0, -0.54], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], atol=1e-6)
+        assert np.allclose(beside, np.array([[1, 0, 0, -0.54], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), atol=1e-6)
         moved = np.linalg.inv(left.extrinsics) - np.linalg.inv(ahead.extrinsics)
         assert 0.8 < np.linalg.norm(moved[:3, 3]) < 1.2
         for other in (right, ahead):

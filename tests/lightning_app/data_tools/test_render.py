@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from datamodules import VirtualKitti
-from lightning_app.data_tools import render as render_module
 from tests.conftest import Cli
 
 FAKE = Path(__file__).parents[2] / "helpers" / "fake_blender.py"
@@ -50,7 +49,7 @@ def test_frames_are_read_like_virtual_kitti(tmp_path: Path, cli: Cli) -> None:
     assert frame.image.shape == (48, 64, 3)
     assert frame.depth[0, 0] == 80  # the sky
     assert np.allclose(frame.depth[16:], np.linspace(70, 2, 48)[16:, None], atol=0.005)
-    assert np.allclose(frame.intrinsics, [[37.12, 0, 31.5], [0, 37.12, 23.5], [0, 0, 1]])
+    assert np.allclose(frame.intrinsics, np.array([[37.12, 0, 31.5], [0, 37.12, 23.5], [0, 0, 1]]))
     depth = Image.open(output / "Scene01" / "fog" / "frames" / "depth" / "Camera_1" / "depth_00001.png")
     assert np.asarray(depth)[0, 0] == 65535
     lines = (output / "Scene02" / "clone" / "extrinsic.txt").read_text().splitlines()
@@ -201,7 +200,7 @@ def test_no_blender(blender: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest
 @pytest.mark.usefixtures("blender")
 def test_no_space(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
-    monkeypatch.setattr(render_module.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     result = cli("data", "render", "--output", tmp_path / "streets", "--scenes", 1000)
     assert result.status == 1
     assert "6000 frames need about 1.8 GB, and 0.0 GB are free" in result.err
