@@ -52,7 +52,7 @@ blender: .venv/blender/ready  ## install Blender's Python module in an environme
 
 .venv/blender/ready: | .venv/ready
 	python3.11 -m venv .venv/blender
-	.venv/blender/bin/pip install -q 'bpy>=4.5,<4.6'
+	.venv/blender/bin/pip install -q 'bpy>=4.5,<4.6'  # GPL: a program of its own, no part of PocketDepth
 	touch $@
 
 .venv/ready: pyproject.toml

@@ -86,7 +86,7 @@ def _root(
 app.add_typer(train)
 app.add_typer(experiments)
 app.add_typer(evaluation)
-app.add_typer(data, name="data", help="Inspect, convert and stylize datasets.", rich_help_panel="Data")
+app.add_typer(data, name="data", help="Inspect, convert, stylize and render datasets.", rich_help_panel="Data")
 app.add_typer(deploy)
 app.add_typer(measure)
 

@@ -1,1 +1,1 @@
-"""Check, shard, stylize and pseudo-label datasets."""
+"""Check, shard, stylize, pseudo-label and render data sets."""

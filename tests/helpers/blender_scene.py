@@ -1,4 +1,4 @@
-"""A scene of known planes, boxes and points, taken by Blender: python blender_scene.py OUTPUT.npz. Runs in its Python."""
+"""Planes, boxes and points of known place, taken by Blender. For its Python: blender_scene.py OUTPUT.npz."""
 
 from __future__ import annotations
 
