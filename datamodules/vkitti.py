@@ -27,6 +27,7 @@ from datamodules.reader import (
     require_folder,
     scene_name,
 )
+from datamodules.renders import licence_of_renders
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class VirtualKitti(Reader):
         self.root, self.scenes, self.variations = data_path(root), as_names(scenes, "Scene{:02d}"), as_names(variations)
         self.cameras = (cameras,) if isinstance(cameras, int) else cameras
         self.max_depth, self.beyond, self.exclude = _check_max_depth(max_depth), beyond, as_names(exclude) or []
+        self.licence = licence_of_renders(self.root) or self.licence
 
     def scan(self) -> list[_Entry]:
         entries = self._all_entries()

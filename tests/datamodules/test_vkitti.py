@@ -127,3 +127,15 @@ def test_vkitti_without_its_text_has_its_own_camera(data_root: Path) -> None:
 def test_vkitti_says_which_camera_is_not_there(data_root: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"Scene01/clone/frames/rgb/Camera_1: no rgb_\*\.jpg in it"):
         len(VirtualKitti("vkitti", cameras=[0, 1]))
+
+
+def test_licence_of_renders_and_of_other_frames(data_root: Path) -> None:
+    root = data_root / "vkitti"
+    assert VirtualKitti("vkitti").licence.commercial is False
+    for text in ("", "[1]", "3", '{"blender": "4.5"}', "{"):  # somebody else's settings
+        (root / "settings.json").write_text(text)
+        assert VirtualKitti("vkitti").licence.commercial is False
+    (root / "settings.json").write_text('{"blender": "4.5", "pocketdepth": "0.1.0", "textures": null}')
+    assert VirtualKitti("vkitti").licence.commercial is True
+    (root / "settings.json").write_text('{"blender": "4.5", "pocketdepth": "0.1.0", "textures": "12ab"}')
+    assert VirtualKitti("vkitti").licence.commercial is None

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from datamodules import VirtualKitti
 from datamodules.depth_io import read_vkitti_depth
 from lightning_app.data_tools.blender_process import PYTHON
 from tests.conftest import Cli
@@ -170,6 +171,7 @@ def test_photographs_cover_surfaces(tmp_path: Path, cli: Cli) -> None:
         assert cli(*SMALL, *call).status == 0
         frame = read(tmp_path / name / "Scene01" / "overcast", 0, 0)
         images.append(frame)
+    assert VirtualKitti(str(tmp_path / "covered")).licence.commercial is None  # that of the photographs
     assert np.array_equal(images[0].depth, images[1].depth)
     assert np.abs(images[0].image - images[1].image).mean() > 0.01
 

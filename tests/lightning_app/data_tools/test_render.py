@@ -55,6 +55,7 @@ def test_frames_are_read_like_virtual_kitti(tmp_path: Path, cli: Cli) -> None:
     lines = (output / "Scene02" / "clone" / "extrinsic.txt").read_text().splitlines()
     assert lines[0] == "frame cameraID r1,1 r1,2 r1,3 t1 r2,1 r2,2 r2,3 t2 r3,1 r3,2 r3,3 t3 0 0 0 1"
     assert lines[1:] == [f"{frame} {camera} 1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1" for frame in (0, 1) for camera in (0, 1)]
+    assert reader.licence == ("streets rendered by PocketDepth", "free for any use", True)
     assert cli("data", "check", "VirtualKitti", "--root", output, "--output", tmp_path / "check").status == 0
 
 
