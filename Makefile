@@ -13,9 +13,9 @@ quickstart: .venv/ready  ## train on the packaged rendered streets, export, quan
 	$(POCKETDEPTH) fit $(YAML) --trainer.default_root_dir $(RUN)
 	$(POCKETDEPTH) test $(YAML) --ckpt_path $(RUN)/checkpoints/best.ckpt --trainer.default_root_dir $(RUN)/test
 	$(POCKETDEPTH) export $(RUN)/checkpoints/best.ckpt --output $(RUN)/depth.onnx
-	$(POCKETDEPTH) quantize $(RUN)/depth.onnx $(SAMPLE)/Scene01/clone/frames/rgb --output $(RUN)/depth-int8.onnx
+	$(POCKETDEPTH) quantize $(RUN)/depth.onnx $(SAMPLE)/train --output $(RUN)/depth-int8.onnx
 	$(POCKETDEPTH) benchmark $(RUN)/depth.onnx $(RUN)/depth-int8.onnx --output $(RUN)/benchmark
-	$(POCKETDEPTH) predict $(RUN)/depth-int8.onnx $(SAMPLE)/Scene20/clone/frames/rgb --output $(RUN)/predictions
+	$(POCKETDEPTH) predict $(RUN)/depth-int8.onnx $(SAMPLE)/test --output $(RUN)/predictions
 	@echo
 	@echo "images    $(RUN)/test/panels/ and $(RUN)/predictions/"
 	@echo "files     $(RUN)/depth.onnx and $(RUN)/depth-int8.onnx"

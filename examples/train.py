@@ -19,10 +19,9 @@ from models import DepthNet
 def main(steps: int = 200, size: tuple[int, int] = (96, 320), output: str = "street.ckpt") -> None:
     """Train on the streets of the quickstart and write a checkpoint."""
     seed_everything(0)
-    root = "quickstart/streets"  # below the data root, $POCKETDEPTH_DATA or data/
     data = DepthDataModule(
-        train=[VirtualKitti(root, scenes=["Scene01"])],
-        val=[VirtualKitti(root, scenes=["Scene18"])],
+        train=[VirtualKitti("quickstart/streets/train")],  # below the data root, $POCKETDEPTH_DATA or data/
+        val=[VirtualKitti("quickstart/streets/val")],
         test=[],
         size=size,
         workers=0,

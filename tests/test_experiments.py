@@ -133,15 +133,17 @@ def test_quickstart_runs_on_the_embedded_streets(tmp_path: Path, cli: Cli, monke
     assert result.status == 0, result.err
     results = json.loads((tmp_path / "run" / "fit.json").read_text())["results"]
     assert list(results) == ["val step 0 kitti-eigen", "val step 2 kitti-eigen"]
-    assert results["val step 2 kitti-eigen"]["frames"] == 12
+    assert results["val step 2 kitti-eigen"]["frames"] == 24
 
 
 def test_embedded_streets_are_light_and_split_by_scene() -> None:
     files = [path for path in (ROOT / "data" / "quickstart").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 8e6
-    data = yaml.safe_load((EXPERIMENTS / "quickstart.yaml").read_text())["data"]["init_args"]
-    scenes = [set(data[split][0]["init_args"]["scenes"]) for split in ("train", "val", "test")]
-    assert not scenes[0] & scenes[1] | scenes[0] & scenes[2] | scenes[1] & scenes[2]
+    folders = {split: ROOT / "data" / "quickstart" / "streets" / split for split in ("train", "val", "test")}
+    counts = {split: len(list(folder.rglob("*.jpg"))) for split, folder in folders.items()}
+    assert counts == {"train": 240, "val": 24, "test": 24}
+    seeds = {json.loads((folder / "settings.json").read_text())["seed"] for folder in folders.values()}
+    assert len(seeds) == 3  # streets of different seeds are different streets
 
 
 @pytest.fixture
@@ -224,7 +226,7 @@ def test_make_quickstart_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         result = cli(*call, *extra)
         assert result.status == 0, (call, result.err)
     assert (tmp_path / "q" / "benchmark" / "benchmark.png").is_file()
-    assert len(list((tmp_path / "q" / "predictions").rglob("*.npy"))) == 3
+    assert len(list((tmp_path / "q" / "predictions").rglob("*.npy"))) == 24
 
 
 def test_streets_to_kitti_runs_on_the_real_data(

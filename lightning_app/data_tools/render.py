@@ -55,7 +55,7 @@ def render(
         shard: part of the scenes to render; ``2/4`` is the second of four parts, e.g. for one of four machines.
         workers: number of processes, with one thread each; one per core by default.
         gpu: whether to render on the GPU.
-        overwrite: whether to remove scenes of other settings.
+        overwrite: whether to render existing scenes anew, and to remove those of other settings.
 
     Raises:
         FileNotFoundError: no Python with Blender, or no textures.
@@ -75,8 +75,9 @@ def render(
         _started(task, workers or _default_workers(gpu), wanted) as pool,
     ):
         claim(output, asdict(settings) | {"blender": pool[0].version, "pocketdepth": version("pocketdepth")}, overwrite)
-        for stale in (each for scene in wanted for each in output.glob(f".{_name(scene)}.*")):
-            shutil.rmtree(stale)
+        for scene in wanted:  # left by a process that was killed, or to be replaced
+            for old in (*output.glob(f".{_name(scene)}.*"), *([output / _name(scene)] if overwrite else [])):
+                shutil.rmtree(old, ignore_errors=True)
         todo = [scene for scene in wanted if not (output / _name(scene)).exists()]
         _require_space(output, settings, len(todo))
         _render_all(pool, todo, settings, output)

@@ -44,7 +44,7 @@ class Surface(NamedTuple):
 
 _WALL = Surface((0.02, 0.16), (0.0, 0.45), (0.25, 0.85), stains=0.3, photo=0.5)
 _CLOTH = Surface((0, 1), (0.1, 0.9), (0.03, 0.6), photo=0.3)
-_PAINT = Surface((0.5, 1.1), (0, 0.25), (0.01, 0.8), rough=(0.08, 0.35), stains=0.06, photo=0.12)
+_PAINT = Surface((0.5, 1.1), (0, 0.12), (0.01, 0.8), rough=(0.08, 0.35), stains=0.06, photo=0.12)
 _LEAF = Surface((0.17, 0.36), (0.35, 0.8), (0.06, 0.3), rough=(0.4, 0.7), stains=0.6)
 _SURFACES = {
     "asphalt": Surface((0.55, 0.7), (0, 0.08), (0.06, 0.16), stains=0.4, ground=True, photo=0.25),
@@ -88,7 +88,9 @@ _SURFACES = {
     "sign": Surface((0, 1), (0, 0.9), (0.2, 0.9), stains=0.9, pattern="tiles", size=0.5, photo=0.8),
     "far wood": Surface((0.2, 0.5), (0.15, 0.5), (0.06, 0.25), stains=0.8),
     "hill": Surface((0.2, 0.6), (0.1, 0.35), (0.15, 0.4), stains=0.6),
-    **{f"paint{place}": _PAINT._replace(saturation=(0.4, 0.9) if place > 5 else (0, 0.12)) for place in range(8)},
+    **{f"paint{place}": _PAINT for place in range(6)},  # white, grey, silver, black
+    "paint6": _PAINT._replace(hue=(0.96, 1.1), saturation=(0.5, 0.95)),
+    "paint7": _PAINT._replace(hue=(0.35, 0.68), saturation=(0.3, 0.9)),
     **{f"cloth{place}": _CLOTH for place in range(4)},
 }
 
