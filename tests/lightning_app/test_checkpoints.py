@@ -127,7 +127,8 @@ def test_old_checkpoint_predicts_as_before() -> None:
 def test_run_of_an_old_checkpoint_goes_on_with_its_old_yaml(cli: Cli, streets: None, tmp_path: Path) -> None:
     text = torch.load(OLD, weights_only=True)["config"]
     assert "lightning_app.depth_module.DepthModule" in text
-    (tmp_path / "old.yaml").write_text(text)
+    moved = text.replace("quickstart/streets", "quickstart/streets/train")  # where the embedded streets are now
+    (tmp_path / "old.yaml").write_text(moved)
     fit = ("fit", "-c", tmp_path / "old.yaml", "--trainer.default_root_dir", tmp_path, "--trainer.max_steps", 6)
     result = cli(*fit, "--ckpt_path", OLD)
     assert result.status == 0, result.err
