@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +21,7 @@ COLUMNS = ("image", "prediction", "ground truth", "error")
 
 
 class Panels(Callback):
-    """Draws image, prediction, ground truth and error of the first frames of each evaluation, one row per frame.
+    """Draws image, prediction, ground truth and error of frames spread evenly over each evaluation, one row per frame.
 
     Prediction and ground truth share one colour scale (near is bright). The error is |p - g| / g, from 0 (black) to
     50 % or more (white). Panels are written to ``panels/`` in the run's folder and to the run's loggers.
@@ -42,9 +43,18 @@ class Panels(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._collect(pl_module, batch)
+        self._collect(pl_module, batch, (batch_idx + 1) / trainer.num_val_batches[dataloader_idx])
 
-    on_test_batch_end = on_validation_batch_end
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: dict[str, Any],
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._collect(pl_module, batch, (batch_idx + 1) / trainer.num_test_batches[dataloader_idx])
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._write(trainer, "val")
@@ -52,16 +62,19 @@ class Panels(Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._write(trainer, "test")
 
-    def _collect(self, pl_module: LightningModule, batch: dict[str, Any]) -> None:
-        room = self.frames - len(self._rows)
-        if room <= 0 or not pl_module.trainer.is_global_zero:
+    def _collect(self, pl_module: LightningModule, batch: dict[str, Any], done: float) -> None:
+        """Take frames of a batch, with which the share ``done`` of the evaluation is over."""
+        size = len(batch["image"])
+        due = min(math.ceil(self.frames * done) - len(self._rows), size)
+        if due <= 0 or not pl_module.trainer.is_global_zero:
             return
-        first = {key: batch[key][:room] for key in ("image", "intrinsics")}
-        predictions: Tensor = pl_module.predict(first)  # type: ignore[operator]
+        spread = torch.arange(due) * size // due
+        chosen = {key: batch[key][spread] for key in ("image", "intrinsics", "depth")}
+        predictions: Tensor = pl_module.predict(chosen)  # type: ignore[operator]
         predicts = cast(DepthNetwork, pl_module.network).predicts
         for index, prediction in enumerate(predictions):
-            truth = batch["depth"][index]
-            self._rows.append(_row(batch["image"][index], in_metres(prediction, truth, predicts), truth))
+            truth = chosen["depth"][index]
+            self._rows.append(_row(chosen["image"][index], in_metres(prediction, truth, predicts), truth))
 
     def _write(self, trainer: Trainer, split: str) -> None:
         rows, self._rows = self._rows, []

@@ -111,7 +111,10 @@ def test_missing_quickstart_data_is_explained(elsewhere: Path, cli: Cli) -> None
     result = cli("fit", "-c", "base.yaml", "-c", "quickstart.yaml", "--trainer.logger", "false")
     assert result.status == 2
     last = result.err.splitlines()[-1]
-    assert "data/quickstart/streets/train: no such folder; clone the repository, which contains the quickstart data" in last
+    assert (
+        "data/quickstart/streets/train: no such folder; clone the repository, which contains the quickstart data"
+        in last
+    )
     assert "set POCKETDEPTH_DATA=CLONE/data (POCKETDEPTH_DATA is not set" in last
     assert not (elsewhere / "runs").exists()  # nothing is left of a refused run
 
