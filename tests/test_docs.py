@@ -20,7 +20,16 @@ ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # YAMLs that the pages tell a user to write, that a verb writes, or that are no experiments.
-OTHER_YAMLS = {"FILE.yaml", "mine.yaml", "my_network.yaml", "data.yaml", "plan.yaml", "config.yaml", "targets.yaml"}
+OTHER_YAMLS = {
+    "FILE.yaml",
+    "mine.yaml",
+    "my_network.yaml",
+    "data.yaml",
+    "plan.yaml",
+    "render.yaml",
+    "config.yaml",
+    "targets.yaml",
+}
 LIGHTNING = {
     "-c",
     "--config",

@@ -41,6 +41,7 @@ class Blender:
     Raises:
         FileNotFoundError: no Python with ``bpy``.
         ImportError: that Python has no usable ``bpy``.
+        ValueError: the settings ask for a GPU, and there is none.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -55,10 +56,14 @@ class Blender:
         except OSError as error:
             raise ImportError(f"{python}: {error.strerror}; {PYTHON} must be a Python with '{REQUIREMENT}'") from error
         try:
-            self.version = str(next(self._answers())["blender"])
+            greeting = next(self._answers())
         except RuntimeError as error:
             self.stop()
             raise ImportError(f"{python} cannot import Blender ({error}); install it: {_INSTALL}") from error
+        if "error" in greeting:
+            self.stop()
+            raise ValueError(greeting["error"])
+        self.version = str(greeting["blender"])
 
     def render(self, scene: int, variations: list[str], folder: Path) -> Iterator[dict[str, Any]]:
         """Render a scene into a folder, and yield an answer per frame.
@@ -76,7 +81,7 @@ class Blender:
             raise RuntimeError(f"scene {scene}: {self._last_words()}") from error
         for answer in self._answers(f"scene {scene}: "):
             if "error" in answer:
-                raise RuntimeError(answer["error"])
+                raise RuntimeError(f"scene {scene}: {answer['error']}")
             if "attempts" in answer:
                 return
             yield answer
@@ -95,7 +100,9 @@ class Blender:
 
     def _last_words(self) -> str:
         self._log.seek(0)
-        lines = [line.strip() for line in self._log.read().splitlines() if line.strip()]
+        lines = [
+            line.strip() for line in self._log.read().splitlines() if line.strip() and "Not freed memory" not in line
+        ]
         status = self._process.poll()
         killed = f"Blender was killed by signal {-status}" if status is not None and status < 0 else "Blender ended"
         return f"{killed}: {lines[-1][:_SHOWN]}" if lines else killed

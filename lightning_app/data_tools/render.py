@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -80,10 +81,14 @@ def render(
                 shutil.rmtree(old, ignore_errors=True)
         todo = [scene for scene in wanted if not (output / _name(scene)).exists()]
         _require_space(output, settings, len(todo))
+        start = time.monotonic()
         _render_all(pool, todo, settings, output)
+        minutes = (time.monotonic() - start) / 60
     _draw_sheet(output)
-    notes = f" ({len(wanted) - len(todo)} were there already)" if len(todo) < len(wanted) else ""
-    print(f"{len(wanted)} scenes -> {output}{notes}\ncontact sheet: {output / SHEET}")
+    frames = len(todo) * settings.frames_per_scene
+    notes = [f"{frames} frames in {minutes:.1f} min, {frames / minutes:.0f} per minute"] if todo else []
+    notes += [f"{len(wanted) - len(todo)} were there already"] if len(todo) < len(wanted) else []
+    print(f"{len(wanted)} scenes -> {output} ({'; '.join(notes)})\ncontact sheet: {output / SHEET}")
 
 
 def _default_workers(gpu: bool) -> int:
@@ -104,7 +109,7 @@ def _started(task: dict[str, Any], workers: int, scenes: Sequence[int]) -> Itera
 
 
 def _require_space(output: Path, settings: RenderSettings, scenes: int) -> None:
-    frames = scenes * settings.per_scene * settings.frames * (1 + settings.stereo)
+    frames = scenes * settings.frames_per_scene
     needed = frames * settings.size[0] * settings.size[1] * BYTES_PER_PIXEL
     free = shutil.disk_usage(output).free
     if needed > free:
@@ -116,9 +121,8 @@ def _render_all(pool: Sequence[Blender], scenes: Sequence[int], settings: Render
     idle: SimpleQueue[Blender] = SimpleQueue()
     for blender in pool:
         idle.put(blender)
-    per_scene = settings.per_scene * settings.frames * (1 + settings.stereo)
     with _bar() as bar, ThreadPoolExecutor(len(pool)) as threads:
-        shown = bar.add_task("render", total=len(scenes) * per_scene)
+        shown = bar.add_task("render", total=len(scenes) * settings.frames_per_scene)
 
         def one(scene: int) -> None:
             blender = idle.get()

@@ -77,6 +77,11 @@ class RenderSettings:
         if self.textures is not None:
             find_images(self.textures)
 
+    @property
+    def frames_per_scene(self) -> int:
+        """Frames of all variations and cameras of a scene."""
+        return self.per_scene * self.frames * (1 + self.stereo)
+
     def drawn(self, scene: int) -> list[str]:
         """The variations of a scene."""
         rng = np.random.default_rng((self.seed, scene))

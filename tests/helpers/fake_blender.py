@@ -15,6 +15,8 @@ def main() -> None:
     mode = os.environ.get("FAKE_BLENDER", "")
     if mode == "no bpy":
         sys.exit("ModuleNotFoundError: No module named 'bpy'")
+    if settings["gpu"]:
+        print(json.dumps({"error": "Blender finds no GPU"}), flush=True)
     print(json.dumps({"blender": "4.5.0"}), flush=True)
     height, width = settings["size"]
     for line in sys.stdin:
@@ -37,7 +39,7 @@ def main() -> None:
                     }  # fmt: skip
                     print(json.dumps(answer), flush=True)
         if mode == "sees nothing":
-            print(json.dumps({"error": f"the camera sees nothing in 25 streets of scene {task['scene']}"}), flush=True)
+            print(json.dumps({"error": "the camera sees nothing in 25 streets"}), flush=True)
         print(json.dumps({"scene": task["scene"], "attempts": 1}), flush=True)
 
 

@@ -29,12 +29,21 @@ def main() -> None:
     """Render one scene for each line of standard input."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Blender prints to standard output
-    settings = json.loads(sys.argv[1])
-    print(json.dumps({"blender": bpy.app.version_string}), file=answers, flush=True)
-    for line in sys.stdin:
-        task = json.loads(line)
-        for answer in render_scene(settings, task["scene"], task["variations"], Path(task["folder"])):
-            print(json.dumps(answer), file=answers, flush=True)
+    for answer in _answer(json.loads(sys.argv[1])):
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _answer(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Greet, then answer each line of standard input."""
+    try:
+        if settings["gpu"]:
+            camera.use_gpu()
+        yield {"blender": bpy.app.version_string}
+        for line in sys.stdin:
+            task = json.loads(line)
+            yield from render_scene(settings, task["scene"], task["variations"], Path(task["folder"]))
+    except (MemoryError, OSError, RuntimeError) as error:
+        yield {"error": str(error) or type(error).__name__}
 
 
 def render_scene(settings: dict[str, Any], scene: int, variations: list[str], folder: Path) -> Iterator[dict[str, Any]]:
@@ -52,7 +61,7 @@ def render_scene(settings: dict[str, Any], scene: int, variations: list[str], fo
         if all(map(_is_usable, depths.values())):
             break
     else:
-        yield {"error": f"the camera sees nothing, or stands in an object, in {TRIES} streets of scene {scene}"}
+        yield {"error": f"the camera sees nothing, or stands in an object, in {TRIES} streets"}
         return
     for place, variation in enumerate(variations):
         yaw = TURNS.get(variation, 0)

@@ -180,5 +180,5 @@ def test_photographs_cover_surfaces(tmp_path: Path, cli: Cli) -> None:
 def test_a_camera_that_sees_nothing(tmp_path: Path, cli: Cli) -> None:
     result = cli(*SMALL, "--output", tmp_path / "streets", "--scenes", 1, "--height", 20, 20, "--pitch", -80, -75)
     assert result.status == 1
-    assert "the camera sees nothing, or stands in an object, in 25 streets of scene 1" in result.err
+    assert "scene 1: the camera sees nothing, or stands in an object, in 25 streets" in result.err
     assert not list((tmp_path / "streets").glob("*Scene*"))

@@ -67,7 +67,8 @@ def test_scenes_are_kept_added_and_the_same_on_any_number_of_processes(tmp_path:
     (first / ".Scene03.123").mkdir()  # of a process that was killed
     result = cli("data", "render", "--output", first, "--scenes", 5, *SMALL, "--workers", 3)
     assert result.status == 0, result.err
-    assert "(2 were there already)" in result.out
+    assert "6 frames in " in result.out
+    assert "per minute; 2 were there already)" in result.out
     now = contents(first)
     assert not (first / ".Scene03.123").exists()
     assert {name: now[name] for name in kept if "sheet" not in name} == {
@@ -97,7 +98,7 @@ def test_a_scene_is_never_half_there(blender: Path, tmp_path: Path, cli: Cli, mo
     assert sorted(path.name for path in output.iterdir()) == ["Scene01", "settings.json"]
     monkeypatch.setenv("FAKE_BLENDER", "sees nothing")
     result = cli(*call)
-    assert (result.status, "sees nothing" in result.err) == (1, True)
+    assert (result.status, "scene 2: the camera sees nothing" in result.err) == (1, True)
     assert sorted(path.name for path in output.iterdir()) == ["Scene01", "settings.json"]
     monkeypatch.delenv("FAKE_BLENDER")
     assert cli(*call).status == 0
@@ -172,6 +173,7 @@ def test_options_of_a_yaml(tmp_path: Path, cli: Cli) -> None:
         (("--shard", "3/2"), "shard '3/2' must be PART/PARTS"),
         (("--scenes", 0), "'--scenes'"),
         (("--workers", 0), "'--workers'"),
+        (("--gpu",), "Blender finds no GPU"),
     ],
 )
 def test_wrong_use(
