@@ -52,7 +52,7 @@ def render(
         ),
     ] = None,
     scenes: Annotated[int, typer.Option(min=1, metavar="N", help="Number of scenes, each of another street.")] = 100,
-    frames: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Frames of a scene and variation.")] = 6,
+    frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames of a scene and variation.")] = 6,
     variations: Annotated[
         str,
         typer.Option(metavar="NAMES", help="Light, weather and view: variations of Virtual KITTI."),

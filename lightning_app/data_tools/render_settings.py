@@ -17,6 +17,7 @@ VARIATIONS = (
     "15-deg-left", "15-deg-right", "30-deg-left", "30-deg-right",
 )  # fmt: skip
 VARIETY = ("layout", "vegetation", "vehicles", "people", "furniture", "near", "textures", "effects")
+LONGEST = 120.0  # metres that the camera drives; a street goes on for as long beyond
 SMALLEST_SIDE = 32  # pixels; the denoiser and the networks need some
 _LIMITS = {"focal": (0.1, 10.0), "height": (0.2, 20.0), "pitch": (-80.0, 80.0), "step": (0.0, 20.0)}
 
@@ -70,6 +71,11 @@ class RenderSettings:
             low, high = getattr(self, name)
             if not (math.isfinite(low) and math.isfinite(high) and least <= low <= high <= most):
                 raise ValueError(f"{name} {low:g} {high:g} is not an ascending range within {least:g} to {most:g}")
+        if self.frames * self.step[1] > LONGEST:
+            raise ValueError(
+                f"{self.frames} frames with steps of up to {self.step[1]:g} m: a street is {LONGEST:g} m long; use more "
+                "scenes of fewer frames"
+            )
         _require(self.variations, VARIATIONS, "variation")
         _require(self.without, VARIETY, "kind of variety")
         if not 1 <= self.per_scene <= len(self.variations):

@@ -164,6 +164,7 @@ def test_options_of_a_yaml(tmp_path: Path, cli: Cli) -> None:
         (("--height", -1, 2), "height -1 2 is not an ascending range"),
         (("--pitch", 0, 90), "pitch 0 90 is not an ascending range within -80 to 80"),
         (("--step", "nan", 1), "step nan 1 is not an ascending range"),
+        (("--frames", 100), "100 frames with steps of up to 2 m: a street is 120 m long; use more scenes"),
         (("--variations", "clone,snow"), "no variation 'snow'; there are clone, morning"),
         (("--variations", "clone,clone"), "variation 'clone' is given twice"),
         (("--variations", "clone", "--per-scene", 2), "per_scene 2: there are 1 variations to draw from"),
