@@ -73,8 +73,8 @@ class RenderSettings:
                 raise ValueError(f"{name} {low:g} {high:g} is not an ascending range within {least:g} to {most:g}")
         if self.frames * self.step[1] > LONGEST:
             raise ValueError(
-                f"{self.frames} frames with steps of up to {self.step[1]:g} m: a street is {LONGEST:g} m long; use more "
-                "scenes of fewer frames"
+                f"{self.frames} frames with steps of up to {self.step[1]:g} m: a street is {LONGEST:g} m long; use "
+                "more scenes of fewer frames"
             )
         _require(self.variations, VARIATIONS, "variation")
         _require(self.without, VARIETY, "kind of variety")
