@@ -33,7 +33,7 @@ def test_examples_train_export_and_evaluate(
     example("export")("street.ckpt", str(PHOTO.parent))
     assert [Path(name).is_file() for name in ("street.onnx", "street-int8.onnx", "street.md")] == [True] * 3
     card = Path("street.md").read_text()
-    assert "| data | VirtualKitti streets: 29 frames of 1 scenes |" in card
+    assert "| data | VirtualKitti train: 240 frames of 60 scenes |" in card
     assert "| loss | losses.SILog |" in card
     assert "| optimizer | AdamW(lr=0.001) |" in card
     example("evaluate")("street.ckpt", *(str(EXPERIMENTS / f"{name}.yaml") for name in ("base", "quickstart")))
