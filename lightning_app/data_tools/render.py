@@ -62,13 +62,15 @@ def render(
         FileNotFoundError: no Python with Blender, or no textures.
         FileExistsError: ``output`` contains other files.
         ImportError: Blender cannot be imported.
-        ValueError: invalid settings, or scenes of other settings in ``output``.
+        ValueError: invalid settings, a part without scenes, no GPU, or scenes of other settings in ``output``.
         OSError: not enough space on the disk.
         RuntimeError: a scene failed, or another process renders the same part.
     """
     number, parts = read_part(shard)
     require_writable(output)
     wanted = range(number, scenes + 1, parts)
+    if not wanted:
+        raise ValueError(f"--shard {shard}: there are only {scenes} scenes")
     textures = [str(path.resolve()) for path in find_images(settings.textures)] if settings.textures else []
     task = asdict(settings) | {"textures": textures, "threads": 1, "gpu": gpu}  # more threads, other frames
     with (
@@ -76,9 +78,11 @@ def render(
         _started(task, workers or _default_workers(gpu), wanted) as pool,
     ):
         claim(output, asdict(settings) | {"blender": pool[0].version, "pocketdepth": version("pocketdepth")}, overwrite)
-        for scene in wanted:  # left by a process that was killed, or to be replaced
-            for old in (*output.glob(f".{_name(scene)}.*"), *([output / _name(scene)] if overwrite else [])):
-                shutil.rmtree(old, ignore_errors=True)
+        names = {_name(scene) for scene in wanted}
+        for path in list(output.iterdir()):
+            stale = path.name.startswith(".")  # of a process that was killed
+            if (stale or overwrite) and path.name.removeprefix(".").partition(".")[0] in names:
+                shutil.rmtree(path)
         todo = [scene for scene in wanted if not (output / _name(scene)).exists()]
         _require_space(output, settings, len(todo))
         start = time.monotonic()

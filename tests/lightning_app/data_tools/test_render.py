@@ -172,6 +172,7 @@ def test_options_of_a_yaml(tmp_path: Path, cli: Cli) -> None:
         (("--textures", "nowhere"), "nowhere: no such image or folder"),
         (("--textures", "."), "no image"),
         (("--shard", "3/2"), "shard '3/2' must be PART/PARTS"),
+        (("--shard", "4/5", "--scenes", 3), "--shard 4/5: there are only 3 scenes"),
         (("--scenes", 0), "'--scenes'"),
         (("--workers", 0), "'--workers'"),
         (("--gpu",), "Blender finds no GPU"),
