@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from . import camera, light
 from .layout import draw_street
 from .materials import Surfaces
+from .usable import is_uniform, is_usable
 
 TRIES = 25  # streets that are drawn for a scene until all its frames can be used
 BASELINE = 0.54  # metres between the left and the right camera
-NEAREST = 1.0  # a frame whose nearest tenth is nearer is made anew, metres
-SEEN = 0.1  # smallest share of pixels that are not sky
 _View = tuple[int, int, int]  # yaw in degrees, frame, 0 (left) or 1 (right)
 TURNS = {"15-deg-left": 15, "15-deg-right": -15, "30-deg-left": 30, "30-deg-right": -30}  # degrees
 
@@ -53,26 +52,27 @@ def render_scene(settings: dict[str, Any], scene: int, variations: list[str], fo
         An answer for each frame, with its intrinsics and extrinsics, and one at the end.
     """
     for attempt in range(TRIES):
-        seed = np.random.SeedSequence((settings["seed"], scene, attempt))
-        shot = _Shot(settings, seed)
+        seed = (settings["seed"], scene, attempt)
+        shot = _Shot(settings, np.random.SeedSequence(seed))
         depths: dict[_View, NDArray[np.float32]] = {}
         for yaw in {TURNS.get(variation, 0): None for variation in variations}:
             depths |= {key: shot.depth(key) for key in shot.keys(yaw)}
-        if all(map(_is_usable, depths.values())):
+        if not all(map(is_usable, depths.values())):
+            continue
+        shot.set_weather((*seed, 0), variations[0])
+        first = {key: shot.colour(key) for key in shot.keys(TURNS.get(variations[0], 0))}
+        if not any(map(is_uniform, first.values())):
             break
     else:
         yield {"error": f"the camera sees nothing, or stands in an object, in {TRIES} streets"}
         return
     for place, variation in enumerate(variations):
-        yaw = TURNS.get(variation, 0)
-        light.clear_weather()
-        shot.surfaces.set_wet(
-            light.set_weather(np.random.default_rng((settings["seed"], scene, attempt, place)), variation)
-        )
-        for key in shot.keys(yaw):
+        if place:
+            shot.set_weather((*seed, place), variation)
+        for key in shot.keys(TURNS.get(variation, 0)):
             _, frame, right = key
             name = f"{variation}-{frame}-{right}"
-            np.save(folder / f"{name}.colour.npy", shot.colour(key))
+            np.save(folder / f"{name}.colour.npy", shot.colour(key) if place else first[key])
             np.save(folder / f"{name}.depth.npy", depths[key])
             extrinsics = camera.extrinsics(shot.pose(key)).ravel().tolist()
             yield {
@@ -128,6 +128,11 @@ class _Shot:
         matrix[:3, 3] += right * BASELINE * matrix[:3, 0]
         return matrix
 
+    def set_weather(self, seed: tuple[int, ...], variation: str) -> None:
+        """Set the light of a variation, and wet the ground."""
+        light.clear_weather()
+        self.surfaces.set_wet(light.set_weather(np.random.default_rng(seed), variation))
+
     def depth(self, key: _View) -> NDArray[np.float32]:
         """Depth of a view, (H, W), metres."""
         return camera.take_depth(self._camera, self.pose(key))
@@ -135,14 +140,6 @@ class _Shot:
     def colour(self, key: _View) -> NDArray[np.float16]:
         """Linear colour of a view, (H, W, 3)."""
         return camera.take_colour(self._camera, self.pose(key), (self._seed + key[1]) % 2**31)
-
-
-def _is_usable(depth: NDArray[np.float32]) -> bool:
-    """Whether the camera sees something, and does not stand in or right before an object."""
-    seen = depth[np.isfinite(depth)]
-    if seen.size < SEEN * depth.size or np.percentile(depth, 10) < NEAREST:
-        return False
-    return bool(seen.std() > 0.05 * seen.mean())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from lightning_app.data_tools.blender.geometry import Mesh, turn
 from lightning_app.data_tools.blender.layout import KINDS, draw_street
 from lightning_app.data_tools.blender.road import END, START, Band, Crossing, Road
 from lightning_app.data_tools.blender.street import Street
+from lightning_app.data_tools.blender.usable import is_uniform, is_usable
 from lightning_app.data_tools.render_settings import VARIETY
 
 AHEAD = 8.0  # metres that the camera drives
@@ -127,3 +128,22 @@ def test_meshes_are_joined_where_they_stand() -> None:
     assert np.allclose(points.min(0), [9, -0.5, 0])
     assert np.allclose(points.max(0), [11, 0.5, 0.5])
     assert whole.materials == ["stone"]
+
+
+def test_frames_that_teach_nothing() -> None:
+    street = np.repeat(np.linspace(60, 3, 40, dtype=np.float32)[:, None], 80, axis=1)
+    assert is_usable(street)
+    sky = np.full_like(street, np.inf)
+    assert not is_usable(sky)
+    sky[-3:] = street[-3:]  # less than a tenth is street
+    assert not is_usable(sky)
+    near = street.copy()
+    near[:, :12] = 0.5  # more than a tenth is a wall at half a metre
+    assert not is_usable(near)
+    near[:, 6:12] = 5.0
+    assert is_usable(near)
+    assert not is_usable(np.full_like(street, 4.0))  # a wall across the image
+    rng = np.random.default_rng(0)
+    assert is_uniform(np.zeros((40, 80, 3), np.float16))
+    assert is_uniform(np.full((40, 80, 3), 0.3) + rng.normal(0, 0.001, (40, 80, 3)))
+    assert not is_uniform(rng.uniform(0, 1e-3, (40, 80, 3)) + street[..., None] * 1e-4)  # dark, but not black
