@@ -6,9 +6,9 @@ imports nothing from here but what needs no ``bpy``, and imports are relative: t
 ``python -m blender`` (:mod:`.__main__`) reads settings and scene numbers, and writes raw frames. A scene is a function
 of its seed:
 
-- :mod:`.layout` draws a street, and places what the other modules model
-- :mod:`.road` is its ground and its coordinates: along, across and up
+- :mod:`.layout` draws a street; :mod:`.lots`, :mod:`.surroundings` and :mod:`.traffic` place things on it
+- :mod:`.road` is its ground and its coordinates; :mod:`.street` gathers what is placed
 - :mod:`.buildings`, :mod:`.plants`, :mod:`.vehicles`, :mod:`.people`, :mod:`.furniture` model single things
-- :mod:`.geometry` gathers polygons; :mod:`.materials` draws surfaces; :mod:`.light` the sky
-- :mod:`.camera` takes the pictures
+- :mod:`.geometry` gathers polygons; :mod:`.materials` and :mod:`.shader_nodes` make surfaces, :mod:`.light` the sky
+- :mod:`.camera` takes the pictures; :mod:`.usable` refuses those that teach nothing
 """
