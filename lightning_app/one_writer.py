@@ -58,7 +58,7 @@ def read_part(shard: str) -> tuple[int, int]:
     """
     number, _, parts = shard.partition("/")
     if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
-        raise ValueError(f"shard {shard!r} must be PART/PARTS, e.g. 2/4")
+        raise ValueError(f"shard {shard!r} must be PART/PARTS, e.g. 2/4 for the second of four")
     return int(number), int(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -11,25 +12,42 @@ from lightning_app.cli.options import SIZE, Overwrite, Size, call
 
 Range = tuple[float, float]
 RANGE: dict[str, Any] = {"metavar": "LOW HIGH"}
+_SEPARATORS = {"size": "x", "variations": ",", "without": ","}  # of values that may be lists in a YAML
 
 
 def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     """Make the values of a YAML the defaults of the options."""
     if path is None:
         return None
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such YAML")
     from lightning_app.config import read_yaml  # slow to import
 
     values = read_yaml(path)
-    names = {param.name for param in context.command.params} - {"config", "help"}
-    unknown = sorted(set(values) - names) if isinstance(values, dict) else None
-    if unknown is None or unknown:
-        what = f"no option {unknown[0]!r}" if unknown else "not a mapping of options to values"
-        raise ValueError(f"{path}: {what}; there are {', '.join(sorted(map(str, names)))}")
-    for name, separator in (("size", "x"), ("variations", ","), ("without", ",")):
-        if isinstance(values.get(name), list):
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: not a mapping of options to values")
+    values = {str(name).replace("-", "_"): value for name, value in values.items()}
+    params = {str(param.name): param for param in context.command.params if param.name not in ("config", "help")}
+    for name in values:
+        if name not in params:
+            close = get_close_matches(name, params, n=1)
+            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(params))}"
+            raise ValueError(f"{path}: no option {name!r}; {meant}")
+        separator = _SEPARATORS.get(name)
+        if separator and isinstance(values[name], list):
             values[name] = separator.join(map(str, values[name]))
+        try:
+            params[name].process_value(context, values[name])
+        except Exception as error:
+            wrong = f"{values[name]!r} is not {_expected(params[name])}"
+            raise ValueError(f"{path}: {error if type(error) is ValueError else f'{name}: {wrong}'}") from error
     context.default_map = values
     return path
+
+
+def _expected(param: Any) -> str:
+    """What a value of a YAML must be."""
+    return "two numbers, e.g. [1.4, 1.9]" if param.nargs == 2 else f"valid for {param.opts[0]}"
 
 
 def _split(value: str) -> tuple[str, ...]:
@@ -55,7 +73,7 @@ def render(
     frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames of a scene and variation.")] = 6,
     variations: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="Light, weather and view: variations of Virtual KITTI."),
+        typer.Option(metavar="A,B,...", help="Light, weather and view: variations of Virtual KITTI."),
     ] = "clone,morning,sunset,overcast,fog,rain,15-deg-left,15-deg-right,30-deg-left,30-deg-right",
     per_scene: Annotated[int, typer.Option(min=1, metavar="N", help="Variations that are drawn for each scene.")] = 1,
     size: Annotated[str, typer.Option(**SIZE, help="Size of the images.")] = "192x640",
@@ -73,7 +91,7 @@ def render(
     without: Annotated[
         str,
         typer.Option(
-            metavar="KINDS",
+            metavar="A,B,...",
             help="Variety to leave out: layout, vegetation, vehicles, people, furniture, near, textures, effects.",
         ),
     ] = "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -21,10 +22,12 @@ _SHOWN = 400  # characters of Blender's output in an error
 def blender_python() -> Path:
     """The Python that has ``bpy``: of the environment variable ``POCKETDEPTH_BLENDER_PYTHON``, or of ``make blender``.
 
+    The latter is in the folder ``blender`` of the environment that runs PocketDepth.
+
     Raises:
         FileNotFoundError: there is none.
     """
-    python = Path(os.environ.get(PYTHON, ".venv/blender/bin/python"))
+    python = Path(os.environ.get(PYTHON, Path(sys.prefix, "blender", "bin", "python")))
     if not python.is_file():
         raise FileNotFoundError(
             f"{python}: no Python with Blender; run `make blender` (or {_INSTALL}), or set {PYTHON}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -83,16 +84,26 @@ def render(
             stale = path.name.startswith(".")  # of a process that was killed
             if (stale or overwrite) and path.name.removeprefix(".").partition(".")[0] in names:
                 shutil.rmtree(path)
-        todo = [scene for scene in wanted if not (output / _name(scene)).exists()]
+        todo = [scene for scene in wanted if not _is_complete(output / _name(scene), settings)]
         _require_space(output, settings, len(todo))
         start = time.monotonic()
-        _render_all(pool, todo, settings, output)
+        try:
+            _render_all(pool, todo, settings, output)
+        except KeyboardInterrupt:
+            print("interrupted; the scenes that are complete are kept, the same command resumes", file=sys.stderr)
+            raise
         minutes = (time.monotonic() - start) / 60
     _draw_sheet(output)
     frames = len(todo) * settings.frames_per_scene
     notes = [f"{frames} frames in {minutes:.1f} min, {frames / minutes:.0f} per minute"] if todo else []
     notes += [f"{len(wanted) - len(todo)} were there already"] if len(todo) < len(wanted) else []
     print(f"{len(wanted)} scenes -> {output} ({'; '.join(notes)})\ncontact sheet: {output / SHEET}")
+
+
+def _is_complete(folder: Path, settings: RenderSettings) -> bool:
+    """Whether a scene has all of its frames; somebody may have removed some."""
+    kinds = ("rgb_*.jpg", "depth_*.png")
+    return all(len(list(folder.glob(f"*/frames/*/Camera_?/{kind}"))) == settings.frames_per_scene for kind in kinds)
 
 
 def _default_workers(gpu: bool) -> int:
@@ -125,6 +136,8 @@ def _render_all(pool: Sequence[Blender], scenes: Sequence[int], settings: Render
     idle: SimpleQueue[Blender] = SimpleQueue()
     for blender in pool:
         idle.put(blender)
+    if not scenes:
+        return
     with _bar() as bar, ThreadPoolExecutor(len(pool)) as threads:
         shown = bar.add_task("render", total=len(scenes) * settings.frames_per_scene)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,8 @@ class RenderSettings:
         if not 1 <= self.per_scene <= len(self.variations):
             raise ValueError(f"per_scene {self.per_scene}: there are {len(self.variations)} variations to draw from")
         if self.textures is not None:
+            if "textures" in self.without:
+                raise ValueError("textures are given, and left out by without; give one of both")
             find_images(self.textures)
 
     @property
@@ -97,6 +100,8 @@ class RenderSettings:
 
 def _require(names: Sequence[str], known: Sequence[str], what: str) -> None:
     if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"no {what} {unknown[0]!r}; there are {', '.join(known)}")
+        close = get_close_matches(unknown[0], known, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+        raise ValueError(f"no {what} {unknown[0]!r}; {meant}")
     if len(set(names)) < len(names):
         raise ValueError(f"{what} {max(names, key=list(names).count)!r} is given twice")
