@@ -43,18 +43,10 @@ class Panels(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._collect(pl_module, batch, (batch_idx + 1) / trainer.num_val_batches[dataloader_idx])
+        batches = trainer.num_test_batches if trainer.testing else trainer.num_val_batches
+        self._collect(pl_module, batch, (batch_idx + 1) / batches[dataloader_idx])
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: dict[str, Any],
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._collect(pl_module, batch, (batch_idx + 1) / trainer.num_test_batches[dataloader_idx])
+    on_test_batch_end = on_validation_batch_end
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._write(trainer, "val")

@@ -107,7 +107,7 @@ def render(
 ) -> None:
     """Render streets with exact depth, in the layout of Virtual KITTI 2.
 
-    Requires Blender: make blender. Existing scenes are kept: the same command resumes, and more --scenes add to them.
+    Requires Blender: make blender. Complete scenes are kept: the same command resumes, and more --scenes add to them.
     """
     from lightning_app.data_tools.render_settings import RenderSettings  # imports numpy
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from lightning_app.signals import ending_with_this
-
 PYTHON = "POCKETDEPTH_BLENDER_PYTHON"
 REQUIREMENT = "bpy>=4.5,<4.6"  # a version with long support; a newer one needs a newer Python, and renders other frames
 _INSTALL = f"python3.11 -m venv .venv/blender && .venv/blender/bin/pip install '{REQUIREMENT}'"
@@ -36,7 +34,7 @@ def blender_python() -> Path:
 
 
 class Blender:
-    """A process that renders scenes, one after another.
+    """A process that renders scenes, one after another. It ends with this one, at the latest after its scene.
 
     Args:
         settings: what :mod:`lightning_app.data_tools.blender` needs, as JSON.
@@ -50,7 +48,7 @@ class Blender:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         python = blender_python()
         self._log = TemporaryFile("w+")  # noqa: SIM115 (open as long as the process)
-        environment = ending_with_this() | {"PYTHONPATH": str(Path(__file__).parent), "PYTHONNOUSERSITE": "1"}
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "PYTHONNOUSERSITE": "1"}
         try:
             self._process = subprocess.Popen(
                 [str(python), "-m", "blender", json.dumps(settings)],

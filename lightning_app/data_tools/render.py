@@ -101,9 +101,11 @@ def render(
 
 
 def _is_complete(folder: Path, settings: RenderSettings) -> bool:
-    """Whether a scene has all of its frames; somebody may have removed some."""
-    kinds = ("rgb_*.jpg", "depth_*.png")
-    return all(len(list(folder.glob(f"*/frames/*/Camera_?/{kind}"))) == settings.frames_per_scene for kind in kinds)
+    """Whether a scene has all of its files; somebody may have removed some."""
+    frames = settings.frames_per_scene
+    counts = {"frames/rgb/*/rgb_*.jpg": frames, "frames/depth/*/depth_*.png": frames}
+    counts |= dict.fromkeys(("intrinsic.txt", "extrinsic.txt"), settings.per_scene)
+    return all(len(list(folder.glob(f"*/{pattern}"))) == count for pattern, count in counts.items())
 
 
 def _default_workers(gpu: bool) -> int:

@@ -123,7 +123,7 @@ class _Shot:
         s = self._step * frame
         place = road.place(s, self._lane + aside, 0.0) + [0, 0, self._height + up]
         heading = float(road.heading(s)) + self._yaw + turned + np.radians(yaw)
-        slope = np.arctan2(*(road.place(s + 2, self._lane) - road.place(s, self._lane))[[2, 1]])
+        slope = road.slope(s, self._lane)
         matrix = camera.pose(place, heading, self._pitch + pitch - slope, self._roll)
         matrix[:3, 3] += right * BASELINE * matrix[:3, 0]
         return matrix

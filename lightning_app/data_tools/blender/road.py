@@ -98,6 +98,11 @@ class Road:
         """Direction of the street, radians counter-clockwise from y."""
         return self._along(s, self._heading)
 
+    def slope(self, s: float, t: float) -> float:
+        """Angle by which the street rises ahead of a place, radians, whatever its heading."""
+        ahead = self.place(s + 2, t) - self.place(s, t)
+        return float(np.arctan2(ahead[2], np.linalg.norm(ahead[:2])))
+
     def place(self, s: Numbers, t: Numbers, h: Numbers = 0.0) -> Points:
         """Street coordinates -> world (..., 3)."""
         s, t, h = np.broadcast_arrays(*(np.asarray(each, np.float64) for each in (s, t, h)))

@@ -64,6 +64,10 @@ def test_scenes_are_kept_added_and_the_same_on_any_number_of_processes(tmp_path:
     first, second = tmp_path / "first", tmp_path / "second"
     assert cli("data", "render", "--output", first, "--scenes", 2, *SMALL, "--workers", 1).status == 0
     kept = contents(first)
+    for lost in ("intrinsic.txt", "extrinsic.txt", "rgb_00001.jpg", "depth_00000.png"):
+        next((first / "Scene01").rglob(lost)).unlink()
+        assert cli("data", "render", "--output", first, "--scenes", 2, *SMALL, "--workers", 1).status == 0
+        assert contents(first) == kept, lost
     (first / ".Scene03.123").mkdir()  # of a process that was killed
     next((first / "Scene02").rglob("*.jpg")).unlink()
     result = cli("data", "render", "--output", first, "--scenes", 5, *SMALL, "--workers", 3)

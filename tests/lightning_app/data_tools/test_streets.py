@@ -120,6 +120,17 @@ def test_things_have_their_true_size_and_stand_on_the_ground(model, low, high) -
         assert -1.2 < points[:, 2].min() < 0.25
 
 
+def test_the_slope_of_a_street_that_turns_back() -> None:
+    """The camera looks along the street, not along its first direction."""
+    road = straight([])
+    s = road._s
+    road._heading = np.radians(120) * (s > 50)
+    level = np.stack([-np.sin(road._heading), np.cos(road._heading), np.full(len(s), 0.1)], 1)
+    road._centre = np.cumsum(level, axis=0)
+    assert road.slope(0.0, 0.0) == pytest.approx(np.arctan(0.1))
+    assert road.slope(100.0, 1.0) == pytest.approx(np.arctan(0.1))
+
+
 def test_meshes_are_joined_where_they_stand() -> None:
     part, whole = Mesh(), Mesh()
     part.box([2, 4, 1], [0, 0, 0.5], "stone")
