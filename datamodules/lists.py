@@ -9,6 +9,7 @@ from pathlib import Path
 Names = Sequence[str | int] | str | int  # in YAML, one name needs no brackets, and 0001 without quotes is the number 1
 _MAX_MB = 256  # the longest published list has 4 MB
 _MAX_NAME = 1024  # characters
+_MAX_RANGE = 100_000
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -63,10 +64,20 @@ def as_names(given: Names | None, number: str = "") -> list[str] | None:
 
     Args:
         given: the names.
-        number: format of names that are whole numbers, e.g. ``{:04d}``; as given by default.
+        number: format of names that are whole numbers, e.g. ``{:04d}``. With it, ``1-3`` is short for ``1,2,3``.
+            As given by default.
     """
     if given is None:
         return None
     listed = given.split(",") if isinstance(given, str) else [given] if isinstance(given, int) else given
     names = [str(name).strip() for name in listed]
-    return [number.format(int(name)) if number and name.isdecimal() else name for name in names]
+    return [each for name in names for each in _numbered(name, number)] if number else names
+
+
+def _numbered(name: str, number: str) -> list[str]:
+    first, dash, last = (part.strip() for part in name.partition("-"))
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        return [name]
+    if dash and not int(first) <= int(last) < int(first) + _MAX_RANGE:
+        raise ValueError(f"{shown(name)} is not an ascending range of at most {_MAX_RANGE} numbers, e.g. 1-120")
+    return [number.format(each) for each in range(int(first), int(last if dash else first) + 1)]

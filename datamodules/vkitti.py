@@ -58,7 +58,7 @@ class VirtualKitti(Reader):
 
     Args:
         root: folder, relative to the data root.
-        scenes: scenes to read, e.g. ``[Scene01, Scene02]`` or ``Scene01``; all by default.
+        scenes: scenes to read, e.g. ``[Scene01, Scene02]``, ``Scene01`` or, by their numbers, ``1-120``; all by default.
         variations: weather and view variations to read, e.g. ``clone``, ``fog``; all by default.
         cameras: cameras to read, 0 (left) and 1 (right).
         max_depth: maximum depth in metres.
@@ -67,7 +67,7 @@ class VirtualKitti(Reader):
 
     Raises:
         FileNotFoundError: a folder, scene or variation is missing or has no frames.
-        ValueError: ``max_depth`` is not between 0 and the depth of the sky.
+        ValueError: ``max_depth`` is not between 0 and the depth of the sky, or ``scenes`` has a descending range.
     """
 
     layout = (

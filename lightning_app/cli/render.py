@@ -78,7 +78,7 @@ def render(
     per_scene: Annotated[int, typer.Option(min=1, metavar="N", help="Variations that are drawn for each scene.")] = 1,
     size: Annotated[str, typer.Option(**SIZE, help="Size of the images.")] = "192x640",
     focal: Annotated[Range, typer.Option(**RANGE, help="Focal length in image widths.")] = (0.54, 0.64),
-    height: Annotated[Range, typer.Option(**RANGE, help="Height of the camera in metres.")] = (1.4, 1.9),
+    height: Annotated[Range, typer.Option(**RANGE, help="Height of the camera in metres.")] = (1.5, 1.8),
     pitch: Annotated[Range, typer.Option(**RANGE, help="Degrees by which the camera looks down.")] = (-1.0, 3.0),
     step: Annotated[Range, typer.Option(**RANGE, help="Distance between frames in metres.")] = (0.8, 2.0),
     stereo: Annotated[bool, typer.Option("--stereo", help="Add a right camera, 0.54 m beside the left one.")] = False,

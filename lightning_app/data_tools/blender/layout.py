@@ -50,32 +50,32 @@ class Kind(NamedTuple):
 _TOWN = ("asphalt", "asphalt", "asphalt", "old asphalt", "cobbles")
 KINDS = {
     "suburb": Kind(
-        0.24, (2.6, 4.2), (1.0, 2.6), (0, 2), 0.006, 0.6,
+        0.26, (2.8, 4.8), (1.2, 3.0), (0, 2), 0.004, 0.6,
         {"house": 5, "garden": 2, "garages": 1.2, "trees": 1, "wall": 1, "fence": 1, "yard": 0.5},
-        _TOWN, ("grass", "grass", "paving", "soil"), 2, 0.8, 2, 2.5,
+        _TOWN, ("grass", "grass", "paving", "soil"), 2, 0.5, 2, 2.5,
     ),
     "city": Kind(
-        0.2, (3.0, 7.0), (1.8, 5), (0, 1.5), 0.003, 0.2,
+        0.21, (3.0, 7.0), (1.8, 5), (0, 1.5), 0.002, 0.2,
         {"block": 6, "house": 1, "trees": 0.7, "yard": 0.6, "wall": 0.5, "hall": 0.3},
-        _TOWN, ("paving", "old asphalt", "soil"), 3, 0.9, 4, 7,
+        _TOWN, ("paving", "old asphalt", "soil"), 3, 0.6, 4, 7,
     ),
     "lane": Kind(
-        0.1, (1.6, 2.8), (0, 0.8), (0, 0.6), 0.008, 0.4,
+        0.06, (1.8, 3.2), (0, 1.0), (0, 1.0), 0.005, 0.4,
         {"garages": 3, "wall": 3, "house": 2, "fence": 3, "garden": 2, "block": 1},
         ("old asphalt", "cobbles", "paving", "soil"), ("grass", "paving", "soil"), 1, 0.25, 0.4, 1.5,
     ),
     "country": Kind(
-        0.12, (2.8, 4.5), (0, 0), (0.8, 3), 0.006, 2.0,
+        0.12, (2.8, 4.5), (0, 0), (1, 5), 0.004, 1.5,
         {"field": 4, "trees": 2, "wood": 2, "fence": 1, "house": 0.4, "hall": 0.3},
         ("asphalt", "old asphalt"), ("grass", "grass", "soil", "dry grass"), 1, 0.02, 1.2, 0.15,
     ),
     "wood": Kind(
-        0.09, (2.6, 4.5), (0, 0), (0.5, 3), 0.006, 1.5,
+        0.07, (2.6, 4.5), (0, 0), (1, 5), 0.004, 1.2,
         {"wood": 6, "trees": 2, "field": 0.5},
         ("asphalt", "old asphalt"), ("grass", "soil", "dry grass"), 1, 0.05, 0.8, 0.3,
     ),
     "highway": Kind(
-        0.11, (7, 15), (0, 0), (1, 4), 0.002, 1.2,
+        0.14, (7, 15), (0, 0), (1, 5), 0.001, 1.0,
         {"wood": 2, "field": 2, "trees": 2, "barrier": 2, "hall": 0.5, "block": 0.3},
         ("asphalt", "asphalt", "concrete"), ("grass", "grass", "dry grass"), 0, 0.0, 5, 0,
     ),
@@ -149,7 +149,7 @@ def _road(rng: Rng, kind: Kind, plain: bool) -> Road:
             left = both or rng.random() < 0.5
             crossings.append(Crossing(s, wide, bool(left), bool(both or not left)))
     curve = 0.0 if plain else kind.curve * float(rng.choice([0.1, 0.6, 1.3]))
-    slope = 0.0 if plain else float(rng.choice([0.003, 0.015, 0.04]))
+    slope = 0.0 if plain else float(rng.choice([0.003, 0.01, 0.03]))
     surface, beyond = str(rng.choice(kind.surface)), str(rng.choice(kind.beyond))
     return Road(rng, half, sides[0], sides[1], surface, beyond, curve, slope, 0.0 if plain else kind.hills, crossings)
 

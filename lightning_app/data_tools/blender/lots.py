@@ -42,7 +42,7 @@ def fill(street: Street, side: int, weights: dict[str, float]) -> None:
 
 def _house(street: Street, s: float, length: float, side: int, edge: float) -> None:
     rng = street.rng
-    setback = float(rng.choice([0.3, rng.uniform(2, 9)], p=[0.2, 0.8]))
+    setback = float(rng.choice([0.3, rng.uniform(2, 12)], p=[0.12, 0.88]))
     wide = max(3.0, min(length - rng.uniform(0.5, 5), 18))
     deep = rng.uniform(7, 13)
     house = buildings.building(rng, wide, deep, int(rng.integers(1, 4)), str(rng.choice(WALLS)), street.chance(0.12))
@@ -81,7 +81,7 @@ def _hedge(street: Street, s: float, length: float, t: float, height: float) -> 
 
 def _block(street: Street, s: float, length: float, side: int, edge: float) -> None:
     rng = street.rng
-    setback = float(rng.choice([0.1, rng.uniform(1, 8), rng.uniform(8, 25)], p=[0.6, 0.25, 0.15]))
+    setback = float(rng.choice([0.1, rng.uniform(1, 8), rng.uniform(8, 25)], p=[0.45, 0.35, 0.2]))
     storeys = int(rng.choice([3, 4, 5, 6, 9], p=[0.25, 0.3, 0.25, 0.12, 0.08]))
     block = buildings.building(
         rng, length - 0.05, rng.uniform(9, 16), storeys, str(rng.choice(WALLS)), street.chance(0.45)
@@ -103,7 +103,7 @@ def _hall(street: Street, s: float, length: float, side: int, edge: float) -> No
 
 def _garages(street: Street, s: float, length: float, side: int, edge: float) -> None:
     row = buildings.garages(street.rng, max(1, int(length / 3)))
-    street.put_solid(row, s + length / 2, edge + side * street.rng.uniform(0.2, 5), street.facing(side))
+    street.put_solid(row, s + length / 2, edge + side * street.rng.uniform(0.5, 7), street.facing(side))
 
 
 def _yard(street: Street, s: float, length: float, side: int, edge: float) -> None:
@@ -163,7 +163,7 @@ def _trees(street: Street, s: float, length: float, side: int, edge: float) -> N
 
 def _wood(street: Street, s: float, length: float, side: int, edge: float) -> None:
     rng = street.rng
-    away = rng.uniform(0.8, 6)
+    away = rng.uniform(0.8, 8)
     for place in np.arange(s, s + length, 4.5):
         street.put(
             "undergrowth",
@@ -205,7 +205,7 @@ def _field(street: Street, s: float, length: float, side: int, edge: float) -> N
 
 def _wall(street: Street, s: float, length: float, side: int, edge: float) -> None:
     material = str(street.rng.choice(WALLS))
-    t, height = edge + side * street.rng.uniform(0.15, 0.8), street.rng.uniform(1.2, 4.5)
+    t, height = edge + side * street.rng.uniform(0.15, 2), street.rng.uniform(1.2, 4)
     street.road.wall(street.solid, (s, s + length), t, height, 0.3, material)
     _garden(street, s, length, side, edge + side, 10)
 

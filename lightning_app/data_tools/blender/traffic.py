@@ -87,7 +87,7 @@ def place_moving(street: Street, density: float, lane: float, frames_end: float,
     chances = [0.64, 0.1, 0.16, 0.04, 0.06, 0.0] if oneway else [0.72, 0.08, 0.05, 0.06, 0.03, 0.06]
     for t in centres:
         own = abs(t - lane) < 2.9
-        s = frames_end + rng.uniform(7, 40) if own else START + rng.uniform(0, 30)
+        s = frames_end + 7 + rng.exponential(35) if own else START + rng.uniform(0, 30)
         while s < 200:
             thing = str(rng.choice(things, p=chances))
             coming = t < 0 and not (oneway and t > -road.half * 0.2)
