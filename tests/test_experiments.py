@@ -28,7 +28,7 @@ VARIANTS = [f"{table}:{variant.name}" for table, variants in TABLES.items() for 
 STYLES = {variant.name: variant.overrides for variant in TABLES["styles"]}
 INT8 = [path.stem for path in sorted((EXPERIMENTS / "int8").glob("*.yaml"))]
 NETWORKS = [path.stem for path in sorted((EXPERIMENTS / "networks").glob("*.yaml")) if path.stem != "common"]
-DATA_ONLY = ("cross_data", "ship")  # no experiments: test_evaluate.py and test_ship.py read them
+DATA_ONLY = ("cross_data", "ship", "streets")  # no experiments: test_evaluate, test_ship and test_render read them
 
 
 def test_every_yaml_is_known_here() -> None:

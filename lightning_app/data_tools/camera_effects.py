@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 # Distance at which an object's contrast falls to 5 %, metres, and density of the rain, by variation.
-_VISIBILITY = {"fog": (40.0, 250.0), "rain": (150.0, 900.0)}
-_CLEAR = (600.0, 8000.0)
+_VISIBILITY = {"fog": (50.0, 400.0), "rain": (200.0, 2000.0)}
+_CLEAR = (1500.0, 40000.0)
 _DROPS = {"rain": (0.0, 1.0)}
 
 
@@ -58,16 +58,16 @@ def draw_effects(rng: np.random.Generator, variation: str) -> Effects:
     return Effects(
         visibility=float(np.exp(rng.uniform(low, high))),
         drops=float(rng.uniform(*_DROPS.get(variation, (0.0, 0.0)))),
-        mid=float(np.exp(rng.uniform(np.log(0.09), np.log(0.32)))),
+        mid=float(np.exp(rng.uniform(np.log(0.05), np.log(0.25)))),
         balance=(float(red), 1.0, float(blue)),
-        contrast=float(rng.uniform(0.9, 1.5)),
+        contrast=float(rng.uniform(1.2, 2.4)),
         glare=float(rng.choice([0.0, rng.uniform(0, 0.12)])),
-        blur=float(rng.choice([0.0, rng.uniform(0, 0.0025)])),
+        blur=float(rng.choice([0.0, rng.uniform(0, 0.0015)])),
         fringe=float(rng.choice([0.0, rng.normal(0, 0.001)])),
         vignette=float(rng.uniform(0, 0.4)),
         dirt=float(rng.choice([0.0, rng.uniform(0.05, 0.5)], p=[0.8, 0.2])),
         noise=float(rng.uniform(0.002, 0.015)),
-        sharpen=float(rng.choice([0.0, rng.uniform(0, 1)])),
+        sharpen=float(rng.uniform(0, 1.2)),
         quality=int(rng.integers(60, 97)),
     )
 

@@ -148,7 +148,7 @@ class Surfaces:
             photo = str(rng.choice(self._photos))
             socket = tree.photo(place, photo, rng.uniform(0.8, 4.0), socket, rng.uniform(0.3, 1.0))
         socket = tree.noise(
-            place, socket, colour * rng.uniform(0.2, 0.9), rng.uniform(2, 30), surface.stains * rng.uniform(0.2, 0.9)
+            place, socket, colour * rng.uniform(0.2, 0.9), rng.uniform(2, 30), surface.stains * rng.uniform(0.4, 1.6)
         )
         if surface.ground:
             socket, roughness, wet = tree.wet(place, socket, rough)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from datamodules import VirtualKitti
-from tests.conftest import Cli
+from tests.conftest import EXPERIMENTS, Cli
 
 FAKE = Path(__file__).parents[2] / "helpers" / "fake_blender.py"
 SMALL = ("--frames", 2, "--size", "48x64")
@@ -135,6 +135,15 @@ def test_nothing_goes_on_after_a_kill(tmp_path: Path) -> None:
     left = list(output.iterdir())
     assert not [path for path in left if path.name.startswith(".")]
     assert all(len(list(path.rglob("*.png"))) == 9 for path in left if path.name.startswith("Scene"))
+
+
+@pytest.mark.usefixtures("blender")
+def test_settings_of_the_shipped_yaml(tmp_path: Path, cli: Cli) -> None:
+    output = tmp_path / "streets"
+    result = cli("data", "render", "-c", EXPERIMENTS / "streets.yaml", "--output", output, "--scenes", 1)
+    assert result.status == 0, result.err
+    assert len(VirtualKitti(str(output))) == 4
+    assert json.loads((output / "settings.json").read_text())["seed"] == 1
 
 
 @pytest.mark.usefixtures("blender")
