@@ -58,7 +58,7 @@ class VirtualKitti(Reader):
 
     Args:
         root: folder, relative to the data root.
-        scenes: scenes to read, e.g. ``[Scene01, Scene02]``, ``Scene01`` or, by their numbers, ``1-120``; all by default.
+        scenes: scenes to read, e.g. ``[Scene01, Scene02]``, ``Scene01`` or ``1-120``, by number; all by default.
         variations: weather and view variations to read, e.g. ``clone``, ``fog``; all by default.
         cameras: cameras to read, 0 (left) and 1 (right).
         max_depth: maximum depth in metres.

@@ -13,7 +13,7 @@ from datamodules import Diw, KittiRaw, Make3D, NyuFolders, NyuLabeled, Reader, S
 from datamodules import VirtualKitti as Vkitti
 from datamodules import VirtualKitti1 as Vkitti1
 from datamodules.lidar import read_scan
-from datamodules.lists import as_names
+from datamodules.lists import Names, as_names
 from datamodules.reader import CorruptFrameError
 from lightning_app.data_tools.sources import build_reader
 from tests.helpers.fake_data import (
@@ -193,13 +193,14 @@ def test_worlds_that_yaml_reads_as_numbers(data_root: Path) -> None:
 
 
 def test_ranges_of_numbered_scenes(data_root: Path) -> None:
-    for given in ("1-2", "1,2", [1, "2"], ["1 - 2"]):
+    alike: tuple[Names, ...] = ("1-2", "1,2", [1, "2"], ["1 - 2"])
+    for given in alike:
         assert len(Vkitti("vkitti", scenes=given)) == len(Vkitti("vkitti")), given
     assert as_names("9-11,Scene20", "Scene{:02d}") == ["Scene09", "Scene10", "Scene11", "Scene20"]
     assert as_names("seq-01,1-2") == ["seq-01", "1-2"]  # these are not numbered
-    for given in ("2-1", "1-999999999"):
-        with pytest.raises(ValueError, match=f"'{given}' is not an ascending range of at most 100000 numbers"):
-            Vkitti("vkitti", scenes=given)
+    for wrong in ("2-1", "1-999999999"):
+        with pytest.raises(ValueError, match=f"'{wrong}' is not an ascending range of at most 100000 numbers"):
+            Vkitti("vkitti", scenes=wrong)
 
 
 def test_scenes_of_seven_scenes_and_frames_to_exclude(data_root: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from datamodules import VirtualKitti
-from tests.conftest import EXPERIMENTS, Cli
+from tests.conftest import Cli
 
 FAKE = Path(__file__).parents[2] / "helpers" / "fake_blender.py"
 SMALL = ("--frames", 2, "--size", "48x64")
@@ -140,7 +140,7 @@ def test_nothing_goes_on_after_a_kill(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("blender")
 def test_settings_of_the_shipped_yaml(tmp_path: Path, cli: Cli) -> None:
     output = tmp_path / "streets"
-    result = cli("data", "render", "-c", EXPERIMENTS / "streets.yaml", "--output", output, "--scenes", 1)
+    result = cli("data", "render", "-c", "streets.yaml", "--output", output, "--scenes", 1)
     assert result.status == 0, result.err
     assert len(VirtualKitti(str(output))) == 4
     assert json.loads((output / "settings.json").read_text())["seed"] == 1
