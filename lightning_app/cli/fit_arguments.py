@@ -27,6 +27,7 @@ _OTHER_YAMLS = (
     ({"variants"}, "a table of variants, not an experiment; run `pocketdepth compare {0} -c base.yaml`"),
     ({"parameters", "method"}, "a sweep, not an experiment; run `wandb sweep {0}`"),
     ({"class_path"}, "the settings of one object, not an experiment; a teacher's go to `label --settings {0}`"),
+    ({"scenes", "frames"}, "settings of data render, not an experiment; run `pocketdepth data render -c {0}`"),
     ({"devices"}, "targets, not an experiment; run `pocketdepth targets MODEL --targets {0}`"),
 )
 
