@@ -30,7 +30,7 @@ class Weather(NamedTuple):
     wet: tuple[float, float] = (0, 0)
 
 
-_CLEAR = Weather((20, 60), (8, 24))
+_CLEAR = Weather((20, 60), (6, 18))
 WEATHER = {
     "clone": _CLEAR,
     "morning": Weather((5, 18), (4, 14), warm=(0.3, 0.6)),
@@ -80,9 +80,9 @@ def _sky(rng: Rng, tree: Any, tint: np.ndarray, warm: float, cloud: float) -> No
     link(place.outputs["Generated"], split.inputs[0])
     ramp = new("ShaderNodeValToRGB")
     link(split.outputs[2], ramp.inputs[0])
-    zenith = np.array([0.08, 0.22, 0.65]) * rng.uniform(0.6, 1.2) + 0.15 * cloud
-    horizon = np.array([0.5, 0.7, 1.0]) * (1 - warm) + np.array([1.0, 0.65, 0.35]) * warm
-    ramp.color_ramp.elements[0].color = (*(horizon * rng.uniform(0.7, 1.1)), 1)
+    zenith = np.array([0.1, 0.25, 0.68]) * rng.uniform(0.8, 1.5) + 0.15 * cloud
+    horizon = np.array([0.62, 0.8, 1.0]) * (1 - warm) + np.array([1.0, 0.65, 0.35]) * warm
+    ramp.color_ramp.elements[0].color = (*(horizon * rng.uniform(0.9, 1.4)), 1)
     ramp.color_ramp.elements[1].color = (*zenith, 1)
     ramp.color_ramp.elements[1].position = rng.uniform(0.25, 0.7)
     noise = new("ShaderNodeTexNoise")
