@@ -64,8 +64,11 @@ def as_names(given: Names | None, number: str = "") -> list[str] | None:
 
     Args:
         given: the names.
-        number: format of names that are whole numbers, e.g. ``{:04d}``. With it, ``1-3`` is short for ``1,2,3``.
-            As given by default.
+        number: format of names that are whole numbers, e.g. ``{:04d}``; ranges such as ``1-3`` are then numbers, too.
+            Without a format, names stay as they are.
+
+    Raises:
+        ValueError: a range of numbers is descending or has more than 100,000 numbers.
     """
     if given is None:
         return None
@@ -75,6 +78,7 @@ def as_names(given: Names | None, number: str = "") -> list[str] | None:
 
 
 def _numbered(name: str, number: str) -> list[str]:
+    """The names of a number or of a range of numbers; a name that is neither stays as it is."""
     first, dash, last = (part.strip() for part in name.partition("-"))
     if not first.isdecimal() or (dash and not last.isdecimal()):
         return [name]

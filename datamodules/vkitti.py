@@ -67,7 +67,7 @@ class VirtualKitti(Reader):
 
     Raises:
         FileNotFoundError: a folder, scene or variation is missing or has no frames.
-        ValueError: ``max_depth`` is not between 0 and the depth of the sky, or ``scenes`` has a descending range.
+        ValueError: ``max_depth`` is not between 0 and the depth of the sky, or ``scenes`` has an invalid range.
     """
 
     layout = (
@@ -151,14 +151,15 @@ class VirtualKitti1(Reader):
 
     Args:
         root: folder that contains ``vkitti_1.3.1_rgb`` and ``vkitti_1.3.1_depthgt``, relative to the data root.
-        worlds: worlds to read, e.g. ``["0001"]``; all by default. Without quotes, YAML reads 0020 as the number 16.
+        worlds: worlds to read, e.g. ``["0001"]`` or ``1-2``, by number; all by default. Without quotes, YAML reads 0020
+            as the number 16.
         variations: weather and view variations to read, e.g. ``clone``, ``15-deg-left``; all by default.
         max_depth: maximum depth in metres.
         beyond: treatment of the sky and of depth beyond ``max_depth``: ``mask`` (unknown) or ``clamp``.
 
     Raises:
         FileNotFoundError: a folder, world or variation is missing or has no frames.
-        ValueError: ``max_depth`` is not between 0 and the depth of the sky.
+        ValueError: ``max_depth`` is not between 0 and the depth of the sky, or ``worlds`` has an invalid range.
     """
 
     layout = "Virtual KITTI 1.3.1: vkitti_1.3.1_{rgb,depthgt}/<world>/<variation>/%05d.png"

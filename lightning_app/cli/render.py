@@ -9,7 +9,6 @@ from typing import Annotated, Any, cast
 import typer
 
 from lightning_app.cli.options import SIZE, Overwrite, Size, call
-from lightning_app.experiments import find_yaml
 
 Range = tuple[float, float]
 RANGE: dict[str, Any] = {"metavar": "LOW HIGH"}
@@ -22,7 +21,6 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
         return None
     from lightning_app.config import read_yaml  # slow to import
 
-    path = find_yaml(path)
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise ValueError(f"{path}: not a mapping of options to values")

@@ -196,6 +196,7 @@ def test_ranges_of_numbered_scenes(data_root: Path) -> None:
     alike: tuple[Names, ...] = ("1-2", "1,2", [1, "2"], ["1 - 2"])
     for given in alike:
         assert len(Vkitti("vkitti", scenes=given)) == len(Vkitti("vkitti")), given
+    assert len(build_reader("VirtualKitti", ["--root", "vkitti", "--scenes", "1-2"])) == len(Vkitti("vkitti"))
     assert as_names("9-11,Scene20", "Scene{:02d}") == ["Scene09", "Scene10", "Scene11", "Scene20"]
     assert as_names("seq-01,1-2") == ["seq-01", "1-2"]  # these are not numbered
     for wrong in ("2-1", "1-999999999"):

@@ -86,7 +86,7 @@ SIMILAR = {
     (
         "-c",
         "streets.yaml",
-    ): "streets.yaml: settings of data render, not an experiment; run `pocketdepth data render -c s",
+    ): "settings of data render, not an experiment; run `pocketdepth data render -c streets.yaml`",
     ("-c", "ship.yaml"): "ship.yaml: a plan of ship, not an experiment; run `pocketdepth ship CHECKPOINT -c ship.yaml`",
     (
         "-c",
