@@ -87,9 +87,15 @@ def claim(folder: Path, settings: Mapping[str, object], overwrite: bool = False)
     if file and overwrite:
         shutil.rmtree(folder)
     elif file and kept is not None:
-        names = [name for name in kept | given if kept.get(name) != given.get(name)]
-        raise ValueError(f"{folder} was made with other settings ({', '.join(names)}); give another --output")
+        changes = [_change(name, kept, given) for name in kept | given if kept.get(name) != given.get(name)]
+        raise ValueError(f"{folder} was made with other settings ({', '.join(changes)}); give another --output")
     write_json(path, given)
+
+
+def _change(name: str, kept: dict[str, Any], given: dict[str, Any]) -> str:
+    """A changed setting with its old and its new value; without them if they are long, e.g. hashes of contents."""
+    values = [json.dumps(each.get(name)) for each in (kept, given)]
+    return f"{name} {values[0]}, not {values[1]}" if max(map(len, values)) <= 30 else name
 
 
 def _content(value: object) -> str:

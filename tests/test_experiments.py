@@ -35,7 +35,7 @@ def test_every_yaml_is_known_here() -> None:
     assert {path.stem for path in EXPERIMENTS.glob("*.yaml")} == {"base", *NEEDS_DATA, *OVERLAYS, STYLIZER, *DATA_ONLY}
     alone = {"none", "photometric", "image_adain", "histogram", "fourier", "adain"}
     assert set(INT8) == {"control", "qat"}
-    assert set(TABLES) == {"cameras", "decoders", "losses", "styles"}
+    assert set(TABLES) == {"cameras", "decoders", "losses", "streets", "styles"}
     assert set(STYLES) == alone | {"adain_photometric", "image_adain_photometric"}
 
 

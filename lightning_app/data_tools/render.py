@@ -71,7 +71,7 @@ def render(
     require_writable(output)
     wanted = range(number, scenes + 1, parts)
     if not wanted:
-        raise ValueError(f"--shard {shard}: there are only {scenes} scenes")
+        raise ValueError(f"--shard {shard}: no scene is left for it with --scenes {scenes}")
     textures = [str(path.resolve()) for path in find_images(settings.textures)] if settings.textures else []
     task = asdict(settings) | {"textures": textures, "threads": 1, "gpu": gpu}  # more threads, other frames
     with (
@@ -97,7 +97,7 @@ def render(
     frames = len(todo) * settings.frames_per_scene
     notes = [f"{frames} frames in {minutes:.1f} min, {frames / minutes:.0f} per minute"] if todo else []
     notes += [f"{len(wanted) - len(todo)} were there already"] if len(todo) < len(wanted) else []
-    print(f"{len(wanted)} scenes -> {output} ({'; '.join(notes)})\ncontact sheet: {output / SHEET}")
+    print(f"{len(wanted)} scene{'s' * (len(wanted) > 1)} -> {output} ({'; '.join(notes)})\ncontact sheet: {output / SHEET}")
 
 
 def _is_complete(folder: Path, settings: RenderSettings) -> bool:

@@ -42,7 +42,7 @@ def test_labels_are_written_resumed_and_never_mixed(
     assert (frame.inv_depth.min(), frame.inv_depth.max()) == (pytest.approx(1 / 65535), 1)
     other = cli(*call, "--mirror")
     assert other.status == 2
-    assert "moved was made with other settings (mirror); give another --output" in other.err
+    assert "moved was made with other settings (mirror false, not true); give another --output" in other.err
 
 
 def test_a_teacher_that_could_not_label_leaves_the_folder_to_another(

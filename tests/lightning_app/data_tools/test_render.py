@@ -90,7 +90,7 @@ def test_scenes_are_kept_added_and_the_same_on_any_number_of_processes(tmp_path:
     assert contents(second) == now
     result = cli("data", "render", "--output", first, "--scenes", 5, "--frames", 3, "--size", "48x64", "--seed", 1)
     assert result.status == 2
-    assert "made with other settings (seed, frames)" in result.err
+    assert "made with other settings (seed 0, not 1, frames 2, not 3)" in result.err
     assert contents(first) == now
 
 
@@ -189,7 +189,7 @@ def test_options_of_a_yaml(tmp_path: Path, cli: Cli) -> None:
         (("--textures", "nowhere"), "nowhere: no such image or folder"),
         (("--textures", "."), "no image"),
         (("--shard", "3/2"), "shard '3/2' must be PART/PARTS"),
-        (("--shard", "4/5", "--scenes", 3), "--shard 4/5: there are only 3 scenes"),
+        (("--shard", "4/5", "--scenes", 3), "--shard 4/5: no scene is left for it with --scenes 3"),
         (("--scenes", 0), "'--scenes'"),
         (("--workers", 0), "'--workers'"),
         (("--gpu",), "Blender finds no GPU"),
