@@ -15,6 +15,13 @@ The keys of a **sample**, with shapes before batching. A batch stacks samples al
 ``pair``            int64, (5,), the ordinal pair in pixels of *this* image, see :class:`Frame`; zeros if there is none
 ``inv_depth``       float32, (1, H, W), 0 where unknown; only if a teacher labelled a frame of the batch. The teacher's
                     inverse depth up to scale and shift, or 1 / ``depth`` for frames without a label.
+``views``           training only, if a frame of the batch has neighbours: the image without photometric noise and its
+                    N neighbours, (1 + N, 3, H, W), RGB like ``image``
+``has_view``        with ``views``: bool, (N,), False for a neighbour that this frame does not have
+``view_intrinsics`` with ``views``: float32, (N, 3, 3), pixels of the neighbours
+``poses``           with ``views``: float32, (N, 4, 4), from the camera of the frame to those of its neighbours, see
+                    :class:`Neighbour`; the identity if unknown
+``pose_known``      with ``views``: bool, (N,)
 ``key``             training only: the 64-bit seed of every random draw for this sample
 ``truth``           evaluation only: the kind of ground truth, see :class:`Reader`
 ``view``            evaluation only: the part of the frame that ``image`` shows, ``full`` or ``kb``
@@ -36,6 +43,7 @@ __all__ = [
     "Frame",
     "KittiRaw",
     "Make3D",
+    "Neighbour",
     "NyuFolders",
     "NyuLabeled",
     "Photos",
@@ -61,7 +69,7 @@ if TYPE_CHECKING:
     from datamodules.make3d import Make3D
     from datamodules.nyu import NyuFolders, NyuLabeled
     from datamodules.photos import Photos
-    from datamodules.reader import Frame, Reader
+    from datamodules.reader import Frame, Neighbour, Reader
     from datamodules.rgbd import SevenScenes, TumRgbd
     from datamodules.shards import Shards
     from datamodules.style import StyleTransfer

@@ -9,18 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from datamodules.reader import Frame, Reader
+    from datamodules.reader import Frame, Neighbour, Reader
 
 Domain = Literal["synthetic", "real"]
 Truth = Literal["rendered", "lidar_z", "lidar_x", "annotated", "kinect", "laser_grid", "pairs", "none"]
 
 MAX_DEPTH = 1000.0  # metres; larger values are another unit or a sky that should be 0
-_ARRAYS: dict[str, tuple[type, tuple[int | None, ...], str]] = {
+_Arrays = dict[str, tuple[type, tuple[int | None, ...], str]]  # dtype, shape and description of each field
+_ARRAYS: _Arrays = {
     "image": (np.uint8, (None, None, 3), "RGB uint8 from 0 to 255, (H, W, 3)"),
     "depth": (np.float32, (None, None), "float32 metres, (H, W), 0 where unknown"),
     "intrinsics": (np.float32, (3, 3), "float32, (3, 3), pixels"),
     "pair": (np.int64, (5,), "int64, (5,), or None"),
     "inv_depth": (np.float32, (None, None), "float32, (H, W), or None"),
+}
+
+_NEIGHBOUR_ARRAYS: _Arrays = {
+    "image": _ARRAYS["image"],
+    "intrinsics": _ARRAYS["intrinsics"],
+    "pose": (np.float32, (4, 4), "float32, (4, 4), metres, or None"),
 }
 
 
@@ -45,16 +52,15 @@ def refuse_breach_of_scan(reader: Reader, entries: Any) -> None:
 
 def refuse_breach_of_frame(reader: Reader, frame: Frame) -> None:
     """Check the types and shapes of the fields of a frame. Raises ValueError if one is not as in ``Frame``."""
-    for name, (dtype, shape, wanted) in _ARRAYS.items():
-        value = getattr(frame, name)
-        if value is None and wanted.endswith("None"):
-            continue
-        if not (isinstance(value, np.ndarray) and value.dtype == dtype and _fits(value.shape, shape)):
-            raise breach(reader, name, value, wanted)
+    _refuse_arrays(reader, frame, _ARRAYS)
     if frame.domain not in get_args(Domain):
         raise breach(reader, "domain", frame.domain, "synthetic or real")
     if not isinstance(frame.path, Path):
         raise breach(reader, "path", frame.path, "a pathlib.Path")
+    if not isinstance(frame.neighbours, tuple):
+        raise breach(reader, "neighbours", frame.neighbours, "a tuple of datamodules.Neighbour")
+    for each in frame.neighbours:
+        _refuse_arrays(reader, each, _NEIGHBOUR_ARRAYS, " of a neighbour")
 
 
 def breach(reader: Reader, field: str, value: Any, wanted: str) -> ValueError:
@@ -88,7 +94,21 @@ def problem_of_values(frame: Frame, coarse: bool) -> str:
         return "inv_depth has values outside [0, 1]"
     if frame.pair is not None and not _is_pair(frame.pair.tolist(), size):
         return f"pair {frame.pair.tolist()} is not two points in the image and 1 or -1"
+    for each in frame.neighbours:
+        if problem := _problem_of_neighbour(each, size):
+            return f"a neighbour: {problem}"
     return problem_of_camera(frame.intrinsics)
+
+
+def _problem_of_neighbour(neighbour: Neighbour, size: tuple[int, ...]) -> str:
+    own, pose = neighbour.image.shape[:2], neighbour.pose
+    if own != size:
+        return f"its image is {own[0]}x{own[1]} (height x width), but the frame's is {size[0]}x{size[1]}"
+    if pose is not None and not np.isfinite(pose).all():
+        return "its pose has values that are not finite"
+    if pose is not None and not np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-2):
+        return "its pose has no rotation matrix"
+    return problem_of_camera(neighbour.intrinsics)
 
 
 def problem_of_camera(intrinsics: NDArray[Any]) -> str:
@@ -100,6 +120,15 @@ def problem_of_camera(intrinsics: NDArray[Any]) -> str:
     if intrinsics[1, 0] or intrinsics[2].tolist() != [0, 0, 1]:
         return f"the intrinsics {intrinsics.tolist()} are not [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
     return ""
+
+
+def _refuse_arrays(reader: Reader, thing: Any, arrays: _Arrays, of: str = "") -> None:
+    for name, (dtype, shape, wanted) in arrays.items():
+        value = getattr(thing, name, None)
+        if value is None and wanted.endswith("None"):
+            continue
+        if not (isinstance(value, np.ndarray) and value.dtype == dtype and _fits(value.shape, shape)):
+            raise breach(reader, f"{name}{of}", value, wanted)
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:

@@ -130,7 +130,8 @@ class DepthDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Convert images to float in [0, 1], add ``valid`` and teacher labels, and stylise training images."""
-        batch = batch | {"image": batch["image"].float() / 255, "valid": batch["depth"] > 0}
+        images = {name: batch[name].float() / 255 for name in ("image", "views") if name in batch}
+        batch = batch | images | {"valid": batch["depth"] > 0}
         if self.teacher is not None:
             batch = batch | {"inv_depth": self._label(batch, self.teacher)}
         if self.style is not None and "key" in batch:

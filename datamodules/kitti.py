@@ -12,9 +12,19 @@ import numpy as np
 from datamodules.contract import Truth
 from datamodules.depth_io import read_kitti_depth
 from datamodules.image_files import read_image
-from datamodules.lidar import LidarDepth, project, read_camera, read_scan, read_velo_to_cam
-from datamodules.lists import inside, read_list, shown
-from datamodules.reader import Frame, Licence, Reader, data_path, require_folder, scene_name
+from datamodules.lidar import LidarDepth, project, read_camera, read_scan, read_velo_to_cam, stereo_pose
+from datamodules.lists import Names, inside, read_list, shown
+from datamodules.neighbours import as_sides, require_neighbours
+from datamodules.reader import (
+    CorruptFrameError,
+    Frame,
+    Licence,
+    Neighbour,
+    Reader,
+    data_path,
+    require_folder,
+    scene_name,
+)
 
 Depth = Literal["camera_z", "forward_x", "annotated", "none"]
 
@@ -24,6 +34,7 @@ _TRUTHS: dict[Depth, Truth] = {
     "annotated": "annotated",
     "none": "none",
 }
+_SMALLEST_BASELINE = 0.01  # metres
 _CAMERAS = {"l": 2, "2": 2, "r": 3, "3": 3}
 _IMAGE = re.compile(r"\d{10}\.(?:png|jpg)")
 _BTS_IMAGE = re.compile(r"/?([^/]+/[^/]+_sync)/image_0([23])/data/(\d+)\.(?:png|jpg)")
@@ -34,6 +45,7 @@ class _Entry(NamedTuple):
     truth: Path | None  # a LiDAR scan or a depth PNG; None if the frame has no ground truth
     calibration: Path
     camera: int
+    neighbours: tuple[tuple[int, Path], ...] = ()  # camera and image of each
 
 
 class KittiRaw(Reader):
@@ -55,10 +67,13 @@ class KittiRaw(Reader):
         annotated: folder of the annotated depth, relative to the data root; ``root`` by default. Files are searched in
             ``{train,val}/<drive>/proj_depth/groundtruth/``, ``<drive>/proj_depth/groundtruth/`` and the folder of the
             raw drive.
+        neighbours: other views, for training without ground truth: ``stereo`` (the other camera, with its pose),
+            ``previous`` and ``next`` (the same camera one frame earlier and later, if that image exists).
 
     Raises:
-        FileNotFoundError: a folder or the split file is missing, or there are no frames.
-        ValueError: a line has another format or leads out of ``root``, or the split file is empty.
+        FileNotFoundError: a folder or the split file is missing, or there are no frames, or none has a neighbour.
+        ValueError: a line has another format or leads out of ``root``, the split file is empty, or a neighbour is
+            unknown.
     """
 
     layout = (
@@ -70,25 +85,38 @@ class KittiRaw(Reader):
     licence = Licence("KITTI", "CC BY-NC-SA 3.0", False)
 
     def __init__(
-        self, root: str, split: str | None = None, depth: Depth = "camera_z", annotated: str | None = None
+        self,
+        root: str,
+        split: str | None = None,
+        depth: Depth = "camera_z",
+        annotated: str | None = None,
+        neighbours: Names = (),
     ) -> None:
         self.root, self.split, self.depth = data_path(root), None if split is None else data_path(split), depth
         self.annotated = self.root if annotated is None else data_path(annotated)
         self.truth = _TRUTHS[depth]
+        self.neighbours = as_sides(neighbours)
 
     def scan(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
         if self.depth == "annotated":
             require_folder(self.annotated, self.layout)
         if self.split is None:
-            return self._all_entries()
-        return [self._entry(*self._parse(fields, self.split)) for fields in read_list(self.split)]
+            entries = self._all_entries()
+        else:
+            entries = [self._entry(*self._parse(fields, self.split)) for fields in read_list(self.split)]
+        if self.neighbours:
+            require_neighbours(self, [len(entry.neighbours) for entry in entries])
+        return entries
 
     def scene(self, entry: _Entry) -> str:
         return scene_name(entry.image.parents[2])
 
     def has_depth(self, entry: _Entry) -> bool:
         return entry.truth is not None
+
+    def files(self, entry: _Entry) -> list[Path]:
+        return [*super().files(entry), *(image for _, image in entry.neighbours)]
 
     def read(self, entry: _Entry) -> Frame:
         image = read_image(entry.image)
@@ -101,7 +129,16 @@ class KittiRaw(Reader):
         else:
             kind: LidarDepth = "camera_z" if self.depth == "camera_z" else "forward_x"
             depth = project(read_scan(entry.truth), camera.projection @ _velo_to_cam(entry.calibration), size, kind)
-        return Frame(image, depth, camera.intrinsics, "real", entry.image)
+        neighbours = tuple(self._neighbour(entry, each, path) for each, path in entry.neighbours)
+        return Frame(image, depth, camera.intrinsics, "real", entry.image, neighbours=neighbours)
+
+    def _neighbour(self, entry: _Entry, number: int, path: Path) -> Neighbour:
+        image = read_image(path)
+        camera = _camera(entry.calibration, number).at_size((image.shape[0], image.shape[1]), path)
+        pose = None if number == entry.camera else stereo_pose(_camera(entry.calibration, entry.camera), camera)
+        if pose is not None and not np.linalg.norm(pose[:3, 3]) > _SMALLEST_BASELINE:
+            raise CorruptFrameError(f"{entry.calibration}: cameras 2 and 3 are at the same place: no baseline")
+        return Neighbour(image, camera.intrinsics, pose)
 
     def __str__(self) -> str:
         return f"KITTI {self.depth} {self.root.name if self.split is None else self.split.stem}"
@@ -118,14 +155,17 @@ class KittiRaw(Reader):
 
     def _entry(self, drive: str, number: int, camera: int, labelled: bool) -> _Entry:
         folder = self.root / drive
-        png = folder / f"image_{camera:02d}" / "data" / f"{number:010d}.png"
-        jpg = png.with_suffix(".jpg")
         truth = None
         if self.depth == "annotated" and labelled:
-            truth = self._annotated(folder, Path(f"image_{camera:02d}", png.name))
+            truth = self._annotated(folder, Path(f"image_{camera:02d}", f"{number:010d}.png"))
         elif self.depth in ("camera_z", "forward_x"):
             truth = folder / "velodyne_points" / "data" / f"{number:010d}.bin"
-        return _Entry(jpg if jpg.is_file() and not png.is_file() else png, truth, folder.parent, camera)
+        views = [
+            (5 - camera if side == "stereo" else camera, number + offset) for side, offset in self.neighbours.items()
+        ]
+        images = [(each, _image(folder, each, frame)) for each, frame in views]
+        neighbours = tuple((each, path) for each, path in images if each != camera or path.is_file())
+        return _Entry(_image(folder, camera, number), truth, folder.parent, camera, neighbours)
 
     def _annotated(self, drive: Path, name: Path) -> Path:
         """The first existing candidate; the first candidate if none exists."""
@@ -149,6 +189,12 @@ class KittiRaw(Reader):
             ) from None
         inside(self.root, drive, split)
         return drive, number, camera, labelled
+
+
+def _image(drive: Path, camera: int, number: int) -> Path:
+    png = drive / f"image_{camera:02d}" / "data" / f"{number:010d}.png"
+    jpg = png.with_suffix(".jpg")
+    return jpg if jpg.is_file() and not png.is_file() else png
 
 
 _camera, _velo_to_cam = cache(read_camera), cache(read_velo_to_cam)

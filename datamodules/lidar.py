@@ -75,6 +75,16 @@ def read_camera(folder: Path, camera: int) -> Camera:
     return Camera(projection @ rectification, intrinsics, size)
 
 
+def stereo_pose(left: Camera, right: Camera) -> NDArray[np.float32]:
+    """Pose, (4, 4), metres, from the coordinates of one rectified camera of a date to those of another."""
+    places = [
+        np.linalg.solve(each.intrinsics.astype(np.float64), each.projection[:, 3]) for each in (left, right)
+    ]  # of camera 0's origin
+    pose = np.eye(4, dtype=np.float32)
+    pose[:3, 3] = places[1] - places[0]
+    return pose
+
+
 def read_velo_to_cam(folder: Path) -> Matrix:
     """Read ``calib_velo_to_cam.txt`` of a date: the matrix, (4, 4), from the LiDAR to camera 0, in metres.
 

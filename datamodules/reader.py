@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -31,6 +32,21 @@ class CorruptFrameError(RuntimeError):
     """A frame that cannot be used: a file is missing, truncated or in the wrong encoding, or has no calibration."""
 
 
+class Neighbour(NamedTuple):
+    """Another view of the scene of a frame: the other image of a stereo pair, or another image of a video.
+
+    Attributes:
+        image: RGB uint8, (H, W, 3), of the same size as the frame.
+        intrinsics: float32, (3, 3), pixels of this image; pixel centres at integer coordinates.
+        pose: float32, (4, 4), from the camera coordinates of the frame to those of this view, metres; x right, y down,
+            z forward. None if unknown.
+    """
+
+    image: NDArray[np.uint8]
+    intrinsics: NDArray[np.float32]
+    pose: NDArray[np.float32] | None = None
+
+
 class Frame(NamedTuple):
     """One frame at its original size.
 
@@ -44,6 +60,7 @@ class Frame(NamedTuple):
             farther or -1 if it is nearer. None without annotation.
         inv_depth: a teacher's inverse depth up to scale and shift, float32, (H, W), in (0, 1], 0 where unknown. None
             without a teacher's label.
+        neighbours: other views of the scene, for training without ground truth.
     """
 
     image: NDArray[np.uint8]
@@ -53,6 +70,7 @@ class Frame(NamedTuple):
     path: Path
     pair: NDArray[np.int64] | None = None
     inv_depth: NDArray[np.float32] | None = None
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 class Licence(NamedTuple):
@@ -80,12 +98,14 @@ class Reader(ABC):
             of the LiDAR), ``annotated`` (accumulated scans of KITTI), ``kinect``, ``laser_grid`` (Make3D), ``pairs``
             (ordinal pairs) or ``none``.
         licence: licence of the data set.
+        neighbours: names of the neighbours that its frames have, and their offsets in frames.
     """
 
     root: Path
     layout: str
     truth: Truth
     licence: Licence = Licence("data whose reader states no licence", "unknown", None)
+    neighbours: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod
     def scan(self) -> list[Any]:

@@ -82,10 +82,14 @@ class EvaluationFrames(Dataset[Sample]):
 def collate(samples: list[Sample]) -> dict[str, Any]:
     """Batch samples. Images are stored in the channels_last memory format.
 
-    If a teacher labelled some of the samples, ``inv_depth`` of the others is the inverse of their depth.
+    If a teacher labelled some of the samples, ``inv_depth`` of the others is the inverse of their depth. If some have
+    neighbours, the others get blank ones.
     """
     if any("inv_depth" in sample for sample in samples):
         samples = [{"inv_depth": inverse_of(sample["depth"])} | sample for sample in samples]
+    if any("views" in sample for sample in samples):
+        most = max(len(sample.get("has_view", ())) for sample in samples)
+        samples = [sample | _padded_views(sample, most) for sample in samples]
     batch = default_collate([sample | {"image": sample["image"].permute(1, 2, 0)} for sample in samples])
     return dict(batch | {"image": batch["image"].permute(0, 3, 1, 2)})
 
@@ -100,6 +104,23 @@ def collate_padded(samples: list[Sample]) -> dict[str, Any]:
             for sample, (h, w) in zip(samples, sizes, strict=True)
         ]
     )
+
+
+def _padded_views(sample: Sample, most: int) -> Sample:
+    """The views of a sample, padded with blank neighbours to a number of neighbours."""
+    image, missing = sample["image"], most - len(sample.get("has_view", ()))
+    if not missing:
+        return {}
+    blank = {
+        "views": image.new_zeros(missing, *image.shape),
+        "view_intrinsics": sample["intrinsics"].expand(missing, 3, 3),
+        "poses": torch.eye(4).expand(missing, 4, 4),
+        "pose_known": torch.ones(missing, dtype=torch.bool),
+        "has_view": torch.zeros(missing, dtype=torch.bool),
+    }
+    if "views" not in sample:
+        return blank | {"views": torch.cat([image[None], blank["views"]])}
+    return {name: torch.cat([sample[name], values]) for name, values in blank.items()}
 
 
 def inverse_of(depth: Tensor) -> Tensor:

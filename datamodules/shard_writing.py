@@ -38,7 +38,10 @@ def write_shards(reader: Reader, numbers: list[int], url: str, overwrite: bool =
         ImportError: LitData is not installed.
         OSError: a folder cannot be written, e.g. on a full disk.
         RuntimeError: a frame cannot be read, or a URL cannot be written.
+        ValueError: the reader reads neighbours, which shards do not store.
     """
+    if reader.neighbours:
+        raise ValueError(f"{reader}: shards do not store neighbours; leave out neighbours: {list(reader.neighbours)}")
     entries = [reader.entries[number] for number in numbers]
     frames = [(str(entry[0].resolve()), reader.scene(entry), reader.has_depth(entry)) for entry in entries]
     kept = {"truth": reader.truth, "licence": reader.licence, "source": str(reader), "frames": frames}

@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.contract import problem_of_camera
 from datamodules.depth_io import read_vkitti_depth
-from datamodules.folders import list_folder
 from datamodules.geometry import require_centred, to_size
 from datamodules.image_files import read_image
-from datamodules.lists import Names, as_names, read_text
+from datamodules.lists import Names, as_names
+from datamodules.neighbours import as_sides, relative_pose, require_neighbours
 from datamodules.reader import (
     CorruptFrameError,
     Frame,
     Licence,
+    Neighbour,
     Reader,
     data_path,
     pinhole,
@@ -28,11 +28,19 @@ from datamodules.reader import (
     scene_name,
 )
 from datamodules.renders import licence_of_renders
+from datamodules.vkitti_files import (
+    Beyond,
+    Table,
+    cap_depth,
+    check_max_depth,
+    choose,
+    find_frames,
+    read_extrinsics,
+    read_intrinsics,
+)
 
 log = logging.getLogger(__name__)
 
-Beyond = Literal["mask", "clamp"]
-SKY = 655.35  # metres
 SIZE = (375, 1242)  # of the published frames, (height, width)
 _CAMERA = pinhole(725.0087, 725.0087, 620.5, 187)  # of Virtual KITTI 2
 _CAMERA1 = pinhole(725, 725, 620.5, 187)
@@ -44,6 +52,13 @@ class _Entry(NamedTuple):
     camera: Path  # intrinsic.txt, or an existing folder if there is no such file
     scene: Path
     intrinsics: NDArray[np.float32] | None
+    neighbours: tuple[_View, ...] = ()
+
+
+class _View(NamedTuple):
+    image: Path
+    intrinsics: NDArray[np.float32] | None
+    pose: NDArray[np.float32] | None
 
 
 class VirtualKitti(Reader):
@@ -64,10 +79,13 @@ class VirtualKitti(Reader):
         max_depth: maximum depth in metres.
         beyond: treatment of the sky and of depth beyond ``max_depth``: ``mask`` (unknown) or ``clamp``.
         exclude: frames to exclude from all variations, e.g. ``Scene01/11``.
+        neighbours: other views, with poses from ``extrinsic.txt``: ``stereo`` (the other camera), ``previous`` and
+            ``next`` (the same camera one frame earlier and later, if there is one).
 
     Raises:
-        FileNotFoundError: a folder, scene or variation is missing or has no frames.
-        ValueError: ``max_depth`` is not between 0 and the depth of the sky, or ``scenes`` has an invalid range.
+        FileNotFoundError: a folder, scene or variation is missing or has no frames, or no frame has a neighbour.
+        ValueError: ``max_depth`` is not between 0 and the depth of the sky, ``scenes`` has an invalid range, or a
+            neighbour is unknown.
     """
 
     layout = (
@@ -86,10 +104,12 @@ class VirtualKitti(Reader):
         max_depth: float = 80.0,
         beyond: Beyond = "mask",
         exclude: Names = (),
+        neighbours: Names = (),
     ) -> None:
         self.root, self.scenes, self.variations = data_path(root), as_names(scenes, "Scene{:02d}"), as_names(variations)
         self.cameras = (cameras,) if isinstance(cameras, int) else cameras
-        self.max_depth, self.beyond, self.exclude = _check_max_depth(max_depth), beyond, as_names(exclude) or []
+        self.max_depth, self.beyond, self.exclude = check_max_depth(max_depth), beyond, as_names(exclude) or []
+        self.neighbours = as_sides(neighbours)
         self.licence = licence_of_renders(self.root) or self.licence
 
     def scan(self) -> list[_Entry]:
@@ -100,45 +120,76 @@ class VirtualKitti(Reader):
         absent = sorted(set(self.exclude) - set(numbers))
         if absent:
             log.warning("%s: exclude names %s, which is not a frame of this data set", self, ", ".join(absent))
-        return [entry for entry, number in zip(entries, numbers, strict=True) if number not in self.exclude]
+        entries = [entry for entry, number in zip(entries, numbers, strict=True) if number not in self.exclude]
+        if self.neighbours:
+            require_neighbours(self, [len(entry.neighbours) for entry in entries])
+        return entries
 
     def _all_entries(self) -> list[_Entry]:
         require_folder(self.root, self.layout)
         rgb, depth, text = (self._tree(kind) for kind in ("rgb", "depth", "textgt"))
         entries = []
-        for scene in _choose(rgb, "Scene*", self.scenes, self.layout):
-            for variation in _choose(rgb / scene, "*", self.variations, self.layout):
+        for scene in choose(rgb, "Scene*", self.scenes, self.layout):
+            for variation in choose(rgb / scene, "*", self.variations, self.layout):
                 frames = Path(scene, variation, "frames")
                 table = text / scene / variation / "intrinsic.txt"
-                intrinsics = _read_intrinsics(table)
+                intrinsics = read_intrinsics(table)
+                extrinsics = read_extrinsics(table.with_name("extrinsic.txt")) if self.neighbours else {}
                 for camera in self.cameras:
-                    for image in _images(rgb / frames / "rgb" / f"Camera_{camera}", "rgb_*.jpg", self.layout):
+                    for image in find_frames(rgb / frames / "rgb" / f"Camera_{camera}", "rgb_*.jpg", self.layout):
                         number = image.stem.removeprefix("rgb_")
                         truth = depth / frames / "depth" / f"Camera_{camera}" / f"depth_{number}.png"
                         known = intrinsics.get((int(number), camera)) if number.isdecimal() else None
-                        entries.append(_Entry(image, truth, table if table.is_file() else rgb, rgb / scene, known))
+                        views = self._views(image, camera, intrinsics, extrinsics) if number.isdecimal() else ()
+                        kept = table if table.is_file() else rgb
+                        entries.append(_Entry(image, truth, kept, rgb / scene, known, views))
         return entries
 
     def scene(self, entry: _Entry) -> str:
         return scene_name(self.root, entry.scene)
 
+    def files(self, entry: _Entry) -> list[Path]:
+        return [*super().files(entry), *(view.image for view in entry.neighbours)]
+
     def read(self, entry: _Entry) -> Frame:
         image = read_image(entry.image)
-        intrinsics = self._intrinsics(entry, (image.shape[0], image.shape[1]))
-        depth = _cap_depth(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
-        return Frame(image, depth, intrinsics, "synthetic", entry.image)
+        intrinsics = self._intrinsics(entry, entry.image, entry.intrinsics, image.shape)
+        depth = cap_depth(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
+        neighbours = tuple(self._neighbour(entry, view) for view in entry.neighbours)
+        return Frame(image, depth, intrinsics, "synthetic", entry.image, neighbours=neighbours)
 
-    def _intrinsics(self, entry: _Entry, size: tuple[int, int]) -> NDArray[np.float32]:
-        known = entry.intrinsics
+    def _views(self, image: Path, camera: int, intrinsics: Table, extrinsics: Table) -> tuple[_View, ...]:
+        """The neighbours of an image; at the ends of a recording there is no previous or no next one."""
+        number, views = image.stem.removeprefix("rgb_"), []
+        for side, offset in self.neighbours.items():
+            frame, other = int(number) + offset, 1 - camera if side == "stereo" else camera
+            path = image.parents[1] / f"Camera_{other}" / f"rgb_{frame:0{len(number)}d}.jpg"
+            if offset and not path.is_file():
+                continue
+            own, its = extrinsics.get((int(number), camera)), extrinsics.get((frame, other))
+            pose = None if own is None or its is None else relative_pose(own, its)
+            views.append(_View(path, intrinsics.get((frame, other)), pose))
+        return tuple(views)
+
+    def _neighbour(self, entry: _Entry, view: _View) -> Neighbour:
+        image = read_image(view.image)
+        if view.pose is None:
+            raise CorruptFrameError(f"{view.image}: no pose for it or for {entry.image.name} in extrinsic.txt")
+        return Neighbour(image, self._intrinsics(entry, view.image, view.intrinsics, image.shape), view.pose)
+
+    def _intrinsics(
+        self, entry: _Entry, image: Path, known: NDArray[np.float32] | None, shape: tuple[int, ...]
+    ) -> NDArray[np.float32]:
+        size = (shape[0], shape[1])
         if entry.camera.is_dir():
-            return to_size(_CAMERA, SIZE, size, f"{entry.image} (without intrinsic.txt)")
+            return to_size(_CAMERA, SIZE, size, f"{image} (without intrinsic.txt)")
         if known is None:
-            raise CorruptFrameError(f"{entry.image}: no intrinsics for this frame and camera in intrinsic.txt")
+            raise CorruptFrameError(f"{image}: no intrinsics for this frame and camera in intrinsic.txt")
         if problem := problem_of_camera(known):
-            raise CorruptFrameError(f"{entry.image}: {entry.camera}: {problem}")
+            raise CorruptFrameError(f"{image}: {entry.camera}: {problem}")
         if np.allclose(known, _CAMERA, rtol=0, atol=0.01):
-            return to_size(known, SIZE, size, entry.image)
-        require_centred(known, size, entry.image)
+            return to_size(known, SIZE, size, image)
+        require_centred(known, size, image)
         return known
 
     def _tree(self, kind: str) -> Path:
@@ -175,16 +226,16 @@ class VirtualKitti1(Reader):
         beyond: Beyond = "mask",
     ) -> None:
         self.root, self.worlds, self.variations = data_path(root), as_names(worlds, "{:04d}"), as_names(variations)
-        self.max_depth, self.beyond = _check_max_depth(max_depth), beyond
+        self.max_depth, self.beyond = check_max_depth(max_depth), beyond
 
     def scan(self) -> list[_Entry]:
         rgb, depth = (self.root / f"vkitti_1.3.1_{kind}" for kind in ("rgb", "depthgt"))
         require_folder(rgb, self.layout)
         return [
             _Entry(image, depth / image.relative_to(rgb), rgb / world, rgb / world, _CAMERA1)
-            for world in _choose(rgb, "[0-9]*", self.worlds, self.layout)
-            for variation in _choose(rgb / world, "*", self.variations, self.layout)
-            for image in _images(rgb / world / variation, "*.png", self.layout)
+            for world in choose(rgb, "[0-9]*", self.worlds, self.layout)
+            for variation in choose(rgb / world, "*", self.variations, self.layout)
+            for image in find_frames(rgb / world / variation, "*.png", self.layout)
         ]
 
     def scene(self, entry: _Entry) -> str:
@@ -193,52 +244,5 @@ class VirtualKitti1(Reader):
     def read(self, entry: _Entry) -> Frame:
         image = read_image(entry.image)
         intrinsics = to_size(_CAMERA1, SIZE, (image.shape[0], image.shape[1]), entry.image)
-        depth = _cap_depth(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
+        depth = cap_depth(read_vkitti_depth(entry.depth), self.max_depth, self.beyond)
         return Frame(image, depth, intrinsics, "synthetic", entry.image)
-
-
-def _cap_depth(depth: NDArray[np.float32], max_depth: float, beyond: Beyond) -> NDArray[np.float32]:
-    kind = cv2.THRESH_TRUNC if beyond == "clamp" else cv2.THRESH_TOZERO_INV
-    return np.asarray(cv2.threshold(depth, max_depth, 0, kind, dst=depth)[1])
-
-
-def _images(folder: Path, pattern: str, layout: str) -> list[Path]:
-    images = list_folder(folder, pattern)
-    if not images:
-        raise FileNotFoundError(f"{folder}: no {pattern} in it; looked for {layout}")
-    return images
-
-
-def _check_max_depth(max_depth: float) -> float:
-    if not 0 < max_depth < SKY:
-        raise ValueError(f"max_depth {max_depth} is not between 0 and {SKY} m, the depth of the sky")
-    return max_depth
-
-
-def _choose(folder: Path, pattern: str, wanted: Sequence[str] | None, layout: str) -> list[str]:
-    found = [path.name for path in list_folder(folder, pattern) if path.is_dir()]
-    missing = sorted(set(wanted or ()) - set(found))
-    if missing or not found:
-        what = ", ".join(missing) or pattern
-        octal = [f"{int(name):04o}" for name in missing if name.isdecimal()]
-        quotes = "".join(f"; write '{name}' in quotes, which YAML reads as octal" for name in octal if name in found)
-        raise FileNotFoundError(
-            f"{folder}: no {what}; found {', '.join(found) or 'nothing'}{quotes}; looked for {layout}"
-        )
-    return [name for name in found if wanted is None or name in wanted]
-
-
-def _read_intrinsics(path: Path) -> dict[tuple[int, int], NDArray[np.float32]]:
-    """Read (frame, camera) -> K from the columns frame, cameraID, K[0,0], K[1,1], K[0,2], K[1,2]; empty if missing."""
-    table: dict[tuple[int, int], NDArray[np.float32]] = {}
-    try:
-        text = read_text(path) if path.is_file() else ""
-    except ValueError:
-        return table
-    for line in text.splitlines()[1:]:
-        try:
-            frame, camera, fx, fy, cx, cy = line.split()[:6]
-            table[int(frame), int(camera)] = pinhole(float(fx), float(fy), float(cx), float(cy))
-        except ValueError:
-            continue  # reading the frame raises CorruptFrameError: it has no intrinsics
-    return table

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 
 def canonical_scale(fx: Any, fy: Any, canonical_focal_px: float) -> Any:
     """Factor that converts depth in metres to canonical metres.
@@ -21,15 +23,25 @@ def canonical_scale(fx: Any, fy: Any, canonical_focal_px: float) -> Any:
 
 
 def to_canonical(batch: dict[str, Any], canonical_focal_px: float | None) -> dict[str, Any]:
-    """Convert the depth of a batch from metres to canonical metres, the unit of the network's predictions.
+    """Convert depth and poses of a batch from metres to canonical metres, the unit of the network's predictions.
 
     Args:
-        batch: samples with ``depth`` (B, 1, H, W) and, for a canonical camera, ``intrinsics`` (B, 3, 3).
+        batch: samples with ``depth`` (B, 1, H, W) and, for a canonical camera, ``intrinsics`` (B, 3, 3); with
+            neighbours, ``poses`` (B, N, 4, 4).
         canonical_focal_px: focal length of the canonical camera, in pixels; None leaves the depth in metres.
     """
     if canonical_focal_px is None:
         return batch
-    return batch | {"depth": batch["depth"] * _batch_scale(batch["intrinsics"], canonical_focal_px)}
+    scale = _batch_scale(batch["intrinsics"], canonical_focal_px)
+    scaled = {"depth": batch["depth"] * scale}
+    if "poses" in batch:
+        rotation, translation, last = (
+            batch["poses"][..., :3, :3],
+            batch["poses"][..., :3, 3:],
+            batch["poses"][..., 3:, :],
+        )
+        scaled["poses"] = torch.cat([torch.cat([rotation, translation * scale], -1), last], -2)
+    return batch | scaled
 
 
 def from_canonical(prediction: Any, batch: dict[str, Any], canonical_focal_px: float | None) -> Any:

@@ -195,15 +195,16 @@ def _read(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def load_weights(module: nn.Module, checkpoint: Checkpoint) -> None:
-    """Load a checkpoint's weights into a module; raises ValueError if names or shapes of the tensors differ."""
-    state = checkpoint.content["state_dict"]
+    """Load weights, but not into a pose network; raises ValueError if names or shapes of the tensors differ."""
+    kept = checkpoint.content["state_dict"]
+    state = {key: value for key, value in kept.items() if not str(key).startswith("pose.")}
     theirs = {key: value.shape for key, value in state.items()}
-    ours = {key: value.shape for key, value in module.state_dict().items()}
+    ours = {key: value.shape for key, value in module.state_dict().items() if not key.startswith("pose.")}
     misfits = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
     if misfits:
         counts = f"{len(misfits)} of {len(ours)} tensors differ, e.g. {misfits[0]}"
         raise ValueError(f"{checkpoint.path}: a checkpoint of another network: {counts}")
-    module.load_state_dict(state)
+    module.load_state_dict(state, strict=False)
     require_finite_weights(module, str(checkpoint.path))
 
 

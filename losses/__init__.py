@@ -19,6 +19,7 @@ from losses.content_style import ContentStyle
 from losses.l1_gradient import L1Gradient
 from losses.multi_scale_l1 import MultiScaleL1
 from losses.ordinal import OrdinalRanking
+from losses.photometric import Photometric
 from losses.scale_shift import ScaleShiftInvariant
 from losses.silog import SILog
 from losses.smoothness import EdgeAwareSmoothness
@@ -32,6 +33,7 @@ __all__ = [
     "L1Gradient",
     "MultiScaleL1",
     "OrdinalRanking",
+    "Photometric",
     "SILog",
     "ScaleShiftInvariant",
     "VirtualNormals",

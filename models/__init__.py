@@ -9,6 +9,7 @@ from models.decoder import LightDecoder, NNConv5Decoder, SubpixelDecoder, UpConv
 from models.depth_net import DepthNet
 from models.encoder import Encoder
 from models.image_style import FourierAdaptation, HistogramMatching, ImageAdaIN
+from models.pose_net import PoseNet
 from models.pruned import with_pruned_channels
 from models.pydnet import PyDNet
 
@@ -23,6 +24,7 @@ __all__ = [
     "ImageAdaIN",
     "LightDecoder",
     "NNConv5Decoder",
+    "PoseNet",
     "PyDNet",
     "StyleNetwork",
     "SubpixelDecoder",

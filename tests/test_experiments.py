@@ -20,7 +20,7 @@ from tests.helpers.fake_data import write_diw
 
 ROOT = EXPERIMENTS.parent
 NEEDS_DATA = ("quickstart", "streets_to_kitti", "description", "paper_distill", "seven_scenes")
-OVERLAYS = ("small", "wandb")
+OVERLAYS = ("small", "wandb", "real_stereo", "real_video")
 STYLIZER = "adain"  # tests/lightning_app/training/test_style_module.py trains it
 ABLATIONS = [path for path in sorted((EXPERIMENTS / "ablation").glob("*.yaml")) if path.stem != "common"]
 TABLES = {path.stem: read_variants([path]) for path in ABLATIONS}
@@ -229,12 +229,14 @@ def test_make_quickstart_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert len(list((tmp_path / "q" / "predictions").rglob("*.npy"))) == 24
 
 
+@pytest.mark.parametrize("names", [[], ["real_stereo"], ["real_video"]], ids=["alone", "stereo", "video"])
 def test_streets_to_kitti_runs_on_the_real_data(
-    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+    names: list[str], real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     monkeypatch.setenv("POCKETDEPTH_DATA", str(real_data))
-    chain = ("-c", EXPERIMENTS / "base.yaml", "-c", EXPERIMENTS / "streets_to_kitti.yaml", *SMALLEST)
-    result = cli("fit", *chain, "--trainer.default_root_dir", tmp_path / "run")
+    files = (EXPERIMENTS / f"{name}.yaml" for name in ("base", "streets_to_kitti", *names))
+    chain = [part for file in files for part in ("-c", file)]
+    result = cli("fit", *chain, *SMALLEST, "--trainer.default_root_dir", tmp_path / "run")
     assert result.status == 0, result.err
     results = json.loads((tmp_path / "run" / "fit.json").read_text())["results"]
     assert results["val step 2 kitti-eigen"]["frames"] == 17

@@ -97,7 +97,8 @@ def render(
     frames = len(todo) * settings.frames_per_scene
     notes = [f"{frames} frames in {minutes:.1f} min, {frames / minutes:.0f} per minute"] if todo else []
     notes += [f"{len(wanted) - len(todo)} were there already"] if len(todo) < len(wanted) else []
-    print(f"{len(wanted)} scene{'s' * (len(wanted) > 1)} -> {output} ({'; '.join(notes)})\ncontact sheet: {output / SHEET}")
+    scenes_made = f"{len(wanted)} scene{'s' * (len(wanted) > 1)}"
+    print(f"{scenes_made} -> {output} ({'; '.join(notes)})\ncontact sheet: {output / SHEET}")
 
 
 def _is_complete(folder: Path, settings: RenderSettings) -> bool:

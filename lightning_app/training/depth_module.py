@@ -43,6 +43,7 @@ class DepthModule(LightningModule):
         compile: whether to train with ``torch.compile``; checkpoints are the same.
         canonical_focal_px: focal length of the canonical camera (Metric3D, arXiv 2307.10984), in pixels at the training
             size, for data of several cameras; None for no canonical camera. Metrics are in metres either way.
+        pose: pose network, e.g. ``models.PoseNet``, trained along, for neighbours whose pose is unknown (videos).
 
     Raises:
         FileNotFoundError: no such checkpoint in ``weights``.
@@ -61,6 +62,7 @@ class DepthModule(LightningModule):
         rates: dict[str, float] | None = None,
         compile: bool = False,
         canonical_focal_px: float | None = None,
+        pose: nn.Module | None = None,
     ) -> None:
         super().__init__()
         network = require_depth_network(network)
@@ -75,7 +77,7 @@ class DepthModule(LightningModule):
             # Lightning warns of saving modules. On the command line only their configuration is saved.
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
             self.save_hyperparameters(logger=False)
-        self.network, self.loss = network, loss
+        self.network, self.loss, self.pose = network, loss, pose
         self.optimisation, self.weights, self.rates = Optimisation(optimizer, schedule), weights, rates or {}
         self._compiles = compile
         self._size: tuple[int, int] | None = None
@@ -134,7 +136,7 @@ class DepthModule(LightningModule):
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         self._size = self._size or (image.shape[-2], image.shape[-1])
         predictions = require_predictions(self.network, self._multiscale(image))
-        canonical = to_canonical(batch, self.canonical_focal_px)
+        canonical = self._with_poses(to_canonical(batch, self.canonical_focal_px))
         terms = require_terms(self.loss, self.loss(predictions, canonical | {"predicts": self.network.predicts}))
         return from_canonical(predictions[0], batch, self.canonical_focal_px), terms
 
@@ -181,6 +183,20 @@ class DepthModule(LightningModule):
             assert isinstance(metric, DepthMetrics)
             metric.update(prediction, batch)
         return terms["loss"]
+
+    def _with_poses(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Add predicted poses of the neighbours whose pose is unknown."""
+        if "views" not in batch:
+            return batch
+        unknown = batch["has_view"] & ~batch["pose_known"]  # (B, N)
+        if not unknown.any():
+            return batch
+        if self.pose is None:
+            raise ValueError("previous and next images have no known pose: set model.pose, e.g. to models.PoseNet")
+        image, views = batch["views"][:, :1], batch["views"][:, 1:]
+        poses = batch["poses"].clone()
+        poses[unknown] = self.pose(image.expand_as(views)[unknown], views[unknown]).to(poses.dtype)
+        return batch | {"poses": poses}
 
     def _log_metrics(self, stage: str) -> None:
         for metric in self.metrics:

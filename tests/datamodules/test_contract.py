@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules import DepthDataModule, Frame, Reader
+from datamodules import DepthDataModule, Frame, Neighbour, Reader
 from datamodules.reader import CorruptFrameError
 from tests.conftest import Cli
 
@@ -24,6 +24,10 @@ CORRECT: dict[str, Any] = {
     "pair": np.array([0, 0, 5, 7, -1]),
     "inv_depth": np.ones(SIZE, np.float32),
 }
+
+
+def neighbour(**changed: Any) -> Neighbour:
+    return Neighbour(**{"image": CORRECT["image"], "intrinsics": CORRECT["intrinsics"]} | changed)
 
 
 class Mine(Reader):
@@ -67,6 +71,10 @@ def with_values(name: str, index: tuple[int, ...], value: float) -> dict[str, An
         ({"intrinsics": np.eye(3)}, r"intrinsics is float64 \(3, 3\)"),
         ({"intrinsics": np.eye(4, dtype=np.float32)}, r"intrinsics is float32 \(4, 4\)"),
         ({"intrinsics": (9, 9, 4, 3)}, r"intrinsics is tuple \(9, 9, 4, 3\)"),
+        ({"neighbours": [neighbour()]}, "neighbours is list"),
+        ({"neighbours": (CORRECT["image"],)}, "image of a neighbour is missing"),
+        ({"neighbours": (neighbour(image=np.ones(SIZE)),)}, r"image of a neighbour is float64 \(6, 8\)"),
+        ({"neighbours": (neighbour(pose=np.eye(4)),)}, r"pose of a neighbour is float64 \(4, 4\)"),
         ({"domain": "indoor"}, "domain is str 'indoor', but must be synthetic or real"),
         ({"path": "a.png"}, r"path is str 'a\.png', but must be a pathlib\.Path"),
         ({"pair": np.zeros(4, np.int64)}, r"pair is int64 \(4,\)"),
@@ -94,6 +102,10 @@ def test_a_frame_of_wrong_types_is_wrong_use(changed: dict[str, Any], came: str)
         ({"inv_depth": np.ones((5, 8), np.float32)}, "inv_depth has shape"),
         (with_values("pair", (2,), 6), "pair .* is not two points in the image"),
         (with_values("pair", (4,), 0), "pair .* and 1 or -1"),
+        ({"neighbours": (neighbour(image=np.zeros((5, 8, 3), np.uint8)),)}, "a neighbour: its image is 5x8 .* is 6x8"),
+        ({"neighbours": (neighbour(intrinsics=-CORRECT["intrinsics"]),)}, "a neighbour: the intrinsics have focal"),
+        ({"neighbours": (neighbour(pose=np.full((4, 4), np.nan, np.float32)),)}, "its pose has values that are not"),
+        ({"neighbours": (neighbour(pose=2 * np.eye(4, dtype=np.float32)),)}, "its pose has no rotation matrix"),
     ],
 )
 def test_wrong_values_are_a_corrupt_frame(changed: dict[str, Any], problem: str) -> None:

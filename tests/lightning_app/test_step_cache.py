@@ -113,7 +113,9 @@ def test_results_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
     (folder / "result").touch()
     claim(folder, {"config": config.rename(tmp_path / "b.yaml"), "steps": 2})
     assert set(json.loads((folder / "settings.json").read_text())) == {"config", "steps"}
-    with pytest.raises(ValueError, match=r"runs was made with other settings \(steps 2, not 3\); give another --output"):
+    with pytest.raises(
+        ValueError, match=r"runs was made with other settings \(steps 2, not 3\); give another --output"
+    ):
         claim(folder, {"config": tmp_path / "b.yaml", "steps": 3})
     (tmp_path / "b.yaml").write_text("seed: 1")
     with pytest.raises(ValueError, match=r"other settings \(config, extra null, not 0\)"):
