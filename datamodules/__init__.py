@@ -52,13 +52,14 @@ __all__ = [
     "Shards",
     "StyleTransfer",
     "TumRgbd",
+    "Video",
     "VirtualKitti",
     "VirtualKitti1",
 ]
 
 _MODULES = (
     *("augmentation", "depth_datamodule", "diw", "kitti", "make3d", "nyu", "photos", "reader", "rgbd"),
-    *("shards", "style", "vkitti"),
+    *("shards", "style", "video", "vkitti"),
 )
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from datamodules.rgbd import SevenScenes, TumRgbd
     from datamodules.shards import Shards
     from datamodules.style import StyleTransfer
+    from datamodules.video import Video
     from datamodules.vkitti import VirtualKitti, VirtualKitti1
 else:
 

@@ -55,7 +55,7 @@ def with_neighbours(folder: Path, neighbours: str, pose: str) -> Path:
     return path
 
 
-def terms(run: Path, name: str) -> list[float]:
+def column(run: Path, name: str) -> list[float]:
     with (run / "metrics.csv").open() as file:
         return [float(row[name]) for row in csv.DictReader(file) if row.get(name)]
 
@@ -63,9 +63,9 @@ def terms(run: Path, name: str) -> list[float]:
 def test_stereo_pairs_teach_beside_labels(experiment: list[object], tmp_path: Path, cli: Cli) -> None:
     result = cli(*experiment, "-c", with_neighbours(tmp_path, "stereo", "null"))
     assert result.status == 0, result.err
-    assert min(terms(tmp_path / "run", "train/photometric")) > 0
-    assert min(terms(tmp_path / "run", "train/silog")) > 0
-    assert terms(tmp_path / "run", "val/photometric") == [0, 0]  # no neighbours there
+    assert min(column(tmp_path / "run", "train/photometric")) > 0
+    assert min(column(tmp_path / "run", "train/silog")) > 0
+    assert column(tmp_path / "run", "val/photometric") == [0, 0]  # no neighbours there
 
 
 def test_a_pose_network_learns_along(experiment: list[object], tmp_path: Path, cli: Cli) -> None:
@@ -88,7 +88,8 @@ def test_the_loss_reaches_the_pose_network_and_the_depth_network(data_root: Path
     data.setup("fit")
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     network, pose = TinyNetwork(), PoseNet((4, 4))
-    DepthModule(network, Photometric(), pose=pose).supervise(batch)[1]["loss"].backward()
+    _, terms = DepthModule(network, Photometric(), pose=pose).supervise(batch)
+    torch.autograd.backward(terms["loss"])
     for weight in (network.head.weight, pose.head.weight, pose.head.bias):
         assert weight is not None
         assert weight.grad is not None
