@@ -11,6 +11,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.reader import CorruptFrameError, Reader
+from datamodules.view_matching import ViewReport, report_views
 
 
 class FrameReport(NamedTuple):
@@ -24,6 +25,7 @@ class FrameReport(NamedTuple):
         near: smallest known depth in metres; 0 if no depth is known.
         far: largest known depth in metres; 0 if no depth is known.
         intrinsics: fx, fy, cx, cy in pixels.
+        views: how its neighbours fit.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class FrameReport(NamedTuple):
     near: float = 0.0
     far: float = 0.0
     intrinsics: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    views: tuple[ViewReport, ...] = ()
 
 
 def check(reader: Reader, processes: int | None = None) -> Iterator[FrameReport]:
@@ -69,6 +72,7 @@ def report_frame(reader: Reader, index: int) -> FrameReport:
         float(known.min(initial=np.inf)) if known.size else 0.0,
         float(known.max(initial=0.0)),
         (float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])),
+        report_views(frame),
     )
 
 

@@ -19,6 +19,7 @@ from datamodules import DepthDataModule, Frame, Reader
 from datamodules.check import FrameReport, check
 from datamodules.reader import guessed_pinhole
 from lightning_app.colormap import colour_depth
+from lightning_app.data_tools.neighbour_summary import summarise_neighbours
 from lightning_app.data_tools.sources import read_source
 from lightning_app.files import atomic_write
 
@@ -66,6 +67,9 @@ def check_data(
         problems += corrupt
         problems += [f"{path}: listed {count} times" for path, count in Counter(each.paths).items() if count > 1]
         lines.append(f"{name}: {each}\n  {len(reports)} frames, {len(corrupt) or 'none'} corrupt{_summary(reports)}")
+        about_neighbours, odd = summarise_neighbours([report for report in reports if not report.problem])
+        lines += [f"  {line}" for line in about_neighbours]
+        problems += odd
         draw_sheet(each, dict(enumerate(reports)), output / f"{name if module else str(each).replace(' ', '-')}.png")
     problems += _leaks(module) if module else []
     print("\n".join(lines))
