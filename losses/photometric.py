@@ -58,18 +58,16 @@ class Photometric(nn.Module):
         image, views = batch["views"][:, 0], batch["views"][:, 1:]  # (B, 3, H, W), (B, N, 3, H, W)
         size = (image.shape[-2], image.shape[-1])
         depth = resize_depth(depth, size)  # (B, 1, H, W)
-        errors, still = [], []
+        errors = []
         for number in range(views.shape[1]):
-            view, usable = views[:, number], batch["has_view"][:, number].view(-1, 1, 1, 1)
-            pose, intrinsics = batch["poses"][:, number], batch["view_intrinsics"][:, number]
-            places = project(depth, batch["intrinsics"], pose, intrinsics)
-            seen = is_seen(places, size) & usable
-            errors.append(self._difference(sample(view, places), image).where(seen, torch.inf))
-            predicted = usable & ~batch["pose_known"][:, number].view(-1, 1, 1, 1)
-            still.append(self._difference(view, image).where(predicted, torch.inf))
+            view, intrinsics = views[:, number], batch["view_intrinsics"][:, number]
+            usable, known = (batch[name][:, number].view(-1, 1, 1, 1) for name in ("has_view", "pose_known"))
+            places = project(depth, batch["intrinsics"], batch["poses"][:, number], intrinsics)
+            warped, still = self._difference(sample(view, places), image), self._difference(view, image)
+            counted = usable & is_seen(places, size) & (known | (warped < still))
+            errors.append(warped.where(counted, torch.inf))
         error = torch.stack(errors).amin(0)  # (B, 1, H, W)
-        counted = error.isfinite() & (error < torch.stack(still).amin(0))
-        return masked_mean(error, counted)
+        return masked_mean(error, error.isfinite())
 
     def _difference(self, one: Tensor, other: Tensor) -> Tensor:
         """Difference of two images, (B, 3, H, W), per pixel: (B, 1, H, W)."""
