@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 
 def canonical_scale(fx: Any, fy: Any, canonical_focal_px: float) -> Any:
     """Factor that converts depth in metres to canonical metres.
@@ -35,12 +33,8 @@ def to_canonical(batch: dict[str, Any], canonical_focal_px: float | None) -> dic
     scale = _batch_scale(batch["intrinsics"], canonical_focal_px)
     scaled = {"depth": batch["depth"] * scale}
     if "poses" in batch:
-        rotation, translation, last = (
-            batch["poses"][..., :3, :3],
-            batch["poses"][..., :3, 3:],
-            batch["poses"][..., 3:, :],
-        )
-        scaled["poses"] = torch.cat([torch.cat([rotation, translation * scale], -1), last], -2)
+        scaled["poses"] = batch["poses"].clone()
+        scaled["poses"][..., :3, 3] *= scale[..., 0]
     return batch | scaled
 
 

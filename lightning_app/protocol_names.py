@@ -7,6 +7,7 @@ from difflib import get_close_matches
 PROTOCOL_NAMES = (
     *("kitti-eigen", "kitti-eigen-metric", "kitti-paper", "kitti-eigen-improved", "kitti-bts"),
     *("nyu-eigen", "nyu-eigen-ls", "nyu-paper", "make3d-c1", "diw"),
+    *("edges-rendered", "edges-kinect"),
 )
 
 

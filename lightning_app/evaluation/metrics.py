@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from lightning_app.evaluation.edges import EdgeProtocol
 from lightning_app.evaluation.protocols import AnyProtocol, OrdinalProtocol, Protocol
 
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
 ORDINAL_NAMES = ("whdr",)
+EDGE_NAMES = ("abs_rel", "edge_accuracy_px", "edge_completeness_px")
 COUNTS = ("frames", "missing", "invalid")
 
 FrameErrors = Tensor | Literal["missing", "invalid"]
@@ -53,8 +55,7 @@ def frame_errors(
     inverse = protocol.to_truth(inverse, truth, box or (0, truth.shape[0], 0, truth.shape[1]))
     g = truth[mask].double()
     p = protocol.apply(inverse[mask], g)
-    bounds = [(low, high) for low, high in protocol.ranges]
-    parts = [(g > low) & (g <= high) for low, high in bounds]
+    parts = [(g > low) & (g <= high) for low, high in protocol.ranges]
     return torch.stack([pixel_errors(p, g), *(pixel_errors(p[part], g[part]) for part in parts)])
 
 
@@ -184,7 +185,7 @@ class DepthMetrics(Metric):
 
 
 def _names(protocol: AnyProtocol) -> tuple[str, ...]:
-    return ORDINAL_NAMES if isinstance(protocol, OrdinalProtocol) else NAMES
+    return {OrdinalProtocol: ORDINAL_NAMES, EdgeProtocol: EDGE_NAMES}.get(type(protocol), NAMES)
 
 
 def _empty_sums(protocol: AnyProtocol) -> dict[str, Tensor]:
@@ -229,6 +230,8 @@ def _errors(
             return None
         return protocol.wrong(_inverse(prediction, predicts, protocol), (height, width), pair).reshape(1, 1)
     truth = batch["full_depth"][index, 0, :height, :width]
+    if isinstance(protocol, EdgeProtocol):
+        return protocol.errors(_inverse(prediction, predicts, protocol), truth)
     return frame_errors(prediction, truth, protocol, predicts, batch["box"][index].tolist())
 
 

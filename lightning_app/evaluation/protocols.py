@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from datamodules.geometry import View
 from datamodules.reader import Reader
+from lightning_app.evaluation.edges import EdgeProtocol
 from lightning_app.protocol_names import require_protocol
 from losses.masked import resize
 
@@ -144,7 +145,7 @@ class OrdinalProtocol:
         return torch.where(nearer_by.isfinite(), (nearer_by * order >= 0).double(), torch.nan)
 
 
-AnyProtocol = Protocol | OrdinalProtocol
+AnyProtocol = Protocol | OrdinalProtocol | EdgeProtocol
 
 
 def _median(values: Tensor) -> Tensor:
@@ -196,6 +197,8 @@ PROTOCOLS: dict[str, AnyProtocol] = {
         replace(_NYU_EIGEN, name="nyu-paper", min_depth=0.0, align="disparity", crop=None, clamp=(0.0, 10.0)),
         Protocol("make3d-c1", frozenset({"laser_grid"}), 0.0, 70.0, "median", (0.0, 70.0), resize="nearest"),
         OrdinalProtocol("diw", frozenset({"pairs"})),
+        EdgeProtocol("edges-rendered", frozenset({"rendered"}), 80.0, unknown="far"),
+        EdgeProtocol("edges-kinect", _INDOOR, 10.0, unknown="nearest"),
     )
 }
 

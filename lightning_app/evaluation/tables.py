@@ -20,7 +20,7 @@ from lightning_app.files import atomic_write
 Results = Mapping[str, Mapping[str, float]]
 
 _RANGE_METRICS = ("abs_rel", "rmse", "delta1")
-_HEADLINE = ("abs_rel", "rmse", "delta1", "whdr")
+_HEADLINE = ("abs_rel", "rmse", "delta1", "whdr", "edge_accuracy_px", "edge_completeness_px")
 _PER_DATASET_METRICS = ("abs_rel", "rmse", "delta1", "whdr")
 
 

@@ -53,7 +53,7 @@ def test_per_dataset_scores_what_is_there(exported: Path, data_root: Path, tmp_p
     assert result.out.count("missing: ") == 2
     assert "kitti_depth: no such folder; looked for KITTI raw" in result.out
     scored = {protocol for _, protocol in rows} - {"missing"}
-    assert scored == set(PROTOCOLS) - {"kitti-eigen-improved", "kitti-bts"}
+    assert scored == set(PROTOCOLS) - {"kitti-eigen-improved", "kitti-bts", "edges-rendered"}
     assert rows["Diw diw", "diw"]["frames"] == 3
     assert rows["Make3D make3d", "make3d-c1"]["frames"] == 2
 
