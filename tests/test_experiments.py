@@ -20,7 +20,7 @@ from tests.helpers.fake_data import write_diw
 
 ROOT = EXPERIMENTS.parent
 NEEDS_DATA = ("quickstart", "streets_to_kitti", "description", "paper_distill", "seven_scenes")
-OVERLAYS = ("small", "wandb", "real_stereo", "real_video")
+OVERLAYS = ("small", "wandb", "real_stereo", "real_video", "description_small")
 STYLIZER = "adain"  # tests/lightning_app/training/test_style_module.py trains it
 ABLATIONS = [path for path in sorted((EXPERIMENTS / "ablation").glob("*.yaml")) if path.stem != "common"]
 TABLES = {path.stem: read_variants([path]) for path in ABLATIONS}
@@ -229,7 +229,9 @@ def test_make_quickstart_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert len(list((tmp_path / "q" / "predictions").rglob("*.npy"))) == 24
 
 
-@pytest.mark.parametrize("names", [[], ["real_stereo"], ["real_video"]], ids=["alone", "stereo", "video"])
+@pytest.mark.parametrize(
+    "names", [[], ["real_stereo"], ["real_video"], ["description_small"]], ids=["alone", "stereo", "video", "lidar"]
+)
 def test_streets_to_kitti_runs_on_the_real_data(
     names: list[str], real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:

@@ -70,8 +70,8 @@ def start_fit(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]
 
 
 def stop_fit(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt a run; it saves a checkpoint before it ends."""
-    process.send_signal(signal.SIGINT)
+    """End a run; it saves a checkpoint before. It would ignore SIGINT in a background job of a shell."""
+    process.terminate()
 
 
 def last_line(folder: Path) -> str:
