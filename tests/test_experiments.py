@@ -230,7 +230,11 @@ def test_make_quickstart_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize(
-    "names", [[], ["real_stereo"], ["real_video"], ["description_small"]], ids=["alone", "stereo", "video", "lidar"]
+    "names",
+    [
+        pytest.param([], id="alone"),
+        *(pytest.param([name], id=name, marks=pytest.mark.slow) for name in OVERLAYS if name not in ("small", "wandb")),
+    ],
 )
 def test_streets_to_kitti_runs_on_the_real_data(
     names: list[str], real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli

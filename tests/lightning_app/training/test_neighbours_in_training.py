@@ -68,6 +68,7 @@ def test_stereo_pairs_teach_beside_labels(experiment: list[object], tmp_path: Pa
     assert column(tmp_path / "run", "val/photometric") == [0, 0]  # no neighbours there
 
 
+@pytest.mark.slow
 def test_a_run_on_videos_starts_and_is_exported_without_its_pose_network(
     experiment: list[object], tmp_path: Path, cli: Cli
 ) -> None:
