@@ -75,7 +75,7 @@ def test_variants_are_trained_scored_and_drawn(
     assert (output / "deep" / "1" / "fit.json").stat().st_mtime_ns == stamp
     other = cli(*call, "--trainer.max_steps", 3)
     assert other.status == 2
-    assert 'was made with other settings (arguments ["--trainer.max_steps", "2"], not ["--trainer' in other.err
+    assert "was made with other settings (arguments" in other.err
     fewer = list(call)
     fewer[fewer.index("--seeds") + 1] = 1
     refused = cli(*fewer, "--trainer.max_steps", 2)
