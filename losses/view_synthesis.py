@@ -22,6 +22,7 @@ def project(depth: Tensor, intrinsics: Tensor, pose: Tensor, view_intrinsics: Te
     Returns:
         Column and row in the view, pixels, and depth in the view, metres, of each pixel of the depth map, (B, 3, H, W).
     """
+    depth = depth.to(intrinsics.dtype)
     height, width = depth.shape[-2:]
     rows, columns = torch.meshgrid(
         torch.arange(height, device=depth.device, dtype=depth.dtype),
@@ -29,8 +30,9 @@ def project(depth: Tensor, intrinsics: Tensor, pose: Tensor, view_intrinsics: Te
         indexing="ij",
     )
     pixels = torch.stack([columns, rows, torch.ones_like(rows)]).flatten(1)  # (3, H W)
-    points = torch.linalg.inv(intrinsics) @ pixels * depth.flatten(2)  # (B, 3, H W)
-    seen = view_intrinsics @ (pose[:, :3, :3] @ points + pose[:, :3, 3:])  # (B, 3, H W): (u z, v z, z)
+    with torch.autocast(depth.device.type, enabled=False):  # 16 bits are too few for pixels
+        points = torch.linalg.inv(intrinsics) @ pixels * depth.flatten(2)  # (B, 3, H W)
+        seen = view_intrinsics @ (pose[:, :3, :3] @ points + pose[:, :3, 3:])  # (B, 3, H W): (u z, v z, z)
     z = seen[:, 2:]
     places = seen[:, :2] / z.where(z > _NEAREST, 1)
     return torch.cat([places, z], 1).view(-1, 3, height, width)

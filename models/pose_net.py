@@ -38,7 +38,7 @@ class PoseNet(Described):
             of the depth that it is trained with.
         """
         features = self.layers(torch.cat([image, view], 1) * 2 - 1)
-        motion = _SCALE * self.head(features).mean((2, 3))  # (B, 6): rotation in radians, translation
+        motion = _SCALE * self.head(features).mean((2, 3)).float()  # (B, 6): rotation in radians, translation
         return _to_matrix(motion)
 
 

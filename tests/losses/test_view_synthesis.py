@@ -66,6 +66,14 @@ def test_depth_in_the_view_is_that_of_its_camera() -> None:
     assert torch.allclose(found[seen], places[:, 2:][seen], rtol=2e-3)
 
 
+def test_mixed_precision_does_not_move_pixels() -> None:
+    _, _, depth, _ = scene(POSES["turned"])
+    matrices = tensors(K, POSES["turned"], K)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = project(depth, *matrices)
+    assert torch.equal(mixed, project(depth, *matrices))
+
+
 def test_what_is_outside_or_behind_is_not_seen() -> None:
     depth = torch.full((1, 1, *SIZE), 5.0)
     shifted, beside, behind = (
